@@ -1,0 +1,24 @@
+/** Closes a run with `Tests: N passed, N failed, N skipped`, after the reason of each skip. */
+export default class {
+  /** @param {import('@jest/reporters').Config.GlobalConfig} config */
+  constructor(config) {
+    this.selecting = Boolean(config.testNamePattern);
+  }
+
+  /**
+   * @param {unknown} _contexts
+   * @param {import('@jest/reporters').AggregatedResult} results
+   */
+  onRunComplete(_contexts, results) {
+    const tests = results.testResults.flatMap((file) => file.testResults);
+    const reasons = tests
+      .filter(({ status }) => status === 'pending' || status === 'todo')
+      .map(({ fullName }) => /\[skipped: (.+?)\]/.exec(fullName)?.[1] ?? (this.selecting ? 'not selected' : fullName));
+    for (const reason of new Set(reasons)) {
+      process.stdout.write(`Skipped ${reasons.filter((other) => other === reason).length}: ${reason}\n`);
+    }
+    // A file that does not load has no tests to count; it is a failure all the same.
+    const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+    process.stdout.write(`Tests: ${results.numPassedTests} passed, ${failed} failed, ${reasons.length} skipped\n`);
+  }
+}
