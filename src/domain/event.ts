@@ -1,0 +1,53 @@
+/**
+ * An audit event. Written in the same atomic step as the change that it tells of, in the partition of that change.
+ * Holds no secret and no text that a person wrote: ids, states, counts.
+ */
+export interface AuditEvent {
+  /** Unique; made by the caller, so that a repeated call can be recognised. */
+  id: string;
+  /** `<noun>.<what happened>`, for example `operation.started`, `device.locked`. */
+  type: EventType;
+  /** Epoch milliseconds. */
+  at: number;
+  operationId?: string;
+  userId?: string;
+  deviceId?: string;
+  clientId?: string;
+  /** `client:<id>`, `device:<id>`, `management:<key name>`, `system`. */
+  actor?: string;
+  traceId?: string;
+  data?: Record<string, string | number | boolean>;
+}
+
+export type EventType =
+  | 'user.created'
+  | 'user.updated'
+  | 'user.locked'
+  | 'user.unlocked'
+  | 'user.deactivated'
+  | 'device.redeemed'
+  | 'device.enrolled'
+  | 'device.activated'
+  | 'device.replaced'
+  | 'device.locked'
+  | 'device.lock.imminent'
+  | 'device.unlocked'
+  | 'device.deactivated'
+  | 'device.unenrolled'
+  | 'device.clone_suspected'
+  | 'device.key_refused'
+  | 'operation.started'
+  | 'operation.superseded'
+  | 'operation.presented'
+  | 'operation.attempt_failed'
+  | 'operation.approved'
+  | 'operation.denied'
+  | 'operation.cancelled'
+  | 'operation.expired'
+  | 'operation.failed'
+  | 'operation.redeemed'
+  | 'operation.delivered'
+  | 'ticket.code_wrong'
+  | 'key.created'
+  | 'key.retired'
+  | 'key.destroyed';

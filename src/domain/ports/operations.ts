@@ -1,0 +1,244 @@
+import type { Partition } from '../../support/ids.ts';
+import type { Device, LockReason, Receipt } from '../device.ts';
+import type { AuditEvent } from '../event.ts';
+import type { Decision, EndReason, Operation, OperationState } from '../operation.ts';
+import type { StoredUser } from '../user.ts';
+import type { Replayed } from './devices.ts';
+import type { NewOutboxEntry } from './outbox.ts';
+
+export interface Start {
+  operation: Operation;
+  /**
+   * At most `perClient` pending operations of this user and client: `replace` cancels the older ones (reason
+   * `superseded`), `refuse` refuses this one. `perUser` pending ones of all clients: refused beyond. Registrations
+   * neither count nor are counted.
+   */
+  cap: { perClient: number; policy: 'replace' | 'refuse'; perUser: number };
+  now: number;
+  events: AuditEvent[];
+  /** Written once for each operation that this start supersedes; the store fills in id suffix and operation id. */
+  supersededEvent?: Omit<AuditEvent, 'id' | 'operationId'>;
+  outbox: NewOutboxEntry[];
+}
+
+export interface Attempt {
+  operationId: string;
+  deviceId: string;
+  /** SHA-256 of the decision's JWS: the same message reserves once, however often it is sent. */
+  jwsHash: string;
+  /** Which of the device's counters grow with the try. */
+  counts: ('pin' | 'number')[];
+  /** At or above a limit nothing is reserved: `exhausted`. */
+  limits: { pin: number; number: number; pinLifetime: number };
+  now: number;
+}
+
+export interface FailedAttempt {
+  operationId: string;
+  deviceId: string;
+  now: number;
+  /** End the operation as `failed` (reason `attempts`) if it is still pending. */
+  failOperation: boolean;
+  /** Lock the device with this reason and delete its PIN key. */
+  lockDevice?: LockReason;
+  receipt: Receipt;
+  events: AuditEvent[];
+  outbox: NewOutboxEntry[];
+}
+
+export interface Decide {
+  operationId: string;
+  deviceId: string;
+  userId: string;
+  decision: Decision;
+  /** Failure counters that this success clears. */
+  clear: ('pin' | 'number')[];
+  /** The evidence record (JWS, sealed by the caller), kept under the operation's id after the operation itself is gone. */
+  evidence?: { sealed: string; retainUntil: number };
+  receipt: Receipt;
+  now: number;
+  events: AuditEvent[];
+  outbox: NewOutboxEntry[];
+}
+
+export interface Poll {
+  operationId: string;
+  clientId: string;
+  now: number;
+  /** Names this request; whoever leases or takes a committed response does it under this name. */
+  holder: string;
+  leaseMs: number;
+  pacing: { toleranceMs: number; stepSeconds: number; maxSeconds: number };
+}
+
+/** `current` is what the redeemer must check before tokens leave: both as they are at the instant of the poll. */
+export interface Redeemer {
+  operation: Operation;
+  user: StoredUser;
+  device: Device | undefined;
+}
+
+export type PollResult =
+  /** No such operation, another client's, or no CIBA request. Says nothing else and changes nothing. */
+  | { result: 'missing' }
+  | { result: 'pending' }
+  /** Sooner than the interval allows. `intervalSeconds` is the new one. */
+  | { result: 'slow_down'; intervalSeconds: number }
+  | { result: 'ended'; state: Exclude<OperationState, 'pending' | 'approved'>; endReason?: EndReason }
+  /** Approved, but not redeemed in time. */
+  | { result: 'expired' }
+  /** Approved, and this holder may issue until `now + leaseMs`. */
+  | ({ result: 'leased' } & Redeemer)
+  /** Approved, and another holder is issuing or handing over right now. */
+  | { result: 'busy' }
+  /** Issued, never delivered: the same response again. This holder has it until `now + leaseMs`. */
+  | ({ result: 'committed'; response: string; binding: string } & Redeemer)
+  | { result: 'delivered' };
+
+/**
+ * Operations, in their user's partition. Exactly one of any number of concurrent calls wins each transition.
+ *
+ * Every call that changes an operation's state publishes a wake-up (see Wakeups).
+ */
+export interface OperationStore {
+  /** One step. `operation.state` is `pending`. `exists`: the id is taken (a repeated call). */
+  start(
+    start: Start,
+  ): Promise<
+    | { result: 'started'; superseded: string[] }
+    | { result: 'refused'; limit: 'client' | 'user'; retryAt: number }
+    | { result: 'exists' }
+    | { result: 'user_not_active' }
+  >;
+
+  /** One read. The record as stored: see `stateAt` for one past its time. */
+  get(id: string): Promise<Operation | undefined>;
+
+  /** One partition: operations of the user that are pending at `now`, oldest first. Registrations are not among them. */
+  pendingOf(userId: string, now: number): Promise<Operation[]>;
+
+  /** Operation, device and user in one round trip; `undefined` members where there is none. Both ids lie in one partition, else all is undefined. */
+  forDevice(
+    operationId: string,
+    deviceId: string,
+  ): Promise<{ operation?: Operation; device?: Device; user?: StoredUser }>;
+
+  /**
+   * Binds a ticket (a pending registration) to a key and writes the new pending device, in one step. The same
+   * thumbprint again gets the same device; another one `bound_to_other`.
+   */
+  bindTicket(bind: {
+    operationId: string;
+    thumbprint: string;
+    device: Device;
+    now: number;
+    events: AuditEvent[];
+  }): Promise<
+    | { result: 'bound'; device: Device }
+    | { result: 'again'; device: Device }
+    | { result: 'bound_to_other' }
+    | { result: 'missing' }
+    | { result: 'closed' }
+  >;
+
+  /**
+   * Reserves a try for a typed activation code before it is compared; at `limit` the operation becomes `failed`.
+   * One step; `used` counts this one.
+   */
+  reserveCode(reserve: {
+    operationId: string;
+    limit: number;
+    now: number;
+  }): Promise<{ result: 'reserved'; used: number } | { result: 'closed' } | { result: 'missing' }>;
+
+  /** Pending registrations of a user with a typed code, newest first. */
+  ticketsOf(userId: string, now: number): Promise<Operation[]>;
+
+  /**
+   * Reserves a try on operation and device before anything is verified; the counters have grown when this resolves.
+   * One step. `again`: this very message has reserved before, and has no outcome yet (a crash): verify it, nothing
+   * was counted twice. `used` and `failures` count this try.
+   */
+  reserveAttempt(
+    attempt: Attempt,
+  ): Promise<
+    | {
+        result: 'reserved' | 'again';
+        used: number;
+        max: number;
+        failures: { pin: number; number: number; pinLifetime: number };
+      }
+    | { result: 'exhausted'; which: 'operation' | 'pin' | 'number' | 'pin_lifetime' }
+    | { result: 'closed'; state: OperationState }
+    | { result: 'missing' }
+  >;
+
+  /** Records that a reserved try failed, with its consequences, in one step. */
+  failAttempt(
+    failed: FailedAttempt,
+  ): Promise<{ result: 'recorded'; operation: Operation } | { result: 'missing' } | Replayed>;
+
+  /**
+   * pending -> approved | denied, once, with evidence, receipt, events and outbox, in one step that also re-reads user and
+   * device. An operation past `answerBy` (approve) or `expiresAt` is `closed` with state `expired`.
+   * `decided_before`: somebody decided; the operation tells who and what.
+   */
+  decide(
+    decide: Decide,
+  ): Promise<
+    | { result: 'decided'; operation: Operation }
+    | { result: 'decided_before'; operation: Operation }
+    | { result: 'closed'; state: OperationState }
+    | { result: 'user_not_active' }
+    | { result: 'device_not_active'; state: Device['state']; lockReason?: LockReason }
+    | { result: 'missing' }
+    | Replayed
+  >;
+
+  /** The evidence of a decision, sealed as it was given. */
+  evidence(operationId: string): Promise<string | undefined>;
+
+  /** pending -> cancelled, one step. Only where `clientId` (if given) is the operation's. `ended`: it was over already. */
+  cancel(cancel: {
+    operationId: string;
+    clientId?: string;
+    reason: EndReason;
+    now: number;
+    events: AuditEvent[];
+    outbox: NewOutboxEntry[];
+  }): Promise<
+    { result: 'cancelled'; operation: Operation } | { result: 'ended'; operation: Operation } | { result: 'missing' }
+  >;
+
+  /**
+   * Writes `expired` on pending operations whose time has passed; at most `limit`, one step per partition.
+   * `event` is written for each, with the operation's id; so is an outbox entry of kind `inbox`.
+   */
+  expireDue(expire: {
+    partitions: readonly Partition[];
+    now: number;
+    limit: number;
+    event: Omit<AuditEvent, 'id' | 'operationId' | 'userId'>;
+  }): Promise<string[]>;
+
+  /** The token call's one round trip: owner, pacing and state together. One step; see {@link PollResult}. */
+  poll(poll: Poll): Promise<PollResult>;
+
+  /** leased -> committed, if `holder` still has it. `lost`: another holder leased meanwhile; nothing may be answered. */
+  commit(commit: {
+    operationId: string;
+    holder: string;
+    now: number;
+    until: number;
+    response: string;
+    binding: string;
+    replayUntil: number;
+    events: AuditEvent[];
+  }): Promise<{ result: 'committed' } | { result: 'lost' }>;
+
+  /** committed -> delivered, if `holder` has it; the response is erased. */
+  delivered(delivered: { operationId: string; holder: string; now: number; events: AuditEvent[] }): Promise<boolean>;
+
+  /** The connection broke before the response left: frees `holder`'s lease or committed response for the next poll at once. */
+  release(release: { operationId: string; holder: string; now: number }): Promise<void>;
+}

@@ -1,0 +1,93 @@
+import type { AuditEvent } from '../event.ts';
+
+/** Audit events, readable by what they are about. Written by the other ports. */
+export interface EventStore {
+  /** Oldest first. */
+  ofOperation(operationId: string): Promise<AuditEvent[]>;
+  /** Of the user's partition, only this user's; newest first. */
+  ofUser(userId: string, limit: number): Promise<AuditEvent[]>;
+  /** For events that belong to no other record's change (key rotation, refused calls). */
+  write(partition: string, events: AuditEvent[]): Promise<void>;
+}
+
+/** Single use of ids that others choose: `jti` of client assertions, signed requests, DPoP proofs. */
+export interface ReplayStore {
+  /** True for exactly one of any number of calls with this scope and id, until `until`. Partition: hash of both. */
+  once(use: { scope: string; id: string; now: number; until: number }): Promise<boolean>;
+}
+
+/** Counters of security value in fixed windows. They only grow, by being reserved before the check. */
+export interface CounterStore {
+  /** Adds one unless `limit` is reached. `count` includes this one. Partition: hash of `key`. */
+  reserve(reserve: {
+    key: string;
+    limit: number;
+    windowMs: number;
+    now: number;
+  }): Promise<{ allowed: boolean; count: number; resetAt: number }>;
+}
+
+/** `Idempotency-Key` on creating POSTs of our own APIs. Partition: hash of scope and key. */
+export interface IdempotencyStore {
+  /**
+   * `fresh`: go on, then finish or abandon; the claim is held until `leaseUntil`. `done`: the stored response.
+   * `busy`: the first call is still running. `mismatch`: the key was used for another request.
+   */
+  begin(begin: {
+    scope: string;
+    key: string;
+    requestHash: string;
+    now: number;
+    leaseUntil: number;
+    until: number;
+  }): Promise<{ result: 'fresh' } | { result: 'done'; response: string } | { result: 'busy' } | { result: 'mismatch' }>;
+  /** Stores the response (sealed by the caller) until `until`. */
+  finish(finish: {
+    scope: string;
+    key: string;
+    requestHash: string;
+    response: string;
+    now: number;
+    until: number;
+  }): Promise<void>;
+  abandon(abandon: { scope: string; key: string }): Promise<void>;
+}
+
+/**
+ * What a server key is for. `seal` and `box`: the device protocol. `oidc`: ID tokens. `cookie`, `dpop`: the engine.
+ *
+ *     current ──a successor is made──> retired ──private half destroyed──> destroyed   (public half stays for verifiers)
+ */
+export type KeyUse = 'seal' | 'box' | 'oidc' | 'cookie' | 'dpop';
+export type KeyState = 'current' | 'retired' | 'destroyed';
+
+export interface ServerKey {
+  kid: string;
+  version: number;
+  use: KeyUse;
+  alg: string;
+  state: KeyState;
+  /** Public JWK, JSON; absent for symmetric keys. */
+  publicJwk?: string;
+  /** Private JWK or secret, sealed with `key:<kid>` as AAD; absent once destroyed. */
+  sealed?: string;
+  createdAt: number;
+  retiredAt?: number;
+}
+
+/** Server keys; few, read at start and when told. One partition for all: `00`. */
+export interface KeyStore {
+  list(): Promise<ServerKey[]>;
+  /**
+   * Adds `key` if no key with the same use and algorithm is `current`, or if `replaces` is the kid of that one, which
+   * becomes `retired` in the same step. One of several processes wins; the others get `exists` and read again.
+   */
+  add(add: {
+    key: ServerKey;
+    replaces?: string;
+    now: number;
+    events: AuditEvent[];
+  }): Promise<{ result: 'added' } | { result: 'exists' }>;
+  /** Erases the private half of a retired key. */
+  destroy(destroy: { kid: string; now: number; events: AuditEvent[] }): Promise<boolean>;
+}

@@ -1,0 +1,9 @@
+/** The only source of time. Epoch milliseconds; a test hands in its own and moves it. */
+export type Clock = () => number;
+
+export const systemClock: Clock = () => Date.now();
+
+export const SECOND = 1_000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;

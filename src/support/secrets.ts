@@ -1,0 +1,63 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/**
+ * All that is derived from the master key. Uses are separated by HKDF labels, every sealed value carries the id of
+ * the master key, and the record's own key is authenticated with it: a ciphertext moved to another record does not open.
+ */
+export interface Secrets {
+  /** AES-256-GCM, random 96-bit nonce. `aad` is the record's key, for example `user:3f…`. Answer: `<key id>.<base64url>`. */
+  seal(label: string, plaintext: string | Uint8Array, aad: string): string;
+  /** @throws Error when the value was not sealed with this label, aad and master key */
+  open(label: string, sealed: string, aad: string): Buffer;
+  /** HMAC-SHA-256 under the label's own key, base64url. For look-ups of values that must not be readable. */
+  hmac(label: string, text: string | Uint8Array): string;
+  /** The label's own 32-byte key, for uses with their own construction (sessions, challenges). */
+  key(label: string): Buffer;
+}
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+export function createSecrets(masterKey: Buffer): Secrets {
+  if (masterKey.length !== 32) throw new RangeError('the master key must be 32 bytes');
+  const keys = new Map<string, Buffer>();
+  const key = (label: string): Buffer => {
+    const known = keys.get(label);
+    if (known) return known;
+    const derived = Buffer.from(hkdfSync('sha256', masterKey, 'assent', label, 32));
+    keys.set(label, derived);
+    return derived;
+  };
+  const masterId = createHmac('sha256', key('master-key-id')).update('id').digest('base64url').slice(0, 6);
+
+  return {
+    key,
+    hmac: (label, text) =>
+      createHmac('sha256', key(`hmac:${label}`))
+        .update(text)
+        .digest('base64url'),
+    seal(label, plaintext, aad) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', key(`seal:${label}`), nonce).setAAD(Buffer.from(aad));
+      const body = Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+      return `${masterId}.${body.toString('base64url')}`;
+    },
+    open(label, sealed, aad) {
+      const [id, text = ''] = sealed.split('.');
+      if (id !== masterId) throw new Error(`sealed with another master key (${id})`);
+      const body = Buffer.from(text, 'base64url');
+      const decipher = createDecipheriv('aes-256-gcm', key(`seal:${label}`), body.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      });
+      decipher.setAAD(Buffer.from(aad)).setAuthTag(body.subarray(-TAG_BYTES));
+      return Buffer.concat([decipher.update(body.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+    },
+  };
+}
+
+/** Constant-time comparison of two texts; lengths may differ. */
+export function sameText(a: string, b: string): boolean {
+  const key = randomBytes(32);
+  const digest = (text: string) => createHmac('sha256', key).update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}

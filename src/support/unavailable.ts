@@ -1,0 +1,7 @@
+/** The store cannot be reached, is full, or did not answer in time. What was asked for may or may not have happened. */
+export class StoreUnavailable extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'StoreUnavailable';
+  }
+}
