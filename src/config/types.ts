@@ -1,0 +1,331 @@
+// Made from config/schema.json by `npm run docs`; change that file instead.
+
+/** Settings of an Assent server. This file is the only truth about them; config/README.md and src/config/types.ts are made from it. */
+export interface Config {
+  /** What the server is for. `production` refuses everything that is only good for trying things out; `development` fills in what a first run needs; `conformance` is for certification suites: no demo, but issuer and keys as in production. */
+  environment: 'development' | 'production' | 'conformance';
+  /** Address of this server as clients and phones know it: `https`, without query, fragment or slash at the end. All addresses that the server hands out begin with it, whatever the `Host` header says. */
+  issuer: string;
+  /** Address that the public listener binds to. The image sets `0.0.0.0`. */
+  host: string;
+  /** Port of the public listener; 0 takes a free one. */
+  port: number;
+  /** The management listener: management API, console, metrics. Keep it where only operators reach it. */
+  management: {
+    /** Address that the management listener binds to. */
+    host: string;
+    /** Port of the management listener; 0 takes a free one. */
+    port: number;
+    /** Keys for the management API, sent as `Authorization: Bearer <key>`. */
+    apiKeys: ApiKey[];
+  };
+  /** The installable web authenticator. It has an origin of its own, so that no page of the issuer can reach its keys. */
+  authenticator: {
+    /** Port of the authenticator listener; 0 takes a free one. */
+    port: number;
+    /** Origin under which browsers reach the authenticator: scheme, host and port only. */
+    origin: string;
+  };
+  /** Where everything is kept. `embedded:<file>` is one file for exactly one server process; the others are Redis or Valkey, alone, with Sentinel or as a cluster. */
+  store: string;
+  /** 32 random bytes, base64url: everything secret in the store is encrypted or keyed with it. Losing it is losing the store. `openssl rand -base64 32 | tr +/ -_ | tr -d =` */
+  masterKey?: string;
+  /** Number of reverse proxies in front whose `X-Forwarded-*` headers are believed. 0: these headers are ignored. */
+  proxyHops: number;
+  /** Language of pages and messages for people who did not choose one (BCP 47). */
+  language: string;
+  /** Logging to standard output, one JSON object per line, secrets and personal data masked. */
+  log: {
+    /** The least important level that is written. */
+    level: 'debug' | 'info' | 'warn' | 'error';
+  };
+  /** Limits of every listener. Names as in `node:http`; times are milliseconds. */
+  listeners: {
+    /** Time for the complete header of a request, then 408. */
+    headersTimeout: number;
+    /** Time for the complete request, then 408. Held requests and event streams are not affected: they have been read. */
+    requestTimeout: number;
+    /** How often these two are looked at. */
+    connectionsCheckingInterval: number;
+    /** Open connections per listener; what comes beyond is closed. Keep it 64 below the limit of open files. */
+    maxConnections: number;
+    /** Header lines of a request. */
+    maxHeadersCount: number;
+    /** Requests on one connection before it is closed, so that load spreads again; 0: no limit. */
+    maxRequestsPerSocket: number;
+    /** Body of a request, then 413. */
+    bodyLimitBytes: number;
+  };
+  /** After SIGTERM: time for requests in flight before the process ends. */
+  drainSeconds: number;
+  /** What clients get at `/bc-authorize` and while they poll. */
+  ciba: {
+    /** Seconds between two polls that a client is told (`interval`). */
+    intervalSeconds: number;
+    /** Lifetime of an authentication request in seconds; `requested_expiry` is clamped to it. */
+    expiry: {
+      /** Without `requested_expiry`. */
+      defaultSeconds: number;
+      /** The shortest. */
+      minSeconds: number;
+      /** The longest. 600 is the limit of NIST SP 800-63B-4 and OWASP ASVS 6.5.5. */
+      maxSeconds: number;
+    };
+    /** Limits of `binding_message`; longer ones are refused, never cut. */
+    bindingMessage: {
+      /** Unicode code points. */
+      maxCodePoints: number;
+      /** Bytes in UTF-8. */
+      maxBytes: number;
+    };
+    /** Pending operations that one client may have for one user at the same time; 0: any number. */
+    pendingPerUser: number;
+    /** What a start beyond `pendingPerUser` does: `replace` cancels the oldest, `refuse` answers 429. */
+    pendingPolicy: 'replace' | 'refuse';
+  };
+  /** Polling too fast. */
+  pacing: {
+    /** A poll that is this much early still counts as in time. */
+    toleranceMs: number;
+    /** Each `slow_down` adds this to the interval. */
+    stepSeconds: number;
+    /** The interval grows no further. */
+    maxSeconds: number;
+  };
+  /** Handing out the tokens of an approved operation, once. */
+  redemption: {
+    /** A poll that began to issue tokens holds the operation for this long; if it dies, the next poll takes over. */
+    leaseMs: number;
+    /** A response that was made and never left the server is given again for this long. */
+    replaySeconds: number;
+  };
+  /** How long finished things stay, in hours. */
+  retention: {
+    /** Operations after their end, so that late polls and look-ups get the right answer. */
+    operationsHours: number;
+    /** Evidence of decisions (default: three years). */
+    evidenceHours: number;
+    /** Audit events (default: one year). */
+    auditHours: number;
+  };
+  /** The device API. */
+  device: {
+    /** How far a device clock may be off. */
+    skewSeconds: number;
+    /** Lifetime of a device session. */
+    sessionSeconds: number;
+    /** Event stream: a comment line this often keeps proxies from closing it. */
+    eventHeartbeatSeconds: number;
+    /** Event stream: closed after this time; the device connects again. */
+    eventStreamSeconds: number;
+    /** Lifetime of an enrollment ticket, when the caller asks for none. */
+    ticketSeconds: number;
+    /** The longest that a caller may ask for. */
+    ticketMaxSeconds: number;
+    /** Personal identification numbers. Applications may be stricter. */
+    pin: {
+      /** Fewer digits are refused. */
+      minLength: number;
+      /** Digits, where an application says nothing. */
+      defaultLength: number;
+      /** Wrong ones in a row before the device is locked, where an application says nothing. */
+      maxFailures: number;
+      /** Wrong ones in the life of the key. 100 is the limit of NIST SP 800-63B-4. */
+      lifetimeFailures: number;
+    };
+  };
+  /** Names of the authentication contexts, as they stand in ID tokens and `acr_values_supported`. */
+  acr: {
+    /** The device key signed; nothing else was proved. */
+    possession: string;
+    /** The device key signed, and a PIN or user verification was proved. */
+    twoFactor: string;
+  };
+  /** Lifetimes of tokens in seconds. */
+  tokens: {
+    /** Access tokens. */
+    accessSeconds: number;
+    /** ID tokens. */
+    idSeconds: number;
+    /** Refresh tokens (default: 14 days). */
+    refreshSeconds: number;
+  };
+  /** Keys that the server makes for itself. */
+  keys: {
+    /** How ID tokens are signed for clients that do not say otherwise. */
+    idTokenAlg: 'ES256' | 'RS256' | 'PS256' | 'EdDSA';
+    /** The key that devices encrypt to is replaced this often. */
+    boxRotationDays: number;
+    /** A replaced one is destroyed after this; until then old messages can be read. */
+    boxDestroyHours: number;
+  };
+  /** OAuth clients. The server loads and checks them at start. */
+  clients: ClientMetadata[];
+  /** Authenticator applications. */
+  applications: Application[];
+  /** Created at the first start, in development. */
+  seed: {
+    /** Users. */
+    users: SeedUser[];
+  };
+  /** Demo pages `/demo/…`. Never in production. */
+  demo: {
+    /** Serve them. */
+    enabled: boolean;
+  };
+  /** Simulated devices `/simulator/…`, which approve without a person. Never in production. */
+  simulator: {
+    /** Serve it. */
+    enabled: boolean;
+  };
+}
+
+/** A key for the management API; exactly one of `key`, `keyFile` and `sha256`. */
+export interface ApiKey {
+  /** Who uses it; stands in the audit trail. */
+  name: string;
+  /** The key itself, at least 32 characters. */
+  key?: string;
+  /** SHA-256 of the key in hexadecimal: `printf %s "$KEY" | sha256sum`. */
+  sha256: string;
+  /** What it may do; `*` is everything. */
+  scopes: string[];
+}
+
+/** Client metadata (RFC 7591, OpenID Connect, CIBA Core) and our own members, which begin with `assent_`. What is left out has the default of its specification. */
+export interface ClientMetadata {
+  /** Identifier. */
+  client_id: string;
+  /** Secret, at least 32 characters. */
+  client_secret?: string;
+  /** Shown to the user on the device. */
+  client_name?: string;
+  /** Grants that the client may use. */
+  grant_types: ('urn:openid:params:grant-type:ciba' | 'authorization_code' | 'refresh_token' | 'client_credentials')[];
+  /** For the authorization code grant: `code`. */
+  response_types: string[];
+  /** For the authorization code grant. */
+  redirect_uris: string[];
+  /** Where the user may go after signing out. */
+  post_logout_redirect_uris: string[];
+  /** Scopes that the client may ask for, separated by spaces. */
+  scope?: string;
+  /** How the client proves who it is. */
+  token_endpoint_auth_method:
+    | 'client_secret_basic'
+    | 'client_secret_post'
+    | 'client_secret_jwt'
+    | 'private_key_jwt'
+    | 'tls_client_auth'
+    | 'self_signed_tls_client_auth'
+    | 'none';
+  /** The one algorithm of its assertions. */
+  token_endpoint_auth_signing_alg?: string;
+  /** Its public keys. */
+  jwks?: Record<string, unknown>;
+  /** Where its public keys are. */
+  jwks_uri?: string;
+  /** Subject of its certificate. */
+  tls_client_auth_subject_dn?: string;
+  /** DNS name in its certificate. */
+  tls_client_auth_san_dns?: string;
+  /** URI in its certificate. */
+  tls_client_auth_san_uri?: string;
+  /** IP address in its certificate. */
+  tls_client_auth_san_ip?: string;
+  /** E-mail address in its certificate. */
+  tls_client_auth_san_email?: string;
+  /** Bind its tokens to its certificate. */
+  tls_client_certificate_bound_access_tokens: boolean;
+  /** Refuse it without DPoP. */
+  dpop_bound_access_tokens: boolean;
+  /** Whether clients see the same `sub`. */
+  subject_type: 'public' | 'pairwise';
+  /** Clients with the same one see the same pairwise `sub`. */
+  sector_identifier_uri?: string;
+  /** Algorithm of its ID tokens. */
+  id_token_signed_response_alg?: string;
+  /** Key management of encrypted ID tokens. */
+  id_token_encrypted_response_alg?: string;
+  /** Content encryption of encrypted ID tokens. */
+  id_token_encrypted_response_enc?: string;
+  /** Sign the user info response. */
+  userinfo_signed_response_alg?: string;
+  /** Algorithm of its request objects. */
+  request_object_signing_alg?: string;
+  /** Types of `authorization_details` that it may use (RFC 9396). */
+  authorization_details_types: string[];
+  /** Asked for when a request names none. */
+  default_acr_values: string[];
+  /** Oldest acceptable authentication, in seconds. */
+  default_max_age?: number;
+  /** Always put `auth_time` into the ID token. */
+  require_auth_time: boolean;
+  /** How it learns the result. */
+  backchannel_token_delivery_mode?: 'poll' | 'ping' | 'push';
+  /** Where pings and pushes go. */
+  backchannel_client_notification_endpoint?: string;
+  /** It signs its authentication requests with this; unsigned ones are refused. */
+  backchannel_authentication_request_signing_alg?: string;
+  /** It sends `user_code`. */
+  backchannel_user_code_parameter: boolean;
+  /** Kind of client. */
+  application_type: 'web' | 'native';
+  /** Its home page. */
+  client_uri?: string;
+  /** Its logo. */
+  logo_uri?: string;
+  /** Its privacy policy. */
+  policy_uri?: string;
+  /** Its terms of service. */
+  tos_uri?: string;
+  /** People responsible for it. */
+  contacts: string[];
+  /** Identifier of the software. */
+  software_id?: string;
+  /** Version of the software. */
+  software_version?: string;
+  /** A client that is switched off gets nothing, not even for what it started before. */
+  assent_active: boolean;
+  /** Number matching: the user picks the shown number (`choose`), or types its two or six digits. */
+  assent_match: 'none' | 'choose' | 'type2' | 'type6';
+  /** How the person must prove presence. */
+  assent_method?: 'device' | 'pin';
+}
+
+/** An authenticator application; devices are enrolled installations of it. */
+export interface Application {
+  /** Identifier. */
+  id: string;
+  /** Shown to users. */
+  name: string;
+  /** An application that is switched off enrolls and decides nothing. */
+  active: boolean;
+  /** How its users may prove presence. */
+  methods: ('device' | 'pin')[];
+  /** A second device of the same user: refused (`single`), takes the place of the first (`override`), or stands beside it (`multiple`). */
+  enrollment_mode: 'single' | 'override' | 'multiple';
+  /** Its PIN. */
+  pin: {
+    /** Digits. */
+    length: number;
+    /** Wrong ones in a row before the device is locked. */
+    max_failures: number;
+  };
+}
+
+/** A user, as `POST /management/v1/users` takes it. */
+export interface SeedUser {
+  /** User name. */
+  username: string;
+  /** Identifier in another system. */
+  external_ref?: string;
+  /** E-mail address. */
+  email?: string;
+  /** Phone number in E.164. */
+  phone?: string;
+  /** Name. */
+  name?: string;
+  /** Language (BCP 47). */
+  language?: string;
+}
