@@ -44,7 +44,7 @@ function table(list: Row[]): string {
       .map((cell) => cell.replaceAll('|', '\\|'))
       .join(' | '),
   );
-  return ['setting | meaning | values | default | example | environment', '---|---|---|---|---|---', ...lines]
+  return ['setting | meaning | values | default | example | environment', '--- | --- | --- | --- | --- | ---', ...lines]
     .map((line) => `| ${line} |`)
     .join('\n');
 }
