@@ -1,0 +1,41 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+
+/** What ties together everything that one request caused. */
+export interface Trace {
+  /** 32 hexadecimal digits, as in W3C Trace Context. */
+  traceId: string;
+  /** 16 hexadecimal digits: this server's part of it. */
+  spanId: string;
+}
+
+const traces = new AsyncLocalStorage<Trace>();
+
+/**
+ * The trace that a request belongs to: the caller's, or a new one where it has none that can be read.
+ *
+ * @param traceparent the header of that name
+ * @see W3C Trace Context §3.2 (an unknown version is read like 00; ff and all zeros are invalid)
+ */
+export function traceOf(traceparent: string | undefined): Trace {
+  const [, version, traceId, parentId] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:$|-)/.exec(traceparent ?? '') ?? [];
+  const isValid = version !== undefined && version !== 'ff' && !isZero(traceId) && !isZero(parentId);
+  return { traceId: isValid ? traceId! : randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex') };
+}
+
+const isZero = (digits = '') => /^0*$/.test(digits);
+
+/** The header to send along with a call that this trace caused. */
+export function traceparentOf({ traceId, spanId }: Trace): string {
+  return `00-${traceId}-${spanId}-01`;
+}
+
+/** Everything that `work` starts, now or later, sees this trace. */
+export function withTrace<T>(trace: Trace, work: () => T): T {
+  return traces.run(trace, work);
+}
+
+export function currentTrace(): Trace | undefined {
+  return traces.getStore();
+}
