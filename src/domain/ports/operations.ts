@@ -117,11 +117,16 @@ export interface OperationStore {
   /** One partition: operations of the user that are pending at `now`, oldest first. Registrations are not among them. */
   pendingOf(userId: string, now: number): Promise<Operation[]>;
 
-  /** Operation, device and user in one round trip; `undefined` members where there is none. Both ids lie in one partition, else all is undefined. */
+  /**
+   * Operation, device and user in one round trip; `undefined` members where there is none. Both ids lie in one partition,
+   * else all is undefined. With `jti`, also the receipt of that message of this device, if it lives at `now`: a message
+   * that was answered before gets the same answer, whatever became of operation and device.
+   */
   forDevice(
     operationId: string,
     deviceId: string,
-  ): Promise<{ operation?: Operation; device?: Device; user?: StoredUser }>;
+    message?: { jti: string; now: number },
+  ): Promise<{ operation?: Operation; device?: Device; user?: StoredUser; receipt?: Receipt }>;
 
   /**
    * Binds a ticket (a pending registration) to a key and writes the new pending device, in one step. The same
@@ -157,7 +162,7 @@ export interface OperationStore {
   /**
    * Reserves a try on operation and device before anything is verified; the counters have grown when this resolves.
    * One step. `again`: this very message has reserved before, and has no outcome yet (a crash): verify it, nothing
-   * was counted twice. `used` and `failures` count this try.
+   * was counted twice; looked at before `exhausted`, so the last try survives a crash. `used` and `failures` count this try.
    */
   reserveAttempt(
     attempt: Attempt,
