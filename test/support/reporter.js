@@ -1,3 +1,5 @@
+import { writeSync } from 'node:fs';
+
 /** Closes a run with `Tests: N passed, N failed, N skipped`, after the reason of each skip. */
 export default class {
   /** @param {import('@jest/reporters').Config.GlobalConfig} config */
@@ -14,11 +16,16 @@ export default class {
     const reasons = tests
       .filter(({ status }) => status === 'pending' || status === 'todo')
       .map(({ fullName }) => /\[skipped: (.+?)\]/.exec(fullName)?.[1] ?? (this.selecting ? 'not selected' : fullName));
-    for (const reason of new Set(reasons)) {
-      process.stdout.write(`Skipped ${reasons.filter((other) => other === reason).length}: ${reason}\n`);
-    }
     // A file that does not load has no tests to count; it is a failure all the same.
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
-    process.stdout.write(`Tests: ${results.numPassedTests} passed, ${failed} failed, ${reasons.length} skipped\n`);
+    const lines = [
+      ...[...new Set(reasons)].map((reason) => `Skipped ${count(reasons, reason)}: ${reason}`),
+      `Tests: ${results.numPassedTests} passed, ${failed} failed, ${reasons.length} skipped`,
+    ];
+    // Jest's own summary comes after every other reporter; ours is the last word all the same.
+    process.once('exit', () => writeSync(1, `${lines.join('\n')}\n`));
   }
 }
+
+/** @param {string[]} reasons @param {string} reason */
+const count = (reasons, reason) => reasons.filter((other) => other === reason).length;

@@ -1,0 +1,105 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ImportRule, importsOf, importViolations } from './support/imports.ts';
+
+const srcFolders = ['channels', 'cli', 'config', 'demo', 'device-sdk', 'domain', 'http', 'observability', 'protocol'];
+
+/** Who may import whom. If a rule proves wrong, change it here and say why in the same commit. */
+const rules: Record<string, ImportRule> = {
+  'src/support': { packages: ['jose'] },
+  'src/domain': { folders: ['src/support'], packages: ['libphonenumber-js'] },
+  // runs in browsers too
+  'src/device-sdk': { packages: ['jose', '@noble/curves'], node: false },
+  'src/simulator': { folders: ['src/device-sdk', 'src/support'], packages: ['openid-client'] },
+  'src/demo': { folders: ['src/device-sdk', 'src/support'], packages: ['openid-client'] },
+  'src/cli': {
+    // serve, config and store run in this process; every other verb goes over HTTP
+    folders: ['src/device-sdk', 'src/support', 'src/config.ts', 'src/config', 'src/main.ts'],
+    packages: ['openid-client', 'commander'],
+  },
+  'src/protocol': { folders: ['src/domain', 'src/support'], packages: ['oidc-provider', 'jose'] },
+  'src/channels': {
+    folders: ['src/support'],
+    types: ['src/domain'],
+    packages: ['firebase-admin', '@parse/node-apn', 'web-push'],
+  },
+  'src/http': {
+    folders: ['src/domain', 'src/support', 'src/observability'],
+    // esbuild bundles the authenticator's assets at start
+    packages: ['koa', '@koa/router', 'ajv', 'eta', 'qrcode', 'esbuild'],
+  },
+  'src/observability': {
+    folders: ['src/support'],
+    types: ['src/domain'],
+    packages: ['winston', 'prom-client', '@opentelemetry/api'],
+  },
+  'src/config': { packages: ['ajv'] },
+  'src/config.ts': { folders: ['src/config', 'src/support'] },
+  'src/server.ts': {
+    folders: [...srcFolders, 'simulator', 'support'].map((name) => `src/${name}`).concat('src/config.ts'),
+  },
+  'src/main.ts': { folders: ['src/server.ts', 'src/config.ts', 'adapters'] },
+  'adapters/redis': {
+    folders: ['src/support'],
+    types: ['src/domain', 'src/protocol'],
+    packages: ['ioredis'],
+  },
+  'adapters/embedded': { folders: ['src/support'], types: ['src/domain', 'src/protocol'] },
+  // browser code; what it knows of the server is what the device SDK knows
+  views: { folders: ['src/device-sdk'], node: false },
+  'test/e2e': {
+    folders: ['src/device-sdk', 'test/support'],
+    packages: ['openid-client', 'playwright-core', '@jest/globals'],
+  },
+};
+
+const root = join(import.meta.dirname, '..');
+
+function sources(folder: string): string[] {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => /\.(ts|js|mjs)$/.test(path))
+    .map((path) => `${folder}/${path.replaceAll('\\', '/')}`);
+}
+
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+
+test('every folder imports only what the table allows', () => {
+  const files = ['src', 'adapters', 'views', 'test/e2e'].flatMap(sources);
+  expect(files.length).toBeGreaterThan(20);
+  expect(files.flatMap((file) => importViolations(file, read(file), rules))).toEqual([]);
+});
+
+test('the environment is read in main.ts and in the command line, nowhere else', () => {
+  const readers = sources('src').filter((file) => /\bprocess\.env\b/.test(read(file)));
+  expect(readers.filter((file) => file !== 'src/main.ts' && !file.startsWith('src/cli/'))).toEqual([]);
+});
+
+describe('a planted violation is found', () => {
+  test.each([
+    ['a folder', 'src/domain/a.ts', "import { b } from '../http/b.ts';", '../http/b.ts'],
+    ['a package', 'src/domain/a.ts', "import Koa from 'koa';", 'koa'],
+    ['a scoped package', 'src/domain/a.ts', "import { p256 } from '@noble/curves/nist.js';", '@noble/curves/nist.js'],
+    ['a type', 'src/domain/a.ts', "import type { B } from '../protocol/b.ts';", 'types of ../protocol/b.ts'],
+    ['a value where types are allowed', 'adapters/redis/a.ts', "import { b } from '../../src/domain/b.ts';", 'domain'],
+    ['a type that stays at run time', 'adapters/redis/a.ts', "import { type B } from '../../src/domain/b.ts';", 'dom'],
+    ['a dynamic import', 'src/domain/a.ts', "const x = await import('../http/b.ts');", '../http/b.ts'],
+    ['a require', 'src/domain/a.ts', "const x = require('koa');", 'koa'],
+    ['a side effect', 'src/domain/a.ts', "import '../http/b.ts';", '../http/b.ts'],
+    ['an export from', 'src/domain/a.ts', "export * from '../http/b.ts';", '../http/b.ts'],
+    ['several lines', 'src/domain/a.ts', "import {\n  a,\n  b,\n} from '../http/b.ts';", '../http/b.ts'],
+    ['node in the device SDK', 'src/device-sdk/a.ts', "import fs from 'node:fs';", 'node:fs'],
+    ['a built-in without its prefix', 'src/device-sdk/a.ts', "import fs from 'fs';", 'fs'],
+    ['node in browser code', 'views/authenticator/a.ts', "import fs from 'node:fs';", 'node:fs'],
+    ['a way around', 'src/domain/a.ts', "import '../support/../http/b.ts';", '../support/../http/b.ts'],
+    ['a folder without a rule', 'src/new/a.ts', '', 'no rule'],
+    ['a name that only begins alike', 'src/domain/a.ts', "import '../support-more/b.ts';", '../support-more/b.ts'],
+  ])('%s', (_title, file, source, named) => {
+    expect(importViolations(file, source, rules)).toEqual([expect.stringContaining(named)]);
+  });
+});
+
+test('comments and texts about imports are not imports', () => {
+  const source = `/* import 'koa' */\n// import 'koa'\n * import x from 'koa'\nconst text = "import 'koa'";\n`;
+  expect(importsOf(source)).toEqual([]);
+});
