@@ -1,5 +1,3 @@
-import { writeSync } from 'node:fs';
-
 /** Closes a run with `Tests: N passed, N failed, N skipped`, after the reason of each skip. */
 export default class {
   /** @param {import('@jest/reporters').Config.GlobalConfig} config */
@@ -23,7 +21,7 @@ export default class {
       `Tests: ${results.numPassedTests} passed, ${failed} failed, ${reasons.length} skipped`,
     ];
     // Jest's own summary comes after every other reporter; ours is the last word all the same.
-    process.once('exit', () => writeSync(1, `${lines.join('\n')}\n`));
+    process.once('exit', () => process.stdout.write(`${lines.join('\n')}\n`));
   }
 }
 

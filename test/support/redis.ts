@@ -1,0 +1,161 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { freePorts } from './ports.ts';
+import { systemProgram } from './system.ts';
+import { temporaryFolder } from './tmp.ts';
+
+export interface RedisOptions {
+  /** `always`: what was answered is on disk. */
+  appendfsync?: 'always' | 'everysec' | 'no';
+  /** More lines of redis.conf as arguments: `['--maxmemory', '10mb']`. */
+  args?: string[];
+}
+
+/** A real Redis of its own on the loopback, in a temporary folder. */
+export interface TestRedis extends AsyncDisposable {
+  url: string;
+  port: number;
+  pid(): number;
+  /** Run one command with redis-cli; resolves with what it prints. */
+  command(...args: string[]): Promise<string>;
+  /** SIGKILL: no goodbye, no last fsync. */
+  kill(): Promise<void>;
+  /** The same server again after `kill`: same port, same files. */
+  restart(): Promise<void>;
+  /** Ends the server and removes its files. */
+  stop(): Promise<void>;
+}
+
+/** Three masters without replicas, every slot served. */
+export interface TestRedisCluster extends AsyncDisposable {
+  url: string;
+  nodes: TestRedis[];
+  stop(): Promise<void>;
+}
+
+// A machine under load takes its time to fork and to gossip; longer than this is broken, not slow.
+const startDeadlineMs = 20_000;
+
+export async function startRedis({ appendfsync = 'always', args = [] }: RedisOptions = {}): Promise<TestRedis> {
+  const [port] = await freePorts(1);
+  return startServer(port!, ['--appendfsync', appendfsync, ...args]);
+}
+
+export async function startRedisCluster(options: RedisOptions = {}): Promise<TestRedisCluster> {
+  const { appendfsync = 'always', args = [] } = options;
+  const ports = await freePorts(6);
+  const nodes = await Promise.all(
+    [0, 1, 2].map((index) => {
+      const bus = ['--cluster-enabled', 'yes', '--cluster-port', String(ports[index + 3])];
+      return startServer(ports[index]!, ['--appendfsync', appendfsync, ...bus, ...args]);
+    }),
+  );
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+  };
+  try {
+    await formCluster(nodes, ports.slice(3));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  return { url: `redis+cluster://${addresses.join(',')}`, nodes, stop, [Symbol.asyncDispose]: stop };
+}
+
+async function formCluster(nodes: TestRedis[], busPorts: number[]): Promise<void> {
+  const slots: [number, number][] = [
+    [0, 5460],
+    [5461, 10922],
+    [10923, 16383],
+  ];
+  for (const [index, node] of nodes.entries()) {
+    const [first, last] = slots[index]!;
+    await node.command('cluster', 'set-config-epoch', String(index + 1));
+    await node.command('cluster', 'addslotsrange', String(first), String(last));
+  }
+  for (const [index, { port }] of nodes.entries()) {
+    await nodes[0]!.command('cluster', 'meet', '127.0.0.1', String(port), String(busPorts[index]));
+  }
+  await Promise.all(
+    nodes.map((node) =>
+      until(`node ${node.port} of the cluster`, async () => {
+        const info = await node.command('cluster', 'info');
+        return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length}`);
+      }),
+    ),
+  );
+}
+
+async function startServer(port: number, args: string[]): Promise<TestRedis> {
+  const folder = await temporaryFolder('assent-redis');
+  let server = await launch(port, folder.path, args);
+
+  const end = async (signal: NodeJS.Signals) => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill(signal);
+    await exited;
+  };
+  const stop = async () => {
+    await end('SIGKILL'); // its files are removed next: nothing is worth saving
+    await folder.remove();
+  };
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    pid: () => server.pid!,
+    command: (...command) => redisCli(port, command),
+    kill: () => end('SIGKILL'),
+    async restart() {
+      await end('SIGKILL');
+      server = await launch(port, folder.path, args);
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function launch(port: number, folder: string, args: string[]): Promise<ChildProcess> {
+  const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
+  const durable = ['--save', '', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
+  const server = spawn(systemProgram('redis-server'), [...own, ...durable, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk).slice(-4000);
+  };
+  server.stdout?.on('data', keep);
+  server.stderr?.on('data', keep);
+  try {
+    await until(`redis-server on port ${port}`, async () => {
+      if (server.exitCode !== null) throw new Error(`redis-server ended: ${output}`);
+      return (await redisCli(port, ['ping'])) === 'PONG';
+    });
+  } catch (error) {
+    server.kill('SIGKILL');
+    throw error;
+  }
+  return server;
+}
+
+/** Resolves with the answer, also where it is an error: a server that starts refuses connections for a moment. */
+async function redisCli(port: number, args: string[]): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)('redis-cli', ['-p', String(port), ...args]);
+    return stdout.trim();
+  } catch (error) {
+    return String((error as { stderr?: string }).stderr ?? error).trim();
+  }
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + startDeadlineMs;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`${what} did not get ready in ${startDeadlineMs / 1000} s`);
+    await sleep(20);
+  }
+}
