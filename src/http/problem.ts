@@ -57,6 +57,8 @@ export const httpProblems = {
   payload_too_large: { status: 413, title: 'The request body is too large.' },
   unsupported_media_type: { status: 415, title: 'This kind of body is not understood here.' },
   idempotency_mismatch: { status: 422, title: 'This Idempotency-Key was used for another request.' },
+  misdirected: { status: 421, title: 'This host is not served here.' },
+  headers_too_large: { status: 431, title: 'The request has too many headers.' },
   server_error: { status: 500, title: 'Something went wrong. The trace id leads to the log.' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -1,0 +1,75 @@
+import type { IncomingMessage } from 'node:http';
+import { utf8Text } from '../../support/bytes.ts';
+import { type JsonObject, parseJsonObject } from '../../support/strict-json.ts';
+import { HttpProblem } from '../problem.ts';
+import type { AppContext } from './context.ts';
+
+/** TH-20: large enough for everything that is legitimate, small enough to hold any number of them. */
+export const BODY_LIMIT_BYTES = 56 * 1024;
+const JSON_DEPTH = 32;
+
+export interface BodyOptions {
+  /** Media types that are understood, without parameters. */
+  types: readonly string[];
+  limitBytes?: number;
+}
+
+/** The whole body, byte for byte. @throws HttpProblem payload_too_large | bad_request (cut off) */
+export async function readBytes(req: IncomingMessage, limitBytes = BODY_LIMIT_BYTES): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > limitBytes) throw new HttpProblem('payload_too_large', { headers: { connection: 'close' } });
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof HttpProblem) throw error;
+    throw new HttpProblem('bad_request', { detail: 'The body is not complete.', cause: error });
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** The body as text. @throws HttpProblem unsupported_media_type | payload_too_large | bad_request */
+export async function readText(ctx: AppContext, { types, limitBytes }: BodyOptions): Promise<string> {
+  refuseOtherTypes(ctx, types);
+  const bytes = await readBytes(ctx.req, limitBytes);
+  try {
+    return utf8Text(bytes);
+  } catch (cause) {
+    throw new HttpProblem('bad_request', { detail: 'The body is not UTF-8.', cause });
+  }
+}
+
+/**
+ * A JSON object, not deeper than 32, no member twice, none called `__proto__`; `{}` where there is no body at all.
+ *
+ * @throws HttpProblem unsupported_media_type | payload_too_large | bad_request
+ */
+export async function readJson(
+  ctx: AppContext,
+  { types = ['application/json'], limitBytes }: Partial<BodyOptions> = {},
+): Promise<JsonObject> {
+  if (hasNoBody(ctx.req)) return {};
+  const text = await readText(ctx, { types, limitBytes });
+  try {
+    return parseJsonObject(text, JSON_DEPTH);
+  } catch (cause) {
+    const detail = 'The body must be one JSON object, at most 32 levels deep, with no member named twice.';
+    throw new HttpProblem('bad_request', { detail, cause });
+  }
+}
+
+function hasNoBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+}
+
+function refuseOtherTypes(ctx: AppContext, types: readonly string[]): void {
+  const [type = '', ...parameters] = ctx.get('content-type').toLowerCase().split(';');
+  const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
+  const isUtf8 = charset === undefined || /^charset="?utf-?8"?$/.test(charset);
+  if (types.includes(type.trim()) && isUtf8) return;
+  const detail = `Send ${types.join(' or ')} in UTF-8.`;
+  throw new HttpProblem('unsupported_media_type', { detail, headers: { accept: types.join(', ') } });
+}

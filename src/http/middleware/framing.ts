@@ -1,0 +1,49 @@
+import { HttpProblem } from '../problem.ts';
+import type { Middleware } from './context.ts';
+
+export interface FramingLimits {
+  maxHeadersCount: number;
+  bodyLimitBytes: number;
+}
+
+const MAX_PARAMETERS = 100;
+
+/** Headers that two readers could understand differently if they came twice (RFC 9112 §3.2, RFC 9110 §5.3). */
+const SINGLE = new Set(['host', 'content-length', 'transfer-encoding', 'content-type', 'authorization', 'dpop']);
+
+const close = { connection: 'close' };
+
+/**
+ * What can be refused before any body is read (TH-20, TH-33). Node's strict parser has refused malformed framing
+ * already; this is what it lets pass.
+ */
+export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Middleware {
+  return (ctx, next) => {
+    const { rawHeaders, headers } = ctx.req;
+    if (rawHeaders.length / 2 > maxHeadersCount) throw new HttpProblem('headers_too_large', { headers: close });
+    const doubled = firstDoubled(rawHeaders);
+    if (doubled) throw new HttpProblem('bad_request', { detail: `The header ${doubled} came twice.`, headers: close });
+    // A compressed body is a small request that becomes a large one.
+    if ((headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity') {
+      throw new HttpProblem('unsupported_media_type', { detail: 'Content-Encoding is not supported.', headers: close });
+    }
+    if (Number(headers['content-length'] ?? 0) > bodyLimitBytes) {
+      throw new HttpProblem('payload_too_large', { headers: close });
+    }
+    if (ctx.querystring.split('&', MAX_PARAMETERS + 1).length > MAX_PARAMETERS) {
+      throw new HttpProblem('bad_request', { detail: `More than ${MAX_PARAMETERS} parameters.` });
+    }
+    return next();
+  };
+}
+
+function firstDoubled(rawHeaders: string[]): string | undefined {
+  const seen = new Set<string>();
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!.toLowerCase();
+    if (!SINGLE.has(name)) continue;
+    if (seen.has(name)) return name;
+    seen.add(name);
+  }
+  return undefined;
+}
