@@ -1,5 +1,12 @@
+import type { Clock } from '../support/clock.ts';
+import { isHandle, operationIdOf } from '../support/ids.ts';
+import type { Secrets } from '../support/secrets.ts';
+import type { Applications } from './applications.ts';
+import { bySystem, newEvent } from './new-event.ts';
 import type { EndReason, Operation } from './operation.ts';
+import type { OperationStore, Poll, PollResult, Redeemer } from './ports/operations.ts';
 import type { User } from './user.ts';
+import { openUser } from './user-record.ts';
 
 /** What the token endpoint answers, in the domain's words. */
 export type TokenOutcome =
@@ -32,4 +39,97 @@ export interface Redemptions {
   delivered(delivered: { operationId: string; holder: string }): Promise<void>;
   /** The connection closed before the response was handed to the kernel. */
   release(release: { operationId: string; holder: string }): Promise<void>;
+}
+
+export interface RedemptionsDeps {
+  store: { operations: Pick<OperationStore, 'poll' | 'commit' | 'delivered' | 'release'> };
+  clock: Clock;
+  secrets: Secrets;
+  applications: Applications;
+  options: {
+    /** Whoever issues or hands over is left alone for this long. */
+    leaseMs: number;
+    /** Ruling 8. */
+    pacing: Poll['pacing'];
+  };
+}
+
+const label = 'token-response';
+const aadOf = (operationId: string) => `operation:${operationId}`;
+
+export function createRedemptions({ store, clock, secrets, applications, options }: RedemptionsDeps): Redemptions {
+  const { leaseMs, pacing } = options;
+
+  /** Promise 5. What was switched off after the decision stops it, also where the tokens were made already. */
+  function isStopped({ user, device }: Redeemer): boolean {
+    const application = device && applications.find(device.applicationId);
+    return user.state !== 'active' || device?.state !== 'active' || !application?.active;
+  }
+
+  async function handOver(found: Leased, holder: string): Promise<TokenOutcome> {
+    const { operation } = found;
+    if (isStopped(found)) {
+      // given back at once: unlocked in time, the approval can still be redeemed
+      await store.operations.release({ operationId: operation.id, holder, now: clock() });
+      return { outcome: 'denied' };
+    }
+    const user = openUser(secrets, found.user);
+    if (found.result === 'leased') return { outcome: 'issue', operation, user };
+    const response = secrets.open(label, found.response, aadOf(operation.id)).toString('utf8');
+    return { outcome: 'repeat', operation, user, response, binding: found.binding };
+  }
+
+  return {
+    async poll({ authReqId, clientId, holder }) {
+      if (!isHandle(authReqId)) return { outcome: 'unknown' };
+      const operationId = operationIdOf(authReqId);
+      const found = await store.operations.poll({ operationId, clientId, now: clock(), holder, leaseMs, pacing });
+      return found.result === 'leased' || found.result === 'committed' ? handOver(found, holder) : outcomeOf(found);
+    },
+
+    async commit({ operationId, holder, response, binding, replayUntil }) {
+      const now = clock();
+      const { result } = await store.operations.commit({
+        operationId,
+        holder,
+        now,
+        until: now + leaseMs,
+        response: secrets.seal(label, response, aadOf(operationId)),
+        binding,
+        replayUntil,
+        events: [newEvent('operation.redeemed', now, bySystem, { operationId })],
+      });
+      return result === 'committed';
+    },
+
+    async delivered({ operationId, holder }) {
+      const now = clock();
+      const events = [newEvent('operation.delivered', now, bySystem, { operationId })];
+      await store.operations.delivered({ operationId, holder, now, events });
+    },
+
+    release: ({ operationId, holder }) => store.operations.release({ operationId, holder, now: clock() }),
+  };
+}
+
+type Leased = Extract<PollResult, { result: 'leased' | 'committed' }>;
+
+/** Ruling 7, in the domain's words. */
+function outcomeOf(found: Exclude<PollResult, Leased>): TokenOutcome {
+  switch (found.result) {
+    case 'missing':
+      return { outcome: 'unknown' };
+    case 'pending':
+    // another request of the same client issues right now: the answer is not this one's to give
+    case 'busy':
+      return { outcome: 'pending' };
+    case 'slow_down':
+      return { outcome: 'slow_down', intervalSeconds: found.intervalSeconds };
+    case 'ended':
+      return found.state === 'expired' ? { outcome: 'expired' } : { outcome: 'denied', reason: found.endReason };
+    case 'expired':
+      return { outcome: 'expired' };
+    case 'delivered':
+      return { outcome: 'delivered' };
+  }
 }

@@ -1,4 +1,8 @@
-import type { KeyUse } from './ports/records.ts';
+import { type Clock, DAY, HOUR } from '../support/clock.ts';
+import type { Secrets } from '../support/secrets.ts';
+import { bySystem, newEvent } from './new-event.ts';
+import type { KeyStore, KeyUse, ServerKey } from './ports/records.ts';
+import { type KeyKind, makeKey } from './server-key-material.ts';
 
 export interface PublicServerKey {
   kid: string;
@@ -9,21 +13,21 @@ export interface PublicServerKey {
   createdAt: number;
 }
 
+export interface ServerKeyPairJwk {
+  kid: string;
+  privateJwk: Record<string, unknown>;
+  publicJwk: Record<string, unknown>;
+}
+
 /**
  * Keys of the server: made at first start, sealed under the master key, rotated on a schedule. Held in memory, unsealed,
  * and read again when another process changed them (at the latest every 30 s).
  */
 export interface ServerKeys {
   /** The one that signs or is offered now. */
-  current(
-    use: KeyUse,
-    alg?: string,
-  ): { kid: string; privateJwk: Record<string, unknown>; publicJwk: Record<string, unknown> };
+  current(use: KeyUse, alg?: string): ServerKeyPairJwk;
   /** A private key by kid, while it exists. For `box`: messages made for the former key still open. */
-  byKid(
-    use: KeyUse,
-    kid: string,
-  ): { kid: string; privateJwk: Record<string, unknown>; publicJwk: Record<string, unknown> } | undefined;
+  byKid(use: KeyUse, kid: string): ServerKeyPairJwk | undefined;
   /** All public halves of a use, retired and destroyed ones included, newest first. */
   publicKeys(use: KeyUse): PublicServerKey[];
   /** A symmetric secret of 32 bytes (`cookie`, `dpop`). */
@@ -31,4 +35,142 @@ export interface ServerKeys {
   /** Box: a successor after 7 days, the private half destroyed 48 h after that. Idempotent; call it now and then. */
   maintain(): Promise<void>;
   reload(): Promise<void>;
+}
+
+export interface ServerKeysDeps {
+  store: { keys: KeyStore };
+  clock: Clock;
+  secrets: Secrets;
+  options?: { boxRotationDays?: number; boxDestroyHours?: number; idTokenAlgs?: string[] };
+}
+
+/** A key of the store with its private half readable, as long as there is one. */
+interface OpenKey {
+  record: ServerKey;
+  pair?: ServerKeyPairJwk;
+  secret?: Buffer;
+}
+
+// Ruling 5: ES256 and RS256 for ID tokens.
+const defaults = { boxRotationDays: 7, boxDestroyHours: 48, idTokenAlgs: ['ES256', 'RS256'] };
+const symmetricAlg = 'A256';
+const sealLabel = 'server-key';
+
+/** Resolves when every kind of key exists: the first process makes them, the others read. */
+export async function createServerKeys({ store, clock, secrets, options }: ServerKeysDeps): Promise<ServerKeys> {
+  const { boxRotationDays, boxDestroyHours, idTokenAlgs } = { ...defaults, ...options };
+  const kinds: KeyKind[] = [
+    { use: 'seal', alg: 'ES256' },
+    { use: 'box', alg: 'ECDH-ES' },
+    ...[...new Set([...idTokenAlgs, ...defaults.idTokenAlgs])].map((alg): KeyKind => ({ use: 'oidc', alg })),
+    { use: 'cookie', alg: symmetricAlg },
+    { use: 'dpop', alg: symmetricAlg },
+  ];
+  let keys: OpenKey[] = [];
+
+  async function reload() {
+    const known = new Map(keys.map((key) => [key.record.kid, key]));
+    const records = await store.keys.list();
+    // unsealing costs; a record that has not changed is kept as it is
+    const open = (record: ServerKey) => {
+      const former = known.get(record.kid);
+      return former?.record.version === record.version ? former : openKey(secrets, record);
+    };
+    keys = records.map(open).sort((a, b) => b.record.createdAt - a.record.createdAt);
+  }
+
+  function currentOf(use: KeyUse, alg?: string): OpenKey {
+    const found = keys.find(({ record: r }) => r.use === use && r.state === 'current' && (!alg || r.alg === alg));
+    if (!found) throw new Error(`there is no current ${use} key`);
+    return found;
+  }
+
+  async function add(kind: KeyKind, replaces?: string) {
+    const now = clock();
+    const { kid, publicJwk, secret } = await makeKey(kind);
+    const key: ServerKey = {
+      kid,
+      version: 1,
+      ...kind,
+      state: 'current',
+      publicJwk: publicJwk && JSON.stringify(publicJwk),
+      sealed: secrets.seal(sealLabel, secret, aadOf(kid)),
+      createdAt: now,
+    };
+    const data = { use: kind.use, alg: kind.alg, kid };
+    const events = [newEvent('key.created', now, bySystem, { partition: '00', data })];
+    if (replaces) events.push(newEvent('key.retired', now, bySystem, { partition: '00', data: { kid: replaces } }));
+    // `exists`: another process was faster; its key is read by the reload that follows
+    await store.keys.add({ key, replaces, now, events });
+  }
+
+  async function makeMissing() {
+    const isThere = ({ use, alg }: KeyKind) =>
+      keys.some(({ record: r }) => r.use === use && r.alg === alg && r.state === 'current');
+    const missing = kinds.filter((kind) => !isThere(kind));
+    await Promise.all(missing.map((kind) => add(kind)));
+    if (missing.length > 0) await reload();
+  }
+
+  async function rotateBox() {
+    const { record } = currentOf('box');
+    if (clock() - record.createdAt < boxRotationDays * DAY) return;
+    await add({ use: 'box', alg: record.alg }, record.kid);
+    await reload();
+  }
+
+  async function destroyOldBoxes() {
+    const now = clock();
+    const isOver = ({ record: r }: OpenKey) =>
+      r.use === 'box' && r.state === 'retired' && now - (r.retiredAt ?? now) >= boxDestroyHours * HOUR;
+    for (const { record } of keys.filter(isOver)) {
+      const events = [newEvent('key.destroyed', now, bySystem, { partition: '00', data: { kid: record.kid } })];
+      await store.keys.destroy({ kid: record.kid, now, events });
+      await reload();
+    }
+  }
+
+  const serverKeys: ServerKeys = {
+    current(use, alg) {
+      const { pair } = currentOf(use, alg);
+      if (!pair) throw new Error(`${use} is no key pair`);
+      return pair;
+    },
+    byKid: (use, kid) => keys.find(({ record: r }) => r.use === use && r.kid === kid)?.pair,
+    publicKeys: (use) => keys.flatMap(({ record }) => publicKeyOf(record, use)),
+    secret(use) {
+      const { secret } = currentOf(use);
+      if (!secret) throw new Error(`${use} is no secret`);
+      return secret;
+    },
+    async maintain() {
+      await reload();
+      await makeMissing();
+      await rotateBox();
+      await destroyOldBoxes();
+    },
+    reload,
+  };
+  await serverKeys.maintain();
+  return serverKeys;
+}
+
+const aadOf = (kid: string) => `key:${kid}`;
+
+function openKey(secrets: Secrets, record: ServerKey): OpenKey {
+  if (record.sealed === undefined) return { record };
+  const opened = secrets.open(sealLabel, record.sealed, aadOf(record.kid)).toString();
+  if (record.publicJwk === undefined) return { record, secret: Buffer.from(opened, 'base64url') };
+  return {
+    record,
+    pair: { kid: record.kid, privateJwk: JSON.parse(opened), publicJwk: JSON.parse(record.publicJwk) },
+  };
+}
+
+// Verifiers need the public half for as long as anything that it signed is worth verifying.
+function publicKeyOf(record: ServerKey, use: KeyUse): PublicServerKey[] {
+  const { kid, alg, publicJwk, createdAt } = record;
+  if (record.use !== use || publicJwk === undefined) return [];
+  const jwk = { ...JSON.parse(publicJwk), kid, use: use === 'box' ? 'enc' : 'sig', alg };
+  return [{ kid, use, alg, jwk, createdAt }];
 }

@@ -1,3 +1,25 @@
+import { type Clock, HOUR, SECOND } from '../support/clock.ts';
+import {
+  isHandle,
+  isId,
+  newHandle,
+  newId,
+  operationIdOf,
+  partitionOf,
+  type RandomBytes,
+  randomPartition,
+} from '../support/ids.ts';
+import { type Secrets, sameText } from '../support/secrets.ts';
+import { newActivationCode, parseActivationCode } from './activation-code.ts';
+import type { Applications } from './applications.ts';
+import { DomainError } from './errors.ts';
+import { identifierHmac, readIdentifier } from './identifiers.ts';
+import { newEvent } from './new-event.ts';
+import type { Operation } from './operation.ts';
+import type { OperationStore, Start } from './ports/operations.ts';
+import type { CounterStore, EventStore } from './ports/records.ts';
+import type { UserStore } from './ports/users.ts';
+import type { ServerKeys } from './server-keys.ts';
 import type { By } from './users.ts';
 
 export interface NewTicket {
@@ -28,4 +50,189 @@ export interface Tickets {
    * @throws DomainError ticket_invalid | rate_limited
    */
   byActivationCode(user: string, code: string, address: string): Promise<string>;
+}
+
+export interface TicketsDeps {
+  store: {
+    users: Pick<UserStore, 'get' | 'findByIdentifier'>;
+    operations: Pick<OperationStore, 'start' | 'ticketsOf' | 'reserveCode'>;
+    counters: CounterStore;
+    events: Pick<EventStore, 'write'>;
+  };
+  clock: Clock;
+  secrets: Secrets;
+  serverKeys: Pick<ServerKeys, 'current'>;
+  applications: Applications;
+  random?: RandomBytes;
+  options: TicketsOptions;
+}
+
+export interface TicketsOptions {
+  authenticatorOrigin: string;
+  defaultSeconds: number;
+  maxSeconds: number;
+  /** Records stay this long after their end. */
+  retentionMs: number;
+}
+
+const minSeconds = 30;
+/** Wrong codes after which a ticket is over (device-protocol, section 3.1). */
+const codeTries = 5;
+const addressTriesPerHour = 20;
+/** A code is compared with the newest tickets of a user; each of them spends a try. */
+const comparedTickets = 3;
+
+export function createTickets(deps: TicketsDeps): Tickets {
+  const { store, clock, secrets, serverKeys, random, options } = deps;
+  const codeHmac = (operationId: string, code: string) => secrets.hmac('activation-code', `${operationId}\0${code}`);
+
+  async function reserveAddress(address: string) {
+    const { allowed, resetAt } = await store.counters.reserve({
+      key: `activation-code:${secrets.hmac('address', address)}`,
+      limit: addressTriesPerHour,
+      windowMs: HOUR,
+      now: clock(),
+    });
+    if (allowed) return;
+    const seconds = Math.max(1, Math.ceil((resetAt - clock()) / SECOND));
+    throw new DomainError('rate_limited', { members: { retry_after: seconds } });
+  }
+
+  /**
+   * The tickets that the code is compared with. Where there is none, one that does not exist stands in, so that the
+   * calls which follow are the same in number and kind.
+   */
+  async function candidates(user: string): Promise<Candidate[]> {
+    const identifier = readIdentifier(user) ?? { kind: 'username' as const, value: '' };
+    const found = await store.users.findByIdentifier(identifier.kind, identifierHmac(secrets, identifier));
+    const userId = found?.state === 'active' ? found.id : newId(randomPartition(random), random);
+    const tickets = await store.operations.ticketsOf(userId, clock());
+    const withCode = tickets.slice(0, comparedTickets);
+    if (withCode.length > 0) return withCode.map(({ id, ticket }) => ({ id, userId, hmac: ticket?.codeHmac }));
+    return [{ id: newId(partitionOf(userId), random), userId: found?.id, hmac: undefined }];
+  }
+
+  /** Reserves a try, then compares. True for the right code within the tries. */
+  async function isOpenedBy({ id, hmac }: Candidate, code: string): Promise<boolean> {
+    const reserved = await store.operations.reserveCode({ operationId: id, limit: codeTries, now: clock() });
+    const isRight = sameText(codeHmac(id, code), hmac ?? '');
+    if (reserved.result !== 'reserved') await sameWork();
+    else if (!isRight && reserved.used >= codeTries) {
+      // at the limit this call counts nothing more: it ends the ticket, whose link must not work any longer either
+      await store.operations.reserveCode({ operationId: id, limit: codeTries, now: clock() });
+    }
+    return isRight && reserved.result === 'reserved';
+  }
+
+  // A write in place of the try that could not be reserved: without it, time would tell whether there is a ticket.
+  const sameWork = () =>
+    store.counters.reserve({
+      key: 'activation-code:none',
+      limit: Number.MAX_SAFE_INTEGER,
+      windowMs: HOUR,
+      now: clock(),
+    });
+
+  async function refuse({ id, userId }: Candidate): Promise<never> {
+    const by: By = { actor: 'anonymous' };
+    const event = newEvent('ticket.code_wrong', clock(), by, { partition: partitionOf(id), userId });
+    await store.events.write(partitionOf(id), [event]);
+    throw new DomainError('ticket_invalid');
+  }
+
+  return {
+    async create(ticket, by) {
+      const now = clock();
+      const application = checkApplication(deps.applications, ticket.applicationId);
+      const expiresAt = now + checkLifetime(ticket.ttlSeconds, options) * SECOND;
+      const user = isId(ticket.userId) ? await store.users.get(ticket.userId) : undefined;
+      if (!user) throw new DomainError('user_not_found');
+      const handle = newHandle(partitionOf(user.id), random);
+      const activationCode = newActivationCode(random);
+      const hmac = codeHmac(operationIdOf(handle), parseActivationCode(activationCode)!);
+      const operation = registration(handle, user.id, application.id, hmac, { by, now, expiresAt, ...options });
+      const outcome = await store.operations.start(startCall(operation, by, now));
+      if (outcome.result !== 'started') throw new DomainError('state_conflict', { detail: outcome.result });
+      const { kid } = serverKeys.current('box');
+      const uri = `${options.authenticatorOrigin}/#t=${handle}&k=${kid}`;
+      return { operationId: operation.id, uri, activationCode, expiresAt };
+    },
+
+    operationIdOf: (ticket) => (isHandle(ticket) ? operationIdOf(ticket) : undefined),
+
+    async byActivationCode(user, typed, address) {
+      await reserveAddress(address);
+      const code = parseActivationCode(typed);
+      if (code === undefined) throw new DomainError('ticket_invalid');
+      const tickets = await candidates(user);
+      const opened = await Promise.all(tickets.map((ticket) => isOpenedBy(ticket, code)));
+      const found = tickets.find((_, i) => opened[i]);
+      return found ? found.id : refuse(tickets[0]!);
+    },
+  };
+}
+
+interface Candidate {
+  id: string;
+  userId: string | undefined;
+  hmac: string | undefined;
+}
+
+function checkApplication(applications: Applications, id: string) {
+  const application = applications.find(id);
+  if (!application) throw new DomainError('application_not_found');
+  // device-protocol, section 4: what is switched off enrolls nothing
+  if (!application.active) throw new DomainError('state_conflict', { detail: 'application not active' });
+  return application;
+}
+
+function checkLifetime(ttlSeconds: number | undefined, { defaultSeconds, maxSeconds }: TicketsOptions): number {
+  if (ttlSeconds === undefined) return defaultSeconds;
+  if (Number.isInteger(ttlSeconds) && ttlSeconds >= minSeconds && ttlSeconds <= maxSeconds) return ttlSeconds;
+  const reason = `must be a whole number from ${minSeconds} to ${maxSeconds}`;
+  throw new DomainError('invalid_request', { members: { invalid_params: [{ name: 'ttl_seconds', reason }] } });
+}
+
+interface RegistrationOf {
+  by: By;
+  now: number;
+  expiresAt: number;
+  retentionMs: number;
+}
+
+function registration(
+  handle: string,
+  userId: string,
+  applicationId: string,
+  codeHmac: string,
+  { by, now, expiresAt, retentionMs }: RegistrationOf,
+): Operation {
+  return {
+    id: operationIdOf(handle),
+    version: 1,
+    kind: 'registration',
+    state: 'pending',
+    userId,
+    clientId: by.actor,
+    applicationId,
+    methods: [],
+    createdAt: now,
+    expiresAt,
+    answerBy: expiresAt,
+    retainUntil: expiresAt + retentionMs,
+    tries: { used: 0, max: 0 },
+    ticket: { codeHmac, wrongCodes: 0 },
+  };
+}
+
+function startCall(operation: Operation, by: By, now: number): Start {
+  const { id: operationId, userId, kind } = operation;
+  return {
+    operation,
+    // registrations neither count nor are counted
+    cap: { perClient: 1, policy: 'refuse', perUser: 1 },
+    now,
+    events: [newEvent('operation.started', now, by, { operationId, userId, data: { kind } })],
+    outbox: [],
+  };
 }
