@@ -1,5 +1,18 @@
+import { type Clock, SECOND } from '../support/clock.ts';
+import { isId, operationIdOf, type RandomBytes } from '../support/ids.ts';
+import type { Secrets } from '../support/secrets.ts';
 import type { Method } from './application.ts';
-import type { MatchMode, Operation, OperationKind } from './operation.ts';
+import type { Applications } from './applications.ts';
+import { sealOperationContext } from './context.ts';
+import { buildContext } from './device-messages/context.ts';
+import { DomainError } from './errors.ts';
+import { inboxEntry } from './inbox-entry.ts';
+import { findMatchCode, makeMatch, matchTries } from './match.ts';
+import { chooseMethods, type UsableDevice, usableDevices } from './methods.ts';
+import { newEvent } from './new-event.ts';
+import { type MatchMode, type Operation, type OperationKind, stateAt } from './operation.ts';
+import type { DeviceStore } from './ports/devices.ts';
+import type { OperationStore, Start } from './ports/operations.ts';
 import type { By } from './users.ts';
 
 /** What the person is shown; becomes the `ctx` string of device-protocol, section 4. */
@@ -53,4 +66,152 @@ export interface Operations {
   cancel(cancel: { operationId: string; clientId: string; by: By }): Promise<Operation>;
   /** The number behind the stored HMAC, by trying all. For the simulator in development only. */
   matchCodeOf(operation: Operation): string | undefined;
+}
+
+export interface OperationsDeps {
+  store: { devices: Pick<DeviceStore, 'ofUser'>; operations: Pick<OperationStore, 'start' | 'get' | 'cancel'> };
+  clock: Clock;
+  secrets: Secrets;
+  applications: Applications;
+  random?: RandomBytes;
+  options: OperationsOptions;
+}
+
+export interface OperationsOptions {
+  /** Pending operations of a user at the same time (ruling 12); 0: any number. */
+  cap: { perClient: number; policy: 'replace' | 'refuse'; perUser: number };
+  /** Records stay this long after their end. */
+  retentionMs: number;
+}
+
+export function createOperations(deps: OperationsDeps): Operations {
+  const { store, clock, secrets, applications } = deps;
+
+  async function read(id: string, clientId: string | undefined): Promise<Operation> {
+    const operation = isId(id) ? await store.operations.get(id) : undefined;
+    // somebody else's is answered like one that is not there
+    if (!operation || (clientId ?? operation.clientId) !== operation.clientId) {
+      throw new DomainError('operation_not_found');
+    }
+    return operation;
+  }
+
+  return {
+    async start(start) {
+      const now = clock();
+      const usable = usableDevices(await store.devices.ofUser(start.userId), applications, start);
+      const methods = chooseMethods(usable, start);
+      const { operation, matchCode } = newOperation(start, { ...deps, now, usable, methods });
+      const outcome = await store.operations.start(startCall(operation, start, deps.options, now));
+      if (outcome.result !== 'started') throw startRefused(outcome, now);
+      return { operation, matchCode, superseded: outcome.superseded };
+    },
+
+    async get(id, clientId) {
+      return asOf(await read(id, clientId), clock());
+    },
+
+    async cancel({ operationId, clientId, by }) {
+      const now = clock();
+      const { userId, expiresAt } = await read(operationId, clientId);
+      const outcome = await store.operations.cancel({
+        operationId,
+        clientId,
+        reason: 'cancelled_by_client',
+        now,
+        events: [newEvent('operation.cancelled', now, by, { operationId, userId, clientId })],
+        outbox: [inboxEntry({ id: operationId, userId, expiresAt }, 'cancelled', now)],
+      });
+      if (outcome.result === 'missing') throw new DomainError('operation_not_found');
+      const operation = asOf(outcome.operation, now);
+      if (operation.decision) throw new DomainError('operation_decided');
+      return operation;
+    },
+
+    matchCodeOf: (operation) => findMatchCode(secrets, operation),
+  };
+}
+
+/** The record as it reads at an instant: a sweep may not have come by yet. */
+export function asOf(operation: Operation, now: number): Operation {
+  const state = stateAt(operation, now);
+  return state === operation.state ? operation : { ...operation, state, finishedAt: operation.expiresAt };
+}
+
+interface Prepared extends OperationsDeps {
+  now: number;
+  usable: UsableDevice[];
+  methods: Method[];
+}
+
+function newOperation(start: StartOperation, { secrets, random, options, now, usable, methods }: Prepared) {
+  const id = operationIdOf(start.handle);
+  const { kind, userId, clientId, applicationId, deviceId, intervalSeconds, protocol } = start;
+  const expiresAt = now + start.lifetimeSeconds * SECOND;
+  const made = makeMatch(start.match, id, { secrets, random });
+  const ctx = buildContext({ ...start.shown, op: id, kind });
+  const operation: Operation = {
+    id,
+    version: 1,
+    kind,
+    state: 'pending',
+    userId,
+    clientId,
+    applicationId,
+    deviceId,
+    methodRequested: start.method,
+    methods,
+    createdAt: now,
+    expiresAt,
+    answerBy: answerBy(now, expiresAt, intervalSeconds),
+    retainUntil: expiresAt + options.retentionMs,
+    context: sealOperationContext(secrets, id, ctx, random),
+    match: made?.match,
+    tries: { used: 0, max: maxTries(start.match, usable) },
+    protocol,
+    poll: intervalSeconds === undefined ? undefined : { intervalSeconds },
+  };
+  return { operation, matchCode: made?.code };
+}
+
+// Ruling 9: one interval is left to redeem a last-second approval. An interval that is longer than half the lifetime
+// leaves the person half of it.
+function answerBy(now: number, expiresAt: number, intervalSeconds = 0): number {
+  return Math.max(expiresAt - intervalSeconds * SECOND, now + (expiresAt - now) / 2);
+}
+
+// Without a number the method's own limit holds; of several applications the strictest.
+function maxTries(mode: MatchMode, usable: UsableDevice[]): number {
+  if (mode !== 'none') return matchTries[mode];
+  return Math.min(...usable.map(({ application }) => application.pin.maxFailures));
+}
+
+function startCall(operation: Operation, { by }: StartOperation, { cap }: OperationsOptions, now: number): Start {
+  const { id: operationId, userId, clientId, kind } = operation;
+  const event = newEvent('operation.started', now, by, { operationId, userId, clientId, data: { kind } });
+  return {
+    operation,
+    cap: { ...cap, perClient: orAny(cap.perClient), perUser: orAny(cap.perUser) },
+    now,
+    events: [event],
+    supersededEvent: { type: 'operation.superseded', at: now, userId, clientId, ...by },
+    outbox: [inboxEntry(operation, 'pending', now)],
+  };
+}
+
+const orAny = (limit: number) => (limit === 0 ? Number.MAX_SAFE_INTEGER : limit);
+
+type Refusal = Exclude<Awaited<ReturnType<OperationStore['start']>>, { result: 'started' }>;
+
+function startRefused(refusal: Refusal, now: number): DomainError {
+  switch (refusal.result) {
+    case 'refused': {
+      const seconds = Math.max(1, Math.ceil((refusal.retryAt - now) / SECOND));
+      return new DomainError('too_many_pending', { detail: refusal.limit, members: { retry_after: seconds } });
+    }
+    case 'user_not_active':
+      return new DomainError('user_unknown', { detail: 'not active' });
+    case 'exists':
+      return new DomainError('state_conflict', { detail: 'the handle was used before' });
+  }
 }

@@ -14,7 +14,7 @@ import { newActivationCode, parseActivationCode } from './activation-code.ts';
 import type { Applications } from './applications.ts';
 import { DomainError } from './errors.ts';
 import { identifierHmac, readIdentifier } from './identifiers.ts';
-import { newEvent } from './new-event.ts';
+import { bySystem, newEvent } from './new-event.ts';
 import type { Operation } from './operation.ts';
 import type { OperationStore, Start } from './ports/operations.ts';
 import type { CounterStore, EventStore } from './ports/records.ts';
@@ -134,8 +134,7 @@ export function createTickets(deps: TicketsDeps): Tickets {
     });
 
   async function refuse({ id, userId }: Candidate): Promise<never> {
-    const by: By = { actor: 'anonymous' };
-    const event = newEvent('ticket.code_wrong', clock(), by, { partition: partitionOf(id), userId });
+    const event = newEvent('ticket.code_wrong', clock(), bySystem, { partition: partitionOf(id), userId });
     await store.events.write(partitionOf(id), [event]);
     throw new DomainError('ticket_invalid');
   }

@@ -1,0 +1,122 @@
+import { type Clock, MINUTE, SECOND } from '../support/clock.ts';
+import { ALL_PARTITIONS, type Partition } from '../support/ids.ts';
+import { bySystem } from './new-event.ts';
+import type { OperationStore } from './ports/operations.ts';
+import type { Store } from './ports/store.ts';
+import type { ServerKeys } from './server-keys.ts';
+
+/** Work that nobody asks for. Every process does it: whoever comes first does it, the others find nothing to do. */
+export interface Sweeper {
+  start(): void;
+  /** Resolves when what is under way has ended; nothing begins afterwards. */
+  stop(): Promise<void>;
+  /** Writes `expired` on operations whose time has passed. Resolves with their number. */
+  expire(): Promise<number>;
+  /** Deletes what has outlived its retention. Resolves with the number of records. */
+  collect(): Promise<number>;
+}
+
+/** `setTimeout` and `clearTimeout` of the process, or a test's own. */
+export interface Timers {
+  set(callback: () => void, delayMs: number): unknown;
+  clear(timer: unknown): void;
+}
+
+export interface SweeperDeps {
+  store: { operations: Pick<OperationStore, 'expireDue'> } & Pick<Store, 'collectGarbage'>;
+  clock: Clock;
+  serverKeys: Pick<ServerKeys, 'maintain'>;
+  timers?: Timers;
+  /** A failed round is told and tried again at its next turn. */
+  onError: (job: string, error: unknown) => void;
+  options?: Partial<SweeperOptions>;
+}
+
+export interface SweeperOptions {
+  /** Nobody waits for it: an operation past its time reads as expired anyway. Devices and streams are told by it. */
+  expireEveryMs: number;
+  collectEveryMs: number;
+  /** Keys that another process made are known here after this time. */
+  keysEveryMs: number;
+  /** Records of one call to the store. */
+  batch: number;
+  /** Partitions of one call: a call holds up others for as long as it takes. */
+  partitions: number;
+}
+
+const defaults: SweeperOptions = {
+  expireEveryMs: SECOND,
+  collectEveryMs: MINUTE,
+  keysEveryMs: 30 * SECOND,
+  batch: 200,
+  partitions: 32,
+};
+
+// A process that has nothing else to do may end: these timers do not hold it.
+const processTimers: Timers = {
+  set: (callback, delayMs) => setTimeout(callback, delayMs).unref(),
+  clear: (timer) => clearTimeout(timer as NodeJS.Timeout),
+};
+
+export function createSweeper(deps: SweeperDeps): Sweeper {
+  const { store, clock, serverKeys, timers = processTimers, onError } = deps;
+  const options = { ...defaults, ...deps.options };
+  const waiting = new Map<string, unknown>();
+  const running = new Map<string, Promise<void>>();
+  let isStopped = false;
+
+  /** Batch by batch until a partition group has no more; between two batches others get their turn. */
+  async function inBatches(call: (partitions: readonly Partition[]) => Promise<number>): Promise<number> {
+    let total = 0;
+    for (const partitions of groupsOf(ALL_PARTITIONS, options.partitions)) {
+      let done = options.batch;
+      while (done >= options.batch && !isStopped) total += done = await call(partitions);
+    }
+    return total;
+  }
+
+  const expire = () =>
+    inBatches(async (partitions) => {
+      const now = clock();
+      const event = { type: 'operation.expired' as const, at: now, ...bySystem };
+      return (await store.operations.expireDue({ partitions, now, limit: options.batch, event })).length;
+    });
+
+  const collect = () =>
+    inBatches((partitions) => store.collectGarbage({ partitions, now: clock(), limit: options.batch }));
+
+  function schedule(job: string, everyMs: number, work: () => Promise<unknown>) {
+    const run = async () => {
+      try {
+        await work();
+      } catch (error) {
+        onError(job, error);
+      }
+      running.delete(job);
+      if (!isStopped) schedule(job, everyMs, work);
+    };
+    waiting.set(
+      job,
+      timers.set(() => running.set(job, run()), everyMs),
+    );
+  }
+
+  return {
+    expire,
+    collect,
+    start() {
+      schedule('expire', options.expireEveryMs, expire);
+      schedule('collect', options.collectEveryMs, collect);
+      schedule('keys', options.keysEveryMs, () => serverKeys.maintain());
+    },
+    async stop() {
+      isStopped = true;
+      for (const timer of waiting.values()) timers.clear(timer);
+      await Promise.all(running.values());
+    },
+  };
+}
+
+function groupsOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
