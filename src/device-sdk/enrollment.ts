@@ -1,0 +1,250 @@
+/**
+ * Enrollment in steps, so that a person sees for whom the device is enrolled and chooses a PIN before anything is final:
+ *
+ *     beginEnrollment ──redeem──> {display, policy} ──finish({pin})──> enroll ──> confirm ──> an enrolled Device
+ *                                                            └ interrupted after this: resumeEnrollment, without the PIN
+ */
+import { sha256 } from './bytes.ts';
+import { type Caller, createCaller, type Prove } from './caller.ts';
+import { callerOf, createDevice, type Device } from './device.ts';
+import { codeOf, DeviceError } from './errors.ts';
+import { newKeyPair, thumbprint, usableKey } from './keys.ts';
+import { signedProof } from './messages.ts';
+import { newPinKey } from './pin-key.ts';
+import { checkNewPin } from './pin-policy.ts';
+import { type DeviceOptions, type Runtime, runtimeOf } from './runtime.ts';
+import { chainedSet, fetchSets, firstSet, type ServerKeySet } from './server-keys.ts';
+import type { DeviceStorage, StoredDevice, StoredEnrollment } from './storage.ts';
+import { type EnrollAnswer, type RedeemAnswer, type StatusAnswer, typ } from './wire.ts';
+
+/** A link (`<authenticator>/#t=…&k=…`), or what a person typed. */
+export type EnrollmentSource = string | { authenticatorUrl: string; user: string; activationCode: string };
+
+/** Shown to people in lists of devices; trusted for nothing. */
+export interface DeviceInfo {
+  name?: string;
+  model?: string;
+  os?: string;
+  appVersion?: string;
+}
+
+export interface Enrollment {
+  readonly deviceId: string;
+  /** for whom, at whose service: show it before `finish` */
+  readonly display: RedeemAnswer['display'];
+  /** `pin_length` is the least number of digits; `methods` what this application may activate */
+  readonly policy: RedeemAnswer['policy'];
+  /**
+   * Make the keys, prove them, and become active. May be called again after a failure.
+   *
+   * @throws DeviceError pin_* (choose another) | enrollment_conflict | key_reused | ticket_invalid | network …
+   */
+  finish(choice: { device: DeviceInfo; pin?: string }): Promise<Device>;
+  /** Forget it; the server lets the ticket run out. */
+  abandon(): Promise<void>;
+}
+
+/** @throws DeviceError ticket_unreadable */
+export function parseTicket(uri: string): { base: string; ticket: string; k: string } {
+  const url = URL.canParse(uri.trim()) ? new URL(uri.trim()) : undefined;
+  const fragment = new URLSearchParams(url?.hash.slice(1));
+  const ticket = fragment.get('t');
+  const k = fragment.get('k');
+  if (!url || !isWeb(url) || !ticket || !k) throw new DeviceError('ticket_unreadable');
+  return { base: baseOf(url), ticket, k };
+}
+
+/**
+ * Redeem a ticket or an activation code. The same link opened again goes on with the same key.
+ *
+ * An enrolled device in this storage keeps working until the new one is active, which then takes its place.
+ *
+ * @throws DeviceError ticket_unreadable | keys_untrusted | ticket_invalid | ticket_bound | network …
+ */
+export async function beginEnrollment(
+  storage: DeviceStorage,
+  source: EnrollmentSource,
+  options: DeviceOptions = {},
+): Promise<Enrollment> {
+  const runtime = runtimeOf(options);
+  const { base, k, members } = readSource(source);
+  const sets = await fetchSets(base, runtime.fetch);
+  const serverKeys = await firstSet(sets, k);
+  const draft = await draftFor(storage, base, await sha256(JSON.stringify(members)), sets);
+  const answer = await redeem(draft, serverKeys, members, runtime);
+  return createEnrollment({ storage, runtime, draft, serverKeys, answer });
+}
+
+/**
+ * Go on with an enrollment that was interrupted after its keys were sent: no PIN is needed, the server confirms again.
+ *
+ * @throws DeviceError nothing_to_resume | device_refused (the server never got the keys: begin again) | network …
+ */
+export async function resumeEnrollment(storage: DeviceStorage, options: DeviceOptions = {}): Promise<Device> {
+  const draft = await storage.load('enrolling');
+  if (!draft?.device) throw new DeviceError('nothing_to_resume');
+  return confirmAgain(storage, runtimeOf(options), draft, draft.device);
+}
+
+interface Steps {
+  storage: DeviceStorage;
+  runtime: Runtime;
+  draft: StoredEnrollment;
+  serverKeys: ServerKeySet;
+  answer: RedeemAnswer;
+}
+
+function createEnrollment(steps: Steps): Enrollment {
+  const { storage, runtime, draft, answer } = steps;
+  let sent: StoredDevice | undefined;
+  return {
+    deviceId: answer.device_id,
+    display: answer.display,
+    policy: answer.policy,
+    async finish({ device: info, pin }) {
+      // The answer of the first attempt may have been lost: then the server has these keys, and other ones would be refused.
+      const known = sent && (await confirmAgain(storage, runtime, draft, sent).catch(unlessNeverArrived));
+      if (known) return known;
+      if (pin !== undefined) checkNewPin(pin, answer.policy.pin_length);
+      const made = await makeDevice(steps, pin);
+      await storage.save('enrolling', { ...draft, device: made.stored });
+      sent = made.stored;
+      const caller = await callerFor(made.stored, runtime);
+      const enrolled = await caller.signed('enroll', enrollMembers(answer.nonce, made.stored, info), made.prove);
+      return confirm(storage, runtime, draft, made.stored, caller, (enrolled as unknown as EnrollAnswer).confirm);
+    },
+    abandon: () => storage.erase('enrolling'),
+  };
+}
+
+async function redeem(
+  draft: StoredEnrollment,
+  serverKeys: ServerKeySet,
+  members: object,
+  runtime: Runtime,
+): Promise<RedeemAnswer> {
+  const { privateKey, publicJwk } = draft.sig;
+  const key = await usableKey(privateKey, 'sig');
+  const caller = createCaller({
+    base: draft.base,
+    id: await thumbprint(publicJwk),
+    key,
+    jwk: publicJwk,
+    serverKeys,
+    runtime,
+  });
+  return (await caller.signed('redeem', members)) as unknown as RedeemAnswer;
+}
+
+async function draftFor(
+  storage: DeviceStorage,
+  base: string,
+  sourceHash: string,
+  sets: string[],
+): Promise<StoredEnrollment> {
+  const held = await storage.load('enrolling');
+  if (held?.sourceHash === sourceHash && held.base === base) return { ...held, sets };
+  const draft: StoredEnrollment = { v: 1, base, sourceHash, sets, sig: await newKeyPair('sig', storage.exportable) };
+  await storage.save('enrolling', draft);
+  return draft;
+}
+
+async function makeDevice(
+  { storage, draft, serverKeys, answer }: Steps,
+  pin: string | undefined,
+): Promise<{ stored: StoredDevice; prove?: Prove }> {
+  const enc = await newKeyPair('enc', storage.exportable);
+  const pinned = pin === undefined ? undefined : await newPinKey(pin, storage.exportable);
+  const stored: StoredDevice = {
+    v: 1,
+    base: draft.base,
+    issuer: serverKeys.issuer,
+    deviceId: answer.device_id,
+    sig: draft.sig,
+    enc,
+    ...(pinned && { pin: pinned.stored }),
+    serverKeys,
+    display: answer.display,
+  };
+  return pinned
+    ? { stored, prove: async (bytes) => [await signedProof(pinned.key, bytes, pinned.publicJwk)] }
+    : { stored };
+}
+
+function enrollMembers(nonce: string, { enc, pin }: StoredDevice, { name, model, os, appVersion }: DeviceInfo): object {
+  return {
+    nonce,
+    keys: { enc: enc.publicJwk, ...(pin && { pin: { kid: pin.kid } }) },
+    device: { name, model, os, app_version: appVersion },
+  };
+}
+
+async function confirmAgain(
+  storage: DeviceStorage,
+  runtime: Runtime,
+  draft: StoredEnrollment,
+  stored: StoredDevice,
+): Promise<Device> {
+  const caller = await callerFor(stored, runtime);
+  const { device, confirm: sealed } = (await caller.signed('status', {})) as unknown as StatusAnswer;
+  if (sealed !== undefined) return confirm(storage, runtime, draft, stored, caller, sealed);
+  if (device.state !== 'active') throw new DeviceError('device_refused');
+  return keep(storage, runtime, stored);
+}
+
+/**
+ * Quote what only `enc` could open, and with it settle which seal keys to believe: the one that signed this, inside an
+ * answer that only the holder of the link's `box` key can have written, and whatever set that key signs.
+ */
+async function confirm(
+  storage: DeviceStorage,
+  runtime: Runtime,
+  draft: StoredEnrollment,
+  stored: StoredDevice,
+  caller: Caller,
+  sealed: string,
+): Promise<Device> {
+  const { claims, by } = await caller.openSealed(sealed, typ.confirm);
+  const sets = draft.sets ?? (await fetchSets(stored.base, runtime.fetch));
+  const serverKeys = await chainedSet(sets, [by]).catch(async () =>
+    chainedSet(await fetchSets(stored.base, runtime.fetch), [by]),
+  );
+  await caller.signed('status', { confirm: claims.confirm });
+  return keep(storage, runtime, { ...stored, serverKeys });
+}
+
+async function keep(storage: DeviceStorage, runtime: Runtime, stored: StoredDevice): Promise<Device> {
+  const { deviceId, base, display } = stored;
+  await storage.save('device', stored);
+  await storage.trace?.remember({ deviceId, base, display });
+  await storage.erase('enrolling');
+  return createDevice(stored, storage, runtime);
+}
+
+function callerFor(stored: StoredDevice, runtime: Runtime): Promise<Caller> {
+  return callerOf(stored, runtime, async () => undefined);
+}
+
+function unlessNeverArrived(error: unknown): undefined {
+  if (codeOf(error) === 'device_refused') return undefined;
+  throw error;
+}
+
+function readSource(source: EnrollmentSource): { base: string; k?: string; members: object } {
+  if (typeof source === 'string') {
+    const { base, ticket, k } = parseTicket(source);
+    return { base, k, members: { ticket } };
+  }
+  const { authenticatorUrl, user, activationCode } = source;
+  const url = URL.canParse(authenticatorUrl) ? new URL(authenticatorUrl) : undefined;
+  if (!url || !isWeb(url)) throw new DeviceError('ticket_unreadable');
+  return { base: baseOf(url), members: { user, activation_code: activationCode } };
+}
+
+function isWeb({ protocol }: URL): boolean {
+  return protocol === 'https:' || protocol === 'http:';
+}
+
+function baseOf({ origin, pathname }: URL): string {
+  return origin + pathname.replace(/\/+$/, '');
+}

@@ -1,0 +1,80 @@
+/** The event stream: whole inbox first, then every change, without gaps; held for as long as the caller wants it. */
+import type { Bytes } from './bytes.ts';
+import type { Caller } from './caller.ts';
+import { codeOf, DeviceError } from './errors.ts';
+import { eventData } from './event-stream.ts';
+import { openDown } from './messages.ts';
+import type { Runtime } from './runtime.ts';
+
+/** `exp` in epoch seconds. An `inbox` event replaces what was known before it: the stream was opened anew. */
+export type InboxEvent =
+  | { event: 'inbox'; operations: { op: string; exp: number }[] }
+  | { event: 'operation'; op: string; exp: number }
+  | { event: 'closed'; op: string; state: string }
+  | { event: 'device'; state: string };
+
+/** Three heartbeats of 15 s missed: a connection that a mobile network has forgotten without telling. */
+const silenceMs = 45_000;
+const maxBackoffMs = 30_000;
+
+// Whoever gets one of these gets it again: trying on would only be noise.
+const final = ['device_refused', 'device_locked', 'device_deactivated', 'keys_untrusted', 'keys_lost'];
+
+/**
+ * Call `onEvent` for every event until `signal` is aborted, then resolve.
+ *
+ * @throws DeviceError device_refused | device_locked | device_deactivated | keys_untrusted
+ */
+export async function followEvents(
+  caller: Caller,
+  runtime: Runtime,
+  onEvent: (event: InboxEvent) => void | Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let failures = 0; !signal.aborted; ) {
+    const outcome = await readOnce(caller, onEvent, signal).catch((error: unknown) => error);
+    if (signal.aborted) return;
+    if (final.includes(codeOf(outcome) ?? '')) throw outcome;
+    failures = outcome === 'ended' ? 0 : failures + 1;
+    await runtime.sleep(backoffMs(failures), signal);
+  }
+}
+
+/** A stream that ended after its time is opened again at once; others later and later, spread so that a restart meets no herd. */
+function backoffMs(failures: number): number {
+  return failures === 0 ? 0 : Math.min(maxBackoffMs, 500 * 2 ** failures) * (0.5 + Math.random() / 2);
+}
+
+/** @returns 'ended' if the server closed a stream that had begun */
+async function readOnce(
+  caller: Caller,
+  onEvent: (event: InboxEvent) => void | Promise<void>,
+  signal: AbortSignal,
+): Promise<'ended'> {
+  const silence = new AbortController();
+  const { body, rk } = await caller.stream(AbortSignal.any([signal, silence.signal]));
+  let timer = setTimeout(() => silence.abort(), silenceMs);
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), silenceMs);
+  };
+  try {
+    let seq = 0;
+    for await (const data of eventData(body, heard)) {
+      seq += 1;
+      await onEvent(await openEvent(data, rk, seq));
+    }
+    if (seq === 0) throw new DeviceError('server_unexpected', { detail: 'an empty stream' });
+    return 'ended';
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function openEvent(data: string, rk: Bytes, expected: number): Promise<InboxEvent> {
+  const { seq, event, ...members } = await openDown(data, rk);
+  if (seq !== expected || (expected === 1) !== (event === 'inbox')) {
+    throw new DeviceError('server_unexpected', { detail: 'an event is missing' });
+  }
+  return { event, ...members } as unknown as InboxEvent;
+}

@@ -1,0 +1,25 @@
+export type { ChallengeView, Match, PostContext } from './challenge.ts';
+export { type Answer, type DecideResult, type Device, type DeviceOptions, openDevice } from './device.ts';
+export {
+  beginEnrollment,
+  type DeviceInfo,
+  type Enrollment,
+  type EnrollmentSource,
+  parseTicket,
+  resumeEnrollment,
+} from './enrollment.ts';
+export { codeOf, DeviceError, type DeviceErrorOptions, type LocalErrorCode, localErrors } from './errors.ts';
+export type { InboxEvent } from './events.ts';
+export { type IndexedDbOptions, indexedDbStorage } from './indexed-db.ts';
+export { type KeyHealth, keyHealth } from './key-health.ts';
+export { checkNewPin } from './pin-policy.ts';
+export {
+  type DeviceStorage,
+  type DeviceTrace,
+  memoryStorage,
+  type Slot,
+  type StoredDevice,
+  type StoredEnrollment,
+  type StoredRecords,
+} from './storage.ts';
+export type { MatchMode, Method, StatusAnswer } from './wire.ts';

@@ -1,0 +1,78 @@
+/** What an authenticator keeps, and where: injected, because browsers, phones and the command line differ only here. */
+import type { StoredKeyPair } from './keys.ts';
+import type { StoredPin } from './pin-key.ts';
+import type { ServerKeySet } from './server-keys.ts';
+import type { RedeemAnswer } from './wire.ts';
+
+/** An enrolled device: everything that rests on it. No public half of the PIN key, no signature by it. */
+export interface StoredDevice {
+  v: 1;
+  /** `<authenticator>` without trailing slash; calls go to `<base>/device/v1/…` */
+  base: string;
+  issuer: string;
+  deviceId: string;
+  sig: StoredKeyPair;
+  enc: StoredKeyPair;
+  pin?: StoredPin;
+  serverKeys: ServerKeySet;
+  display: RedeemAnswer['display'];
+}
+
+/** An enrollment under way, so that a reload, or the same link opened again, goes on with the same key. */
+export interface StoredEnrollment {
+  v: 1;
+  base: string;
+  /** SHA-256 of what was redeemed, not the thing itself */
+  sourceHash: string;
+  sig: StoredKeyPair;
+  /** from the moment `enroll` is sent */
+  device?: StoredDevice;
+  /** the key sets of first contact, to be held against the seal key that the server proves */
+  sets?: string[];
+}
+
+export interface StoredRecords {
+  device: StoredDevice;
+  enrolling: StoredEnrollment;
+}
+
+export type Slot = keyof StoredRecords;
+
+/** What remains known of an enrollment when its keys are gone. */
+export interface DeviceTrace {
+  deviceId: string;
+  base: string;
+  display: RedeemAnswer['display'];
+}
+
+export interface DeviceStorage {
+  /** true: records must be plain JSON, so keys are kept as private JWK. Such a file is as secret as a password. */
+  readonly exportable: boolean;
+  load<S extends Slot>(slot: S): Promise<StoredRecords[S] | undefined>;
+  /** Replaces the slot in one step and is durable when it resolves. */
+  save<S extends Slot>(slot: S, record: StoredRecords[S]): Promise<void>;
+  erase(slot: Slot): Promise<void>;
+  /** A second place that outlives the first (local storage beside IndexedDB), if there is one. */
+  readonly trace?: {
+    recall(): Promise<DeviceTrace | undefined>;
+    remember(trace: DeviceTrace): Promise<void>;
+    forget(): Promise<void>;
+  };
+}
+
+/** For tests and simulated devices: gone with the process. */
+export function memoryStorage({ exportable = false }: { exportable?: boolean } = {}): DeviceStorage {
+  const records = new Map<Slot, unknown>();
+  let trace: DeviceTrace | undefined;
+  return {
+    exportable,
+    load: async <S extends Slot>(slot: S) => records.get(slot) as StoredRecords[S] | undefined,
+    save: async (slot, record) => void records.set(slot, record),
+    erase: async (slot) => void records.delete(slot),
+    trace: {
+      recall: async () => trace,
+      remember: async (value) => void (trace = value),
+      forget: async () => void (trace = undefined),
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * The words of the device protocol as they travel, from the device's side. The server's side says the same in
+ * domain/device-messages/wire.ts; neither imports the other, vectors and round trips hold them together.
+ * Instants are epoch seconds, bytes base64url, hashes SHA-256.
+ */
+
+export const typ = {
+  up: 'assent-up',
+  down: 'assent-down',
+  sealed: 'assent-sealed',
+  keys: 'assent-keys+jwt',
+  request: 'assent-request+jwt',
+  proof: 'assent-proof+jwt',
+  challenge: 'assent-challenge+jwt',
+  confirm: 'assent-confirm+jwt',
+  context: 'assent-context+jwt',
+} as const;
+
+export type Act = 'redeem' | 'enroll' | 'session' | 'inbox' | 'events' | 'present' | 'decide' | 'status' | 'unenroll';
+export type SessionAct = 'inbox' | 'events' | 'present' | 'status';
+
+export type Method = 'device' | 'pin' | 'biometric' | 'face' | `custom:${string}`;
+export type MatchMode = 'none' | 'choose' | 'type2' | 'type6';
+
+export interface EcPublicJwk {
+  kty: 'EC';
+  crv: 'P-256';
+  x: string;
+  y: string;
+}
+
+export type NamedJwk = EcPublicJwk & { kid: string };
+
+export interface RedeemAnswer {
+  device_id: string;
+  nonce: string;
+  policy: { methods: Method[]; pin_length: number; attestation: string; modes: MatchMode[] };
+  display: { issuer: string; application: string; masked_user: string };
+}
+
+export interface EnrollAnswer {
+  device_id: string;
+  state: string;
+  confirm: string;
+}
+
+export interface SessionAnswer {
+  id: string;
+  key: string;
+  exp: number;
+}
+
+export interface InboxAnswer {
+  operations: { op: string; exp: number }[];
+  poll_seconds: number;
+}
+
+export interface DecideAnswer {
+  op: string;
+  state: 'approved' | 'denied';
+  post_context?: string;
+}
+
+export interface StatusAnswer {
+  device: { id: string; state: string; reason?: string; methods: Method[]; name?: string };
+  confirm?: string;
+  post_context?: string;
+  operation?: { op: string; state: string; exp: number };
+}
