@@ -22,17 +22,20 @@ export function acrValues({ possession, twoFactor }: AcrNames): string[] {
 // RFC 8176, section 2. A `uv` key says that the platform verified the user, not by what: `user`, not `fpt` or `face`.
 const amrOf: Partial<Record<Method, string>> = { pin: 'pin', biometric: 'user', face: 'face' };
 
-export interface Proved {
-  /** Methods whose proofs verified with keys of this device; possession is not listed, the signature stands for it. */
-  methods: readonly Method[];
-  /** The device's key is attested to be bound to hardware. */
-  isHardware?: boolean;
-}
-
-/** From the proofs that verified, never from what the device says of itself. */
-export function acrOf({ methods, isHardware = false }: Proved, names: AcrNames = defaultAcrNames) {
+/**
+ * From the proofs that verified, never from what the device says of itself.
+ *
+ * @param proved     methods whose proofs verified with keys of this very device; possession need not be listed, the
+ *                   signature stands for it
+ * @param isHardware the device's key is attested to be bound to hardware
+ */
+export function levelOf(
+  proved: readonly Method[],
+  names: AcrNames = defaultAcrNames,
+  isHardware = false,
+): { acr: string; amr: string[] } {
   const possession = isHardware ? 'hwk' : 'swk';
-  const second = methods.filter((method) => method !== 'device');
+  const second = proved.filter((method) => method !== 'device');
   if (second.length === 0) return { acr: names.possession, amr: [possession] };
   const words = second.flatMap((method) => amrOf[method] ?? []);
   return { acr: names.twoFactor, amr: [...new Set([possession, ...words, 'mfa'])] };

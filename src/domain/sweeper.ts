@@ -1,5 +1,6 @@
 import { type Clock, MINUTE, SECOND } from '../support/clock.ts';
 import { ALL_PARTITIONS, type Partition } from '../support/ids.ts';
+import { systemTimers, type Timers } from '../support/timers.ts';
 import { bySystem } from './new-event.ts';
 import type { OperationStore } from './ports/operations.ts';
 import type { Store } from './ports/store.ts';
@@ -14,12 +15,6 @@ export interface Sweeper {
   expire(): Promise<number>;
   /** Deletes what has outlived its retention. Resolves with the number of records. */
   collect(): Promise<number>;
-}
-
-/** `setTimeout` and `clearTimeout` of the process, or a test's own. */
-export interface Timers {
-  set(callback: () => void, delayMs: number): unknown;
-  clear(timer: unknown): void;
 }
 
 export interface SweeperDeps {
@@ -52,16 +47,10 @@ const defaults: SweeperOptions = {
   partitions: 32,
 };
 
-// A process that has nothing else to do may end: these timers do not hold it.
-const processTimers: Timers = {
-  set: (callback, delayMs) => setTimeout(callback, delayMs).unref(),
-  clear: (timer) => clearTimeout(timer as NodeJS.Timeout),
-};
-
 export function createSweeper(deps: SweeperDeps): Sweeper {
-  const { store, clock, serverKeys, timers = processTimers, onError } = deps;
+  const { store, clock, serverKeys, timers = systemTimers, onError } = deps;
   const options = { ...defaults, ...deps.options };
-  const waiting = new Map<string, unknown>();
+  const waiting = new Map<string, () => void>();
   const running = new Map<string, Promise<void>>();
   let isStopped = false;
 
@@ -95,10 +84,8 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
       running.delete(job);
       if (!isStopped) schedule(job, everyMs, work);
     };
-    waiting.set(
-      job,
-      timers.set(() => running.set(job, run()), everyMs),
-    );
+    const giveUp = timers.after(everyMs, () => running.set(job, run()));
+    waiting.set(job, giveUp);
   }
 
   return {
@@ -111,7 +98,7 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
     },
     async stop() {
       isStopped = true;
-      for (const timer of waiting.values()) timers.clear(timer);
+      for (const giveUp of waiting.values()) giveUp();
       await Promise.all(running.values());
     },
   };
