@@ -1,0 +1,105 @@
+import { PassThrough } from 'node:stream';
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { createDesk, type DemoClient, type Desk, DeskError, type DeskRequest } from './desk.ts';
+import { enrollmentLink, type ManagementAccess } from './enroll.ts';
+
+type PageName = 'helpdesk' | 'tv';
+
+export interface DemoOptions {
+  issuer: string;
+  clients: Record<PageName, DemoClient>;
+  management: ManagementAccess;
+  /** Text and type of a page or one of its assets; undefined where there is none. */
+  asset(name: string): { type: string; body: string | Buffer } | undefined;
+}
+
+export interface Demo {
+  router: Router;
+  stop(): void;
+}
+
+// The pages' own: nothing inline, nothing from elsewhere.
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** `/demo/helpdesk`, `/demo/tv`, `/demo/enroll`: development only, and over HTTP only. */
+export function createDemo(options: DemoOptions): Demo {
+  const router = new Router({ prefix: '/demo' });
+  const desks = Object.entries(options.clients).map(([page, demoClient]) => {
+    const desk = createDesk({ issuer: options.issuer, demoClient });
+    addPage(router, page, desk, options);
+    return desk;
+  });
+
+  router.get('/assets/:name', (ctx) => send(ctx, options.asset(String(ctx.params.name))));
+  router.get('/enroll', async (ctx) => {
+    const link = await enrollmentLink(options.management, String(ctx.query.user ?? 'alice'));
+    if (!link) return problem(ctx, 404, 'user_not_found', 'There is no such demo user. Try alice or bob.');
+    ctx.set('cache-control', 'no-store');
+    ctx.redirect(link);
+  });
+
+  return {
+    router,
+    stop() {
+      for (const desk of desks) desk.stop();
+    },
+  };
+}
+
+function addPage(router: Router, page: string, desk: Desk, options: DemoOptions): void {
+  router.get(`/${page}`, (ctx) => {
+    ctx.set('content-security-policy', POLICY);
+    send(ctx, options.asset(`${page}.html`));
+  });
+
+  router.post(`/${page}/requests`, async (ctx) => {
+    const { user, text } = (ctx.request as { body?: Record<string, unknown> }).body ?? {};
+    if (typeof user !== 'string' || (text !== undefined && typeof text !== 'string'))
+      return problem(ctx, 400, 'invalid_request', 'Send {"user", "text"}.');
+    try {
+      ctx.body = await desk.start(user, text ?? '');
+      ctx.status = 201;
+    } catch (error) {
+      if (!(error instanceof DeskError)) throw error;
+      problem(ctx, 400, error.code, error.message);
+    }
+  });
+
+  router.get(`/${page}/requests/:id/events`, (ctx) => {
+    const request = desk.get(String(ctx.params.id));
+    if (!request) return problem(ctx, 404, 'not_found', 'No such request.');
+    stream(ctx, desk, request);
+  });
+}
+
+/** Server-sent events: the state now, and every change; ends with the request. */
+function stream(ctx: Context, desk: Desk, request: DeskRequest): void {
+  const body = new PassThrough();
+  const write = (change: DeskRequest) => {
+    body.write(`data: ${JSON.stringify(change)}\n\n`);
+    if (change.state !== 'waiting') body.end();
+  };
+  const stop = desk.watch(request.id, write);
+  body.on('close', stop);
+  ctx.type = 'text/event-stream';
+  ctx.set('cache-control', 'no-store');
+  ctx.body = body;
+  write(request);
+}
+
+function send(ctx: Context, asset: { type: string; body: string | Buffer } | undefined): void {
+  if (!asset) {
+    problem(ctx, 404, 'not_found', 'There is nothing here.');
+    return;
+  }
+  ctx.type = asset.type;
+  ctx.body = asset.body;
+}
+
+function problem(ctx: Context, status: number, code: string, detail: string): void {
+  ctx.status = status;
+  ctx.type = 'application/problem+json';
+  ctx.body = JSON.stringify({ type: 'about:blank', title: detail, status, code, detail });
+}

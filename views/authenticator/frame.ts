@@ -1,0 +1,106 @@
+import { h, svg } from '../shared/dom.ts';
+import { chooseLanguage, translator } from '../texts/index.ts';
+
+export const language = chooseLanguage(navigator.languages);
+export const t = translator(language);
+
+const app = document.getElementById('app') as HTMLElement;
+
+/** What is said of the person in the corner: who this device is enrolled for. */
+let person = '';
+export function setPerson(name: string): void {
+  person = name;
+}
+
+let leave: (() => void) | undefined;
+
+/**
+ * Shows one screen. Focus goes to its heading, so that a screen reader begins there.
+ *
+ * @param onLeave called when the next screen replaces this one
+ */
+export function show(screen: (Node | undefined)[], onLeave?: () => void): void {
+  leave?.();
+  leave = onLeave;
+  const brand = h(
+    'header',
+    { class: 'brand' },
+    h('img', { src: '/icon.svg', alt: '' }),
+    h('span', {}, t('app.name')),
+    person !== '' && h('span', { class: 'person' }, person),
+  );
+  app.replaceChildren(brand, ...screen.filter((node) => node !== undefined));
+  const heading = app.querySelector<HTMLElement>('h1');
+  document.title = heading?.textContent ? `${heading.textContent} · ${t('app.name')}` : t('app.name');
+  heading?.setAttribute('tabindex', '-1');
+  heading?.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+const SIGNS = {
+  good: ['M16 33l11 11 21-25'],
+  bad: ['M20 20l24 24', 'M44 20L20 44'],
+  quiet: ['M32 18v16l10 6'],
+} as const;
+
+/** Good, bad or quiet, for the eye only: the heading beside it says the same. */
+export function sign(kind: keyof typeof SIGNS): SVGElement {
+  const colour = { good: 'var(--good)', bad: 'var(--bad)', quiet: 'var(--text-quiet)' }[kind];
+  const stroke = {
+    stroke: colour,
+    'stroke-width': 5,
+    fill: 'none',
+    'stroke-linecap': 'round',
+    'stroke-linejoin': 'round',
+  };
+  return svg(
+    'svg',
+    { viewBox: '0 0 64 64', class: 'sign', 'aria-hidden': 'true' },
+    svg('circle', { cx: 32, cy: 32, r: 28, ...stroke, 'stroke-width': 3 }),
+    ...SIGNS[kind].map((d) => svg('path', { d, ...stroke })),
+  );
+}
+
+/** One line that says what happened, one that says what follows, and at most one thing to do. */
+export function outcome(
+  kind: keyof typeof SIGNS,
+  title: string,
+  body: string,
+  action?: { label: string; run: () => void },
+): void {
+  const button = action && h('button', { class: 'button main wide', onclick: action.run }, action.label);
+  show([
+    h('div', { class: 'outcome', role: 'status' }, sign(kind), h('h1', {}, title), h('p', {}, body)),
+    button && h('div', { class: 'answer' }, button),
+  ]);
+}
+
+/** An input with its label, its rule before the mistake, and its message. */
+export function field(id: string, label: string, attributes: Record<string, string | number | boolean>, hint = '') {
+  const error = h('p', { class: 'error', id: `${id}-error`, hidden: true });
+  const input = h('input', { id, name: id, 'aria-describedby': `${id}-error ${id}-hint`, ...attributes });
+  const element = h(
+    'div',
+    { class: 'field' },
+    h('label', { for: id }, label),
+    hint !== '' && h('span', { class: 'hint', id: `${id}-hint` }, hint),
+    input,
+    error,
+  );
+  const complain = (message: string) => {
+    error.textContent = message;
+    error.hidden = message === '';
+    input.setAttribute('aria-invalid', String(message !== ''));
+    if (message) input.focus();
+    return message !== '';
+  };
+  return { element, input, complain };
+}
+
+export const PIN_FIELD = {
+  type: 'password',
+  inputmode: 'numeric',
+  autocomplete: 'off',
+  maxlength: 32,
+  class: 'digits',
+};

@@ -1,0 +1,253 @@
+import { h, svg } from '../shared/dom.ts';
+import { field, PIN_FIELD, show, t } from './frame.ts';
+
+/** What a prompt shows: all of it from the signed context, the number options, and the time. */
+export interface Prompt {
+  client: { name: string };
+  kind: 'authentication' | 'authorization' | 'signature' | 'registration';
+  bindingMessage?: string;
+  transaction?: Record<string, unknown>;
+  context?: { title?: string; text: string };
+  origin?: { browser?: string; os?: string; place?: string };
+  match: { mode: 'none' | 'choose' | 'type2' | 'type6'; options?: string[] };
+  /** Approval needs the PIN. */
+  needsPin: boolean;
+  /** Epoch milliseconds. */
+  expiresAt: number;
+  createdAt: number;
+}
+
+export interface PromptAnswer {
+  decision: 'approve' | 'deny';
+  pin?: string;
+  match?: string;
+  reason?: 'not_me' | 'incorrect_data' | 'cancelled';
+}
+
+export interface PromptHandlers {
+  now(): number;
+  answer(answer: PromptAnswer): void;
+  expired(): void;
+  /** How many others wait behind this one. */
+  waiting: number;
+}
+
+/** Who, what, where from, the number, the answer; in that order, on one screen. */
+export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''): void {
+  const number = numberField(prompt.match);
+  const complaint = h('p', { class: 'notice bad', role: 'alert', hidden: notice === '' }, notice);
+  const approve = () => {
+    const match = number?.value();
+    if (number && !match) {
+      complaint.textContent = t(prompt.match.mode === 'choose' ? 'prompt.choose_first' : 'prompt.type_first');
+      complaint.hidden = false;
+      number.element.querySelector('input')?.focus();
+      return;
+    }
+    if (prompt.needsPin) showPin(prompt, handlers, match);
+    else handlers.answer({ decision: 'approve', match });
+  };
+  const { element: clock, stop } = timeLeft(prompt, handlers);
+
+  show(
+    [
+      h(
+        'section',
+        { class: 'card stack', 'aria-label': prompt.client.name },
+        who(prompt),
+        what(prompt),
+        origin(prompt),
+        number?.element,
+      ),
+      h(
+        'div',
+        { class: 'answer' },
+        complaint,
+        h(
+          'div',
+          { class: 'buttons' },
+          h('button', { class: 'button', id: 'deny', onclick: () => showReasons(prompt, handlers) }, t('prompt.deny')),
+          h('button', { class: 'button main', id: 'approve', onclick: approve }, t('prompt.approve')),
+        ),
+        h(
+          'div',
+          { class: 'foot' },
+          h(
+            'button',
+            { class: 'link', onclick: () => handlers.answer({ decision: 'deny', reason: 'not_me' }) },
+            t('prompt.not_started'),
+          ),
+          clock,
+        ),
+        handlers.waiting > 0 &&
+          h(
+            'p',
+            { class: 'quiet' },
+            handlers.waiting === 1 ? t('inbox.more.one') : t('inbox.more.many', { count: handlers.waiting }),
+          ),
+      ),
+    ],
+    stop,
+  );
+}
+
+function who({ client, kind }: Prompt): HTMLElement {
+  const asks = t(
+    kind === 'authorization'
+      ? 'prompt.authorization'
+      : kind === 'signature'
+        ? 'prompt.signature'
+        : 'prompt.authentication',
+  );
+  // The registered name stands above all text from the client.
+  return h(
+    'div',
+    { class: 'who' },
+    h('span', { class: 'mark', 'aria-hidden': 'true' }, [...client.name][0] ?? '?'),
+    h('div', {}, h('h1', {}, client.name), h('p', { class: 'what' }, asks)),
+  );
+}
+
+function what({ client, bindingMessage, transaction, context }: Prompt): HTMLElement | undefined {
+  const amount =
+    transaction && [transaction.amount, transaction.currency].filter((part) => typeof part === 'string').join(' ');
+  const texts = [bindingMessage, context?.text].filter(
+    (text): text is string => typeof text === 'string' && text !== '',
+  );
+  if (!amount && texts.length === 0) return undefined;
+  const quotes = texts.map((text) =>
+    h(
+      'figure',
+      { class: 'quote' },
+      h('figcaption', {}, t('prompt.quote', { client: client.name })),
+      h('blockquote', { dir: 'auto' }, text),
+    ),
+  );
+  return h('div', { class: 'stack' }, amount ? h('p', { class: 'amount' }, amount) : undefined, ...quotes);
+}
+
+function origin({ origin: from }: Prompt): HTMLElement | undefined {
+  const parts = from ? [from.browser, from.os, from.place].filter((part): part is string => Boolean(part)) : [];
+  return parts.length > 0 ? h('p', { class: 'origin' }, t('prompt.origin', { parts: parts.join(', ') })) : undefined;
+}
+
+interface NumberField {
+  element: HTMLElement;
+  value(): string | undefined;
+}
+
+function numberField(match: Prompt['match']): NumberField | undefined {
+  if (match.mode === 'none') return undefined;
+  if (match.mode === 'choose') return chooseField(match.options ?? []);
+  const digits = match.mode === 'type6' ? 6 : 2;
+  const { element, input } = field('match', t('prompt.match.type'), {
+    inputmode: 'numeric',
+    autocomplete: 'one-time-code',
+    maxlength: digits,
+    class: 'digits',
+  });
+  return {
+    element,
+    value: () => (/^\d+$/.test(input.value) && input.value.length === digits ? input.value : undefined),
+  };
+}
+
+function chooseField(options: string[]): NumberField {
+  const element = h(
+    'fieldset',
+    {},
+    h('legend', {}, t('prompt.match.choose')),
+    h(
+      'div',
+      { class: 'choices' },
+      ...options.map((option) => h('label', {}, h('input', { type: 'radio', name: 'match', value: option }), option)),
+    ),
+  );
+  return { element, value: () => element.querySelector<HTMLInputElement>('input:checked')?.value };
+}
+
+/** A quiet ring; said to nobody every second. */
+function timeLeft(
+  { createdAt, expiresAt }: Prompt,
+  { now, expired }: PromptHandlers,
+): { element: HTMLElement; stop: () => void } {
+  const length = 2 * Math.PI * 9;
+  const ring = svg('circle', { cx: 12, cy: 12, r: 9, class: 'left', 'stroke-dasharray': length });
+  const text = h('span');
+  const tick = () => {
+    const left = Math.max(0, expiresAt - now());
+    const seconds = Math.ceil(left / 1000);
+    text.textContent = t('prompt.left', {
+      time: `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`,
+    });
+    ring.setAttribute('stroke-dashoffset', String(length * (1 - left / Math.max(1, expiresAt - createdAt))));
+    if (left === 0) expired();
+  };
+  const timer = setInterval(tick, 1000);
+  tick();
+  const picture = svg(
+    'svg',
+    { viewBox: '0 0 24 24', width: 24, height: 24 },
+    svg('circle', { cx: 12, cy: 12, r: 9 }),
+    ring,
+  );
+  return {
+    element: h('span', { class: 'time', 'aria-hidden': 'true' }, picture, text),
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** The PIN, with who it is for still in sight. */
+function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undefined): void {
+  const pin = field('pin', t('pin.label'), { ...PIN_FIELD, autocomplete: 'current-password' });
+  const button = h('button', { class: 'button main', id: 'confirm', type: 'submit' }, t('pin.confirm'));
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (pin.complain(pin.input.value ? '' : t('pin.empty')) || button.getAttribute('aria-disabled')) return;
+    button.setAttribute('aria-disabled', 'true');
+    button.textContent = t('pin.checking');
+    handlers.answer({ decision: 'approve', pin: pin.input.value, match });
+  };
+  const { element: clock, stop } = timeLeft(prompt, handlers);
+  const back = h(
+    'button',
+    { class: 'button', type: 'button', onclick: () => showPrompt(prompt, handlers) },
+    t('pin.back'),
+  );
+  const forWhom = h('p', { class: 'quiet' }, t('pin.for', { client: prompt.client.name }));
+  const text = prompt.bindingMessage
+    ? h('figure', { class: 'quote' }, h('blockquote', { dir: 'auto' }, prompt.bindingMessage))
+    : undefined;
+  const buttons = h('div', { class: 'buttons' }, back, button);
+  const form = h(
+    'form',
+    { class: 'stack', novalidate: true, onsubmit: submit },
+    h('h1', { class: 'page' }, t('pin.title')),
+    forWhom,
+    text,
+    pin.element,
+    buttons,
+    clock,
+  );
+  show([form], stop);
+  pin.input.focus();
+}
+
+const REASONS = ['not_me', 'incorrect_data', 'cancelled'] as const;
+
+function showReasons(prompt: Prompt, handlers: PromptHandlers): void {
+  const answer = (reason: (typeof REASONS)[number]) => () => handlers.answer({ decision: 'deny', reason });
+  const buttons = REASONS.map((reason) =>
+    h('button', { class: 'button wide', id: `reason-${reason}`, onclick: answer(reason) }, t(`deny.${reason}`)),
+  );
+  const back = h('button', { class: 'link', onclick: () => showPrompt(prompt, handlers) }, t('pin.back'));
+  const { element: clock, stop } = timeLeft(prompt, handlers);
+  show(
+    [
+      h('h1', { class: 'page' }, t('deny.title')),
+      h('p', { class: 'quiet' }, prompt.client.name),
+      h('div', { class: 'answer' }, ...buttons, h('div', { class: 'foot' }, back, clock)),
+    ],
+    stop,
+  );
+}

@@ -1,0 +1,54 @@
+/** The demo server's own small API, as both pages use it. */
+export interface DeskRequest {
+  id: string;
+  state: 'waiting' | 'verified' | 'refused' | 'expired' | 'broken';
+  user: string;
+  text: string;
+  startedAt: number;
+  expiresAt: number;
+  matchCode?: string;
+  claims?: Record<string, unknown>;
+  userinfo?: Record<string, unknown>;
+  tokens?: { id_token?: string; access_token: string };
+  error?: { code: string; description?: string };
+}
+
+export class StartError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export async function startRequest(page: 'helpdesk' | 'tv', user: string, text: string): Promise<DeskRequest> {
+  const response = await fetch(`/demo/${page}/requests`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user, text }),
+  });
+  const body = await response.json();
+  if (!response.ok) throw new StartError(body.code ?? 'other', body.detail ?? response.statusText);
+  return body;
+}
+
+/** Calls `onChange` with every state until the request is over. */
+export function watchRequest(
+  page: 'helpdesk' | 'tv',
+  id: string,
+  onChange: (request: DeskRequest) => void,
+): () => void {
+  const source = new EventSource(`/demo/${page}/requests/${id}/events`);
+  source.onmessage = (event) => {
+    const request = JSON.parse(event.data) as DeskRequest;
+    if (request.state !== 'waiting') source.close();
+    onChange(request);
+  };
+  return () => source.close();
+}
+
+/** `4:05`, never below zero. */
+export function timeLeft(until: number, now = Date.now()): string {
+  const seconds = Math.max(0, Math.ceil((until - now) / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
