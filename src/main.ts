@@ -1,0 +1,71 @@
+// The process: configuration, store, server, drain. The only reader of process.*.
+import { join } from 'node:path';
+import { openEmbeddedStore } from '../adapters/embedded/index.ts';
+import { openRedisStore } from '../adapters/redis/index.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import { masterKeyOf } from './master-key.ts';
+import { createLog, type Log } from './observability/log.ts';
+import { createServer, type Storage } from './server.ts';
+import { systemClock } from './support/clock.ts';
+import { welcome } from './welcome.ts';
+
+// sysexits.h: what a supervisor should not restart at once (78), and what it should (70)
+const EX_CONFIG = 78;
+const EX_SOFTWARE = 70;
+
+process.umask(0o077);
+
+try {
+  const config = loadConfig({ file: process.env.ASSENT_CONFIG, env: process.env });
+  await run(config, createLog({ level: config.log.level }));
+} catch (error) {
+  // One sentence for a person who starts it; a stack says nothing that they could act on.
+  process.stderr.write(`assent: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(error instanceof ConfigError ? EX_CONFIG : EX_SOFTWARE);
+}
+
+async function run(config: Config, log: Log): Promise<void> {
+  const embeddedFile = config.store.startsWith('embedded:') ? config.store.slice('embedded:'.length) : undefined;
+  const keyFile = embeddedFile ? `${embeddedFile}.key` : join('data', 'master.key');
+  const masterKey = masterKeyOf(config.masterKey, keyFile);
+  const storage = await openStorage(config, embeddedFile, log);
+  const server = await createServer(config, { ...storage, masterKey, clock: systemClock, log });
+
+  const stop = once(async (reason: string) => {
+    log.info('process.stopping', { reason });
+    // SIGKILL comes after the supervisor's own patience; leave before it with whatever is acknowledged on disk.
+    setTimeout(() => process.exit(0), config.drainSeconds * 1000 + 1000).unref();
+    await server.stop();
+    await storage.store.close();
+    process.exit(0);
+  });
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+  process.on('uncaughtException', (error) => fault(log, 'uncaughtException', error));
+  process.on('unhandledRejection', (error) => fault(log, 'unhandledRejection', error));
+
+  const addresses = await server.start();
+  log.info('process.ready', { ...addresses, environment: config.environment, ms: Math.round(performance.now()) });
+  if (config.environment === 'development') process.stdout.write(welcome(config, addresses));
+}
+
+async function openStorage(config: Config, embeddedFile: string | undefined, log: Log): Promise<Storage> {
+  const store = embeddedFile
+    ? await openEmbeddedStore({ file: embeddedFile, log })
+    : await openRedisStore({ url: config.store, log });
+  return { store, artifacts: store.artifacts };
+}
+
+/** A state that nobody thought of: nothing in memory can be trusted, everything acknowledged is in the store. */
+function fault(log: Log, event: string, error: unknown): void {
+  log.error(`process.${event}`, { cause: error });
+  process.exit(EX_SOFTWARE);
+}
+
+function once(work: (reason: string) => Promise<void>): (reason: string) => Promise<void> {
+  let running: Promise<void> | undefined;
+  return (reason) => {
+    running ??= work(reason);
+    return running;
+  };
+}
