@@ -5,7 +5,7 @@
 //   node bin/setup.js --test [jest args]                          run the tests
 //   node bin/setup.js --run <program> [args]                      run a program of node_modules/.bin
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, realpathSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,13 +41,44 @@ function npmCi(folder, options = []) {
   const windows = process.platform === 'win32';
   const { status, error } = spawnSync(windows ? 'npm.cmd' : 'npm', args, {
     cwd: folder,
-    // npm's own lines go to stderr: the script's stdout belongs to the script (assent --json).
-    stdio: ['ignore', 2, 2],
+    // only npm's complaints are shown; stdout belongs to the script (assent --json)
+    stdio: ['ignore', 'ignore', 2],
     shell: windows,
   });
   if (error || status !== 0) {
     fail(`npm ${args.join(' ')} failed in ${folder}${error ? `: ${error.message}` : ''}`);
   }
+}
+
+/**
+ * Two processes of a fresh clone must not install into the same folder: the second waits, then looks again.
+ * @param {() => boolean} isMissing @param {() => void} install
+ */
+function installOnce(isMissing, install) {
+  if (!isMissing()) return;
+  const lock = join(root, 'bin', '.installing');
+  while (!takeLock(lock)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  const release = () => rmSync(lock, { force: true });
+  process.once('exit', release); // `fail` leaves by the exit
+  if (isMissing()) install();
+  release();
+  process.off('exit', release);
+}
+
+/** @param {string} lock a file with the process id of its owner; one whose owner is gone is nobody's */
+function takeLock(lock) {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+  }
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')), 0);
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ESRCH') rmSync(lock, { force: true });
+  }
+  return false;
 }
 
 /** The Node to run on: this one where it is recent enough, otherwise the registry's, pinned in bin/node. */
@@ -60,13 +91,14 @@ function findNode() {
   }
   const folder = join(nodeFolder, 'node_modules', name);
   const path = join(folder, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
-  if (!existsSync(path) || readJson(join(folder, 'package.json')).version !== pinned) {
+  const isMissing = () => !existsSync(path) || readJson(join(folder, 'package.json')).version !== pinned;
+  installOnce(isMissing, () => {
     process.stderr.write(
       `assent: installing Node ${pinned} into bin/node (this machine has ${process.versions.node})\n`,
     );
     npmCi(nodeFolder);
-    if (!existsSync(path)) fail(`npm did not install ${name}@${pinned}; install Node ${needed.join('.')} or later.`);
-  }
+  });
+  if (!existsSync(path)) fail(`npm did not install ${name}@${pinned}; install Node ${needed.join('.')} or later.`);
   return path;
 }
 
@@ -106,9 +138,13 @@ function isInstalled(withDev) {
 
 /** @param {boolean} withDev */
 function installDependencies(withDev) {
-  if (isInstalled(withDev)) return;
-  process.stderr.write('assent: installing dependencies (npm ci --ignore-scripts)\n');
-  npmCi(root, withDev ? ['--include=dev'] : []);
+  installOnce(
+    () => !isInstalled(withDev),
+    () => {
+      process.stderr.write('assent: installing dependencies (npm ci --ignore-scripts)\n');
+      npmCi(root, withDev ? ['--include=dev'] : []);
+    },
+  );
 }
 
 /**
