@@ -51,7 +51,7 @@ export interface Decide {
   deviceId: string;
   userId: string;
   decision: Decision;
-  /** Failure counters that this success clears. */
+  /** Failure counters that this success clears. `pin` also takes this try back from `pinLifetime`, which counts wrong PINs only. */
   clear: ('pin' | 'number')[];
   /** The evidence record (JWS, sealed by the caller), kept under the operation's id after the operation itself is gone. */
   evidence?: { sealed: string; retainUntil: number };

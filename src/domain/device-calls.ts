@@ -1,0 +1,140 @@
+/**
+ * The calls of the device API, whatever carries them: a message up in, a plain answer or a refusal out. Sealing the
+ * answer is the edge's part, which has the response key.
+ */
+import type { Clock } from '../support/clock.ts';
+import type { Secrets } from '../support/secrets.ts';
+import type { Answers } from './answers.ts';
+import type { Device } from './device.ts';
+import {
+  type Act,
+  issueSession,
+  type OpenedUp,
+  readStatus,
+  type SessionAnswer,
+  type StatusAnswer,
+  type UnenrollAnswer,
+} from './device-messages/index.ts';
+import { optionalTextOf } from './device-messages/payload.ts';
+import type { DeviceRequest, DeviceRequests } from './device-requests.ts';
+import { aboutDevice, by, type Caller, type Enrollment } from './enrollment.ts';
+import { DomainError } from './errors.ts';
+import type { Inbox } from './inbox.ts';
+import { newEvent } from './new-event.ts';
+import { stateAt } from './operation.ts';
+import type { Store } from './ports/store.ts';
+import { receiptOf, repeated } from './receipts.ts';
+
+export interface DeviceCalls {
+  /** Every call that has one answer. @throws DomainError */
+  answer(act: Exclude<Act, 'events'>, opened: OpenedUp, caller: Caller): Promise<object>;
+  /** The device that may hold an event stream. @throws DomainError */
+  listener(opened: OpenedUp, caller: Caller): Promise<Device>;
+}
+
+interface Deps {
+  store: Pick<Store, 'devices' | 'operations'>;
+  requests: DeviceRequests;
+  enrollment: Enrollment;
+  answers: Answers;
+  inbox: Inbox;
+  secrets: Secrets;
+  clock: Clock;
+  /** At most an hour. */
+  sessionSeconds: number;
+}
+
+export function createDeviceCalls(deps: Deps): DeviceCalls {
+  const { store, requests, enrollment, answers, inbox, secrets, clock } = deps;
+
+  const calls: Record<
+    Exclude<Act, 'redeem' | 'events'>,
+    (request: DeviceRequest, caller: Caller) => Promise<object>
+  > = {
+    enroll: enrollment.enroll,
+    session: async (request) => session(request),
+    inbox: ({ device: { device } }) => inbox.of(device),
+    present: answers.present,
+    decide: answers.decide,
+    status,
+    unenroll,
+  };
+
+  async function verified(act: Act, opened: OpenedUp, caller: Caller): Promise<DeviceRequest> {
+    const request = await requests.verify(act, opened);
+    // a message that was answered before gets that answer, also from a device that it has locked
+    if (request.device.receipt) return request;
+    const confirmed = await confirmedBy(request, caller);
+    requests.refuseUnusable(act, confirmed.device);
+    return confirmed;
+  }
+
+  /** Section 3.3: the next signed request that quotes `confirm` makes the device active, then is answered as such. */
+  async function confirmedBy(request: DeviceRequest, caller: Caller): Promise<DeviceRequest> {
+    const { device, userState } = request.device;
+    const quoted = optionalTextOf(request.payload, 'confirm');
+    if (quoted === undefined || !request.signed || device.state !== 'pending') return request;
+    requests.refuseUnusable('enroll', { device, userState });
+    return { ...request, device: { ...request.device, device: await enrollment.confirm(request, quoted, caller) } };
+  }
+
+  function session({ deviceId, signed }: DeviceRequest): SessionAnswer {
+    if (!signed) throw new DomainError('message_invalid', { detail: 'a session needs a signature' });
+    return issueSession(secrets, { deviceId, now: clock(), lifetimeSeconds: deps.sessionSeconds });
+  }
+
+  async function status(request: DeviceRequest): Promise<StatusAnswer> {
+    const { op } = readStatus(request);
+    const { device, userState } = request.device;
+    const confirm = enrollment.confirmation(device);
+    const operation = op === undefined ? undefined : await operationStatus(op, device);
+    return {
+      device: { id: device.id, ...standing(device, userState === 'active'), methods: device.methods, ...named(device) },
+      ...(confirm !== undefined && { confirm }),
+      ...(operation && { operation }),
+    };
+  }
+
+  async function operationStatus(op: string, device: Device): Promise<NonNullable<StatusAnswer['operation']>> {
+    const { operation } = await store.operations.forDevice(op, device.id);
+    if (!operation || inbox.methodsFor(operation, device).length === 0) throw new DomainError('operation_not_found');
+    return { op, state: stateAt(operation, clock()), exp: Math.floor(operation.answerBy / 1000) };
+  }
+
+  async function unenroll(request: DeviceRequest, caller: Caller): Promise<UnenrollAnswer> {
+    const { device } = request.device;
+    const now = clock();
+    const answer: UnenrollAnswer = { state: 'deactivated' };
+    const changed = await store.devices.changeState({
+      id: device.id,
+      from: ['pending', 'active', 'locked'],
+      to: 'deactivated',
+      now,
+      events: [newEvent('device.unenrolled', now, by(device.id, caller), aboutDevice(device))],
+      receipt: receiptOf(request, answer, now),
+    });
+    if (changed.result === 'changed') return answer;
+    if (changed.result === 'missing') throw new DomainError('device_refused');
+    if (changed.result === 'refused') throw new DomainError('device_deactivated', { members: { reason: 'revoked' } });
+    return repeated<UnenrollAnswer>(changed);
+  }
+
+  return {
+    async answer(act, opened, caller) {
+      if (act === 'redeem') return enrollment.redeem(requests.redeem(opened), caller);
+      return calls[act](await verified(act, opened, caller), caller);
+    },
+
+    listener: async (opened, caller) => (await verified('events', opened, caller)).device.device,
+  };
+}
+
+/** Coarse: a locked person and a locked device look alike. */
+function standing({ state, lockReason }: Device, isUserActive: boolean): { state: string; reason?: string } {
+  if (state === 'locked') return { state, reason: lockReason === 'attempts' ? 'attempts' : 'locked' };
+  return isUserActive || state !== 'active' ? { state } : { state: 'locked', reason: 'locked' };
+}
+
+function named({ info: { name } }: Device): { name?: string } {
+  return name === undefined ? {} : { name };
+}

@@ -1,0 +1,269 @@
+/**
+ * Enrollment of a device (device-protocol, section 3).
+ *
+ *     ticket ──redeem──> pending, bound to `sig` ──enroll: enc, pin──> pending ──status quotes `confirm`──> active
+ *
+ * The ticket is the handle of a registration operation; activating the device approves it in the same step.
+ */
+import type { Clock } from '../support/clock.ts';
+import { newId, partitionOf, type RandomBytes } from '../support/ids.ts';
+import { jwkThumbprint } from '../support/jose/index.ts';
+import { type Secrets, sameText } from '../support/secrets.ts';
+import type { Application } from './application.ts';
+import type { Applications } from './applications.ts';
+import type { Device, PublicJwk } from './device.ts';
+import {
+  confirmValue,
+  type EnrollAnswer,
+  type EnrollMessage,
+  type RedeemAnswer,
+  readEnroll,
+  readRedeem,
+  sealConfirm,
+  type VerifiedRedeem,
+} from './device-messages/index.ts';
+import type { DeviceRequest } from './device-requests.ts';
+import type { DeviceServerKeys } from './device-server-keys.ts';
+import { DomainError } from './errors.ts';
+import { maskedName } from './masked-name.ts';
+import { newEvent } from './new-event.ts';
+import type { Operation } from './operation.ts';
+import { stateAt } from './operation.ts';
+import { sealPinKey } from './pin-keys.ts';
+import type { Store } from './ports/store.ts';
+import { receiptOf, repeated } from './receipts.ts';
+import type { Tickets } from './tickets.ts';
+import type { By, Users } from './users.ts';
+
+/** Who sent a message, beside what it proves. */
+export interface Caller {
+  /** Network address, for limits. */
+  address: string;
+  traceId?: string;
+}
+
+export interface Enrollment {
+  /** @throws DomainError ticket_invalid | ticket_bound | enrollment_conflict | rate_limited | message_invalid */
+  redeem(request: VerifiedRedeem, caller: Caller): Promise<RedeemAnswer>;
+  /** @throws DomainError message_invalid | key_reused | method_not_available | message_reused */
+  enroll(request: DeviceRequest, caller: Caller): Promise<EnrollAnswer>;
+  /** pending -> active. @throws DomainError confirm_invalid | enrollment_conflict | ticket_invalid | message_reused */
+  confirm(request: DeviceRequest, quoted: string, caller: Caller): Promise<Device>;
+  /** The confirmation again, for a device that was interrupted after `enroll`. */
+  confirmation(device: Device): string | undefined;
+}
+
+interface Deps {
+  issuer: string;
+  store: Pick<Store, 'devices' | 'operations' | 'events'>;
+  tickets: Pick<Tickets, 'operationIdOf' | 'byActivationCode'>;
+  users: Pick<Users, 'get'>;
+  applications: Pick<Applications, 'find'>;
+  serverKeys: Pick<DeviceServerKeys, 'seal'>;
+  secrets: Secrets;
+  clock: Clock;
+  random: RandomBytes;
+}
+
+export function createEnrollment(deps: Deps): Enrollment {
+  const { issuer, store, tickets, users, applications, serverKeys, secrets, clock, random } = deps;
+
+  async function redeem(request: VerifiedRedeem, caller: Caller): Promise<RedeemAnswer> {
+    const operation = await openTicket(request, caller);
+    const application = applicationOf(operation);
+    const user = await users.get(operation.userId);
+    if (user.state !== 'active') throw ticketInvalid('the user is not active');
+    await refuseSecondDevice(operation, application);
+    const device = await bind(operation, request, caller);
+    return {
+      device_id: device.id,
+      nonce: device.enrollNonce ?? '',
+      policy: {
+        methods: application.methods,
+        pin_length: application.pin.length,
+        attestation: 'off',
+        modes: ['none', 'choose', 'type2', 'type6'],
+      },
+      display: { issuer, application: application.name, masked_user: maskedName(user) },
+    };
+  }
+
+  async function openTicket({ payload }: VerifiedRedeem, caller: Caller): Promise<Operation> {
+    const message = readRedeem(payload);
+    const id =
+      'ticket' in message
+        ? tickets.operationIdOf(message.ticket)
+        : await tickets.byActivationCode(message.user, message.activationCode, caller.address);
+    const operation = id === undefined ? undefined : await store.operations.get(id);
+    if (operation?.kind !== 'registration' || stateAt(operation, clock()) !== 'pending') throw ticketInvalid('closed');
+    return operation;
+  }
+
+  function applicationOf({ applicationId = '' }: Operation): Application {
+    const application = applications.find(applicationId);
+    if (!application?.active) throw ticketInvalid('the application is not active');
+    return application;
+  }
+
+  /** Early, so that the ticket is not spent; `activate` is what holds against a race. */
+  async function refuseSecondDevice({ userId }: Operation, { id, enrollmentMode }: Application): Promise<void> {
+    if (enrollmentMode !== 'single') return;
+    const devices = await store.devices.ofUser(userId);
+    const isTaken = devices.some(
+      ({ applicationId, state }) => applicationId === id && (state === 'active' || state === 'locked'),
+    );
+    if (isTaken) throw new DomainError('enrollment_conflict');
+  }
+
+  async function bind(operation: Operation, { sig, thumbprint }: VerifiedRedeem, caller: Caller): Promise<Device> {
+    const now = clock();
+    const device = newDevice(operation, sig, now);
+    const about = { operationId: operation.id, userId: operation.userId };
+    const bound = await store.operations.bindTicket({
+      operationId: operation.id,
+      thumbprint,
+      device,
+      now,
+      events: [newEvent('device.redeemed', now, by(device.id, caller), { ...about, deviceId: device.id })],
+    });
+    if (bound.result === 'bound_to_other') {
+      const refused = newEvent('device.key_refused', now, anonymous(caller), {
+        ...about,
+        data: { why: 'ticket_bound' },
+      });
+      await store.events.write(partitionOf(operation.id), [refused]);
+      throw new DomainError('ticket_bound');
+    }
+    if (bound.result === 'missing' || bound.result === 'closed') throw ticketInvalid(bound.result);
+    if (bound.device.state !== 'pending') throw ticketInvalid('the device is enrolled');
+    return bound.device;
+  }
+
+  function newDevice({ id: operationId, userId, applicationId = '' }: Operation, sig: PublicJwk, now: number): Device {
+    return {
+      id: newId(partitionOf(userId), random),
+      version: 1,
+      userId,
+      applicationId,
+      operationId,
+      state: 'pending',
+      keys: { sig },
+      methods: ['device'],
+      info: {},
+      enrollNonce: random(16).toString('base64url'),
+      failures: { pin: 0, number: 0, pinLifetime: 0 },
+      createdAt: now,
+    };
+  }
+
+  async function enroll(request: DeviceRequest, caller: Caller): Promise<EnrollAnswer> {
+    const { device } = request.device;
+    const message = readEnroll(request, device.keys.sig);
+    if (!sameText(message.nonce, device.enrollNonce ?? ''))
+      throw new DomainError('message_invalid', { detail: 'nonce' });
+    if (request.payload.push !== undefined) throw new DomainError('method_not_available', { detail: 'push' });
+    refuseMethods(device, message);
+    await claimKeys(device, message, caller);
+    const saved = await saveKeys(request, message, caller);
+    return { device_id: saved.id, state: 'pending', confirm: confirmation(saved) ?? '' };
+  }
+
+  function refuseMethods({ applicationId }: Device, { pin }: EnrollMessage): void {
+    const allowed = applications.find(applicationId)?.methods ?? [];
+    if (pin && !allowed.includes('pin')) throw new DomainError('method_not_available', { detail: 'pin' });
+  }
+
+  /** A key in use by another device is refused and told of (TH-13). A PIN's is not compared: its thumbprint rests nowhere. */
+  async function claimKeys(device: Device, { enc }: EnrollMessage, caller: Caller): Promise<void> {
+    const now = clock();
+    for (const [key, jwk] of Object.entries({ sig: device.keys.sig, enc })) {
+      const thumbprint = secrets.hmac('device-key', jwkThumbprint(jwk));
+      if (await store.devices.claimKey(thumbprint, device.id, now)) continue;
+      const about = { userId: device.userId, deviceId: device.id, operationId: device.operationId };
+      const refused = newEvent('device.key_refused', now, by(device.id, caller), {
+        ...about,
+        data: { why: 'key_reused', key },
+      });
+      await store.events.write(partitionOf(device.id), [refused]);
+      throw new DomainError('key_reused');
+    }
+  }
+
+  async function saveKeys(request: DeviceRequest, message: EnrollMessage, caller: Caller): Promise<Device> {
+    const { device } = request.device;
+    const now = clock();
+    const { enc, pin, info } = message;
+    const keys = { sig: device.keys.sig, enc, ...(pin && { pin: sealPinKey(secrets, device.id, pin) }) };
+    const saved = await store.devices.save({
+      device: { ...device, keys, methods: pin ? ['device', 'pin'] : ['device'], info },
+      states: ['pending'],
+      now,
+      events: [newEvent('device.enrolled', now, by(device.id, caller), aboutDevice(device))],
+      receipt: receiptOf(request, {}, now),
+    });
+    if (saved.result === 'saved') return saved.device;
+    if (saved.result === 'repeated' || saved.result === 'message_reused') {
+      repeated(saved);
+      return (await store.devices.get(device.id)) ?? device;
+    }
+    throw new DomainError('state_conflict', { detail: saved.result });
+  }
+
+  async function confirm(request: DeviceRequest, quoted: string, caller: Caller): Promise<Device> {
+    const { device } = request.device;
+    const { enc } = device.keys;
+    if (!enc || !sameText(quoted, confirmValue(secrets, device.id, enc))) throw new DomainError('confirm_invalid');
+    const now = clock();
+    const { enrollNonce: _used, ...rest } = device;
+    const activated = await store.devices.activate({
+      device: { ...rest, state: 'active', activatedAt: now },
+      mode: applications.find(device.applicationId)?.enrollmentMode ?? 'single',
+      now,
+      events: [newEvent('device.activated', now, by(device.id, caller), aboutDevice(device))],
+      replacedEvent: { type: 'device.replaced', at: now, userId: device.userId, ...by(device.id, caller) },
+      receipt: receiptOf(request, {}, now),
+    });
+    if (activated.result === 'activated') return activated.device;
+    if (activated.result === 'conflict') throw new DomainError('enrollment_conflict');
+    if (activated.result === 'operation_closed') throw ticketInvalid('ended before the device was confirmed');
+    if (activated.result === 'message_reused') throw new DomainError('message_reused');
+    return activeMeanwhile(device.id, activated.result);
+  }
+
+  /** Another message that quotes the same value may have come first; then the device is what it was to become. */
+  async function activeMeanwhile(deviceId: string, why: string): Promise<Device> {
+    const device = await store.devices.get(deviceId);
+    if (device?.state === 'active') return device;
+    throw new DomainError('state_conflict', { detail: why });
+  }
+
+  function confirmation(device: Device): string | undefined {
+    const { enc } = device.keys;
+    if (!enc || device.state !== 'pending') return undefined;
+    const confirm = confirmValue(secrets, device.id, enc);
+    return sealConfirm(enc, serverKeys.seal(), { issuer, deviceId: device.id, confirm, now: clock() });
+  }
+
+  return { redeem, enroll, confirm, confirmation };
+}
+
+export function by(deviceId: string, { traceId }: Pick<Caller, 'traceId'>): By {
+  return { actor: `device:${deviceId}`, ...(traceId !== undefined && { traceId }) };
+}
+
+/** Somebody who has proved a key that nobody knows. */
+function anonymous({ traceId }: Caller): By {
+  return { actor: 'system', ...(traceId !== undefined && { traceId }) };
+}
+
+export function aboutDevice({ id, userId, operationId }: Device): {
+  deviceId: string;
+  userId: string;
+  operationId: string;
+} {
+  return { deviceId: id, userId, operationId };
+}
+
+function ticketInvalid(detail: string): DomainError {
+  return new DomainError('ticket_invalid', { detail });
+}

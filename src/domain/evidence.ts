@@ -1,0 +1,41 @@
+/** The evidence of a decision: signed by `seal`, kept sealed beyond the operation itself (device-protocol, sections 4 and 7). */
+import type { Secrets } from '../support/secrets.ts';
+import type { Device } from './device.ts';
+import { type EvaluatedProof, type ServerKeyPair, signEvidence } from './device-messages/index.ts';
+import type { Decision, Operation } from './operation.ts';
+
+const label = 'evidence';
+const aadOf = (operationId: string) => `evidence:${operationId}`;
+
+export interface EvidenceFor {
+  issuer: string;
+  operation: Operation;
+  device: Device;
+  decision: Decision;
+  /** The device's JWS, verbatim. */
+  jws: string;
+  proofs: readonly EvaluatedProof[];
+}
+
+/** Holds hashes of what was shown, never the text: that is readable as long as the operation's own key exists. */
+export function sealEvidence(secrets: Pick<Secrets, 'seal'>, seal: ServerKeyPair, evidence: EvidenceFor): string {
+  const { issuer, operation, device, decision, jws, proofs } = evidence;
+  const signed = signEvidence(seal, {
+    issuer,
+    now: decision.decidedAt,
+    op: operation.id,
+    sub: operation.userId,
+    clientId: operation.clientId,
+    acr: decision.acr,
+    amr: decision.amr,
+    device: { id: device.id, sig: device.keys.sig, enrolledAt: device.activatedAt ?? device.createdAt },
+    decision: jws,
+    proofs,
+  });
+  return secrets.seal(label, signed, aadOf(operation.id));
+}
+
+/** The JWS again. @throws Error when the stored text was changed or belongs to another operation */
+export function openEvidence(secrets: Pick<Secrets, 'open'>, operationId: string, sealed: string): string {
+  return secrets.open(label, sealed, aadOf(operationId)).toString('utf8');
+}

@@ -1,0 +1,58 @@
+/** Which operations a device may answer, and how. */
+import type { Clock } from '../support/clock.ts';
+import type { Method } from './application.ts';
+import type { Applications } from './applications.ts';
+import type { Device } from './device.ts';
+import type { InboxAnswer } from './device-messages/index.ts';
+import { activatedMethods } from './methods.ts';
+import { type Operation, stateAt } from './operation.ts';
+import type { Store } from './ports/store.ts';
+
+/** Polling hint for a device that holds no stream: soon while something is happening, then rarely (section 7). */
+const pollSeconds = { busy: 5, idle: 30 };
+
+export interface Inbox {
+  /** The operation's methods that this device can prove, preferred first; empty where it is not the device's to answer. */
+  methodsFor(operation: Operation, device: Device): Method[];
+  /** Ids and expiry of what waits for this device, nothing else. */
+  of(device: Device): Promise<InboxAnswer>;
+}
+
+interface Deps {
+  store: Pick<Store, 'operations'>;
+  applications: Pick<Applications, 'find'>;
+  clock: Clock;
+}
+
+export function createInbox({ store, applications, clock }: Deps): Inbox {
+  function methodsFor(operation: Operation, device: Device): Method[] {
+    const application = applications.find(device.applicationId);
+    if (!application || !isFor(operation, device)) return [];
+    const activated = activatedMethods(device, application);
+    return operation.methods.filter((method) => activated.includes(method));
+  }
+
+  return {
+    methodsFor,
+
+    async of(device) {
+      const now = clock();
+      const pending = await store.operations.pendingOf(device.userId, now);
+      const operations = pending
+        .filter((operation) => stateAt(operation, now) === 'pending' && now < operation.answerBy)
+        .filter((operation) => methodsFor(operation, device).length > 0)
+        .map(({ id, answerBy }) => ({ op: id, exp: Math.floor(answerBy / 1000) }));
+      return { operations, poll_seconds: operations.length > 0 ? pollSeconds.busy : pollSeconds.idle };
+    },
+  };
+}
+
+/** A registration is answered by its ticket, never from an inbox. */
+function isFor({ kind, userId, applicationId, deviceId }: Operation, device: Device): boolean {
+  return (
+    kind !== 'registration' &&
+    userId === device.userId &&
+    (applicationId ?? device.applicationId) === device.applicationId &&
+    (deviceId ?? device.id) === device.id
+  );
+}
