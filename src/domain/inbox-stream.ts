@@ -1,0 +1,155 @@
+/**
+ * The event stream of one device (device-protocol, sections 2 and 7): the whole inbox first, then again whenever it has
+ * changed. Numbered without gaps, a heartbeat while nothing happens, ended by the server after a while: the device
+ * connects again, so its state, its session and the balance over processes never grow old.
+ *
+ *     open ──> subscribed ──> inbox (seq 1) ──wake-up──> inbox (seq 2) ──> … ──> ended: time over, device not usable,
+ *                                                                               reader too slow, store away
+ */
+import type { Clock } from '../support/clock.ts';
+import type { Timers } from '../support/timers.ts';
+import type { Device } from './device.ts';
+import { type InboxAnswer, type StreamEvent, sealEvent } from './device-messages/index.ts';
+import type { DeviceRequests } from './device-requests.ts';
+import { DomainError } from './errors.ts';
+import type { Inbox } from './inbox.ts';
+import type { Store } from './ports/store.ts';
+
+/** Where the events go. */
+export interface Sink {
+  /** False: the reader does not keep up. */
+  event(sealed: string): boolean;
+  heartbeat(): void;
+  end(): void;
+}
+
+/** Tells when something of a user may have changed. A hint: it may come late, doubled or for nothing. */
+export interface UserWatch {
+  watch(userId: string, listener: () => void): Promise<() => void>;
+}
+
+export interface InboxStreams {
+  /** Resolves when the stream is subscribed and its first event is out. Call the answer when the reader is gone. */
+  open(stream: { device: Device; rk: Uint8Array; sink: Sink }): Promise<() => void>;
+  /** How many are open. */
+  count(): number;
+  /** Ends all: the process stops, devices connect to another one. */
+  endAll(): void;
+}
+
+interface Deps {
+  store: Pick<Store, 'devices'>;
+  inbox: Pick<Inbox, 'of'>;
+  requests: Pick<DeviceRequests, 'refuseUnusable'>;
+  watch: UserWatch;
+  clock: Clock;
+  timers: Timers;
+  /** Section 7: a comment every 15 s, an end at 55 s, below what proxies cut. */
+  heartbeatMs: number;
+  lifetimeMs: number;
+}
+
+export function createInboxStreams(deps: Deps): InboxStreams {
+  const open = new Set<() => void>();
+  return {
+    async open({ device, rk, sink }) {
+      const stream = createStream(deps, device, rk, sink, () => open.delete(stream.end));
+      open.add(stream.end);
+      try {
+        await stream.start();
+      } catch (error) {
+        stream.end();
+        throw error;
+      }
+      return stream.end;
+    },
+    count: () => open.size,
+    endAll: () => {
+      for (const end of [...open]) end();
+    },
+  };
+}
+
+function createStream(deps: Deps, { id, userId }: Device, rk: Uint8Array, sink: Sink, onEnd: () => void) {
+  const { store, inbox, requests, watch, clock, timers, heartbeatMs, lifetimeMs } = deps;
+  const cleanup: (() => void)[] = [];
+  let isEnded = false;
+  let seq = 0;
+  let lastSent = '';
+  let refreshing: Promise<void> | undefined;
+  let isStale = false;
+
+  async function start(): Promise<void> {
+    // subscribed before the first look: what happens between the two is told twice rather than never
+    const unwatch = await watch.watch(userId, () => void refreshSoon());
+    if (isEnded) return unwatch();
+    cleanup.push(unwatch, timers.after(lifetimeMs, end));
+    beat();
+    await refresh();
+  }
+
+  /** One look at a time; wake-ups that come meanwhile are answered by one more. */
+  async function refreshSoon(): Promise<void> {
+    isStale = true;
+    if (refreshing) return;
+    while (isStale && !isEnded) {
+      isStale = false;
+      refreshing = refresh().catch(end); // the store is away: the device asks another process, or again
+      await refreshing;
+      refreshing = undefined;
+    }
+  }
+
+  async function refresh(): Promise<void> {
+    const known = await store.devices.withUser(id);
+    if (isEnded) return;
+    const device = known?.device;
+    const isUsable = known !== undefined && !refusal(() => requests.refuseUnusable('events', known));
+    if (!device || !isUsable) {
+      send({ event: 'device', state: device?.state === 'active' ? 'locked' : (device?.state ?? 'deactivated') });
+      return end();
+    }
+    sendInbox(await inbox.of(device));
+  }
+
+  function sendInbox(answer: InboxAnswer): void {
+    const text = JSON.stringify(answer.operations);
+    if (isEnded || (seq > 0 && text === lastSent)) return;
+    lastSent = text;
+    send({ event: 'inbox', ...answer });
+  }
+
+  function send(event: StreamEvent): void {
+    seq += 1;
+    if (!sink.event(sealEvent(rk, seq, event, clock()))) end();
+  }
+
+  function beat(): void {
+    const cancel = timers.after(heartbeatMs, () => {
+      cleanup.splice(cleanup.indexOf(cancel), 1);
+      sink.heartbeat();
+      beat();
+    });
+    cleanup.push(cancel);
+  }
+
+  function end(): void {
+    if (isEnded) return;
+    isEnded = true;
+    for (const undo of cleanup) undo();
+    onEnd();
+    sink.end();
+  }
+
+  return { start, end };
+}
+
+function refusal(check: () => void): boolean {
+  try {
+    check();
+    return false;
+  } catch (error) {
+    if (error instanceof DomainError) return true;
+    throw error;
+  }
+}
