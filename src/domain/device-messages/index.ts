@@ -1,6 +1,13 @@
 export { buildChallenge, type ChallengeOf, challengeHash, sealChallenge, signChallenge } from './challenge.ts';
 export { buildContext, type ContextOf, contextHash } from './context.ts';
-export { checkFits, type DecisionMessage, type EvaluatedApproval, evaluateApproval, readDecision } from './decision.ts';
+export {
+  checkFits,
+  type DecisionMessage,
+  type EvaluatedApproval,
+  elementsOf,
+  evaluateApproval,
+  readDecision,
+} from './decision.ts';
 export { type DownProblem, sealDown, sealEvent, sealProblem } from './down.ts';
 export {
   confirmValue,
