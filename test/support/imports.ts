@@ -7,6 +7,8 @@ export interface ImportRule {
   /** Folders of which only types may be imported. */
   types?: string[];
   packages?: string[];
+  /** Packages of which only types may be imported. */
+  packageTypes?: string[];
   node?: false;
 }
 
@@ -48,7 +50,8 @@ function isAllowed({ specifier, typeOnly }: Import, file: string, folder: string
     const allowed = [folder, ...(rule.folders ?? []), ...(typeOnly ? (rule.types ?? []) : [])];
     return allowed.some((name) => isInside(target, name));
   }
-  return (rule.packages ?? []).includes(packageOf(specifier));
+  const packages = [...(rule.packages ?? []), ...(typeOnly ? (rule.packageTypes ?? []) : [])];
+  return packages.includes(packageOf(specifier));
 }
 
 const isInside = (file: string, folder: string) => file === folder || file.startsWith(`${folder}/`);
