@@ -79,9 +79,11 @@ export interface Config {
       maxBytes: number;
     };
     /** Pending operations that one client may have for one user at the same time; 0: any number. */
-    pendingPerUser: number;
-    /** What a start beyond `pendingPerUser` does: `replace` cancels the oldest, `refuse` answers 429. */
+    pendingPerClient: number;
+    /** What a start beyond `pendingPerClient` does: `replace` cancels the oldest, `refuse` answers 429. */
     pendingPolicy: 'replace' | 'refuse';
+    /** Pending operations of all clients together for one user; a start beyond answers 429. 0: any number. */
+    pendingPerUser: number;
   };
   /** Polling too fast. */
   pacing: {
