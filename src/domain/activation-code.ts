@@ -34,5 +34,6 @@ export function parseActivationCode(typed: string): string | undefined {
  * places, as Crockford's modulo 37 does, and needs none of its extra characters, which a phone's keyboard hides.
  */
 function checksum(symbols: number[]): number {
-  return symbols.reduce((sum, symbol) => (sum << 1) ^ (sum & 16 ? 0b100101 : 0) ^ symbol, 0);
+  // the 0 moves all on by one place: the checksum's own place has x^0
+  return [...symbols, 0].reduce((sum, symbol) => (sum << 1) ^ (sum & 16 ? 0b100101 : 0) ^ symbol, 0);
 }
