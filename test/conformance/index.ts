@@ -1,0 +1,22 @@
+import { deviceStoreSuite } from './devices.ts';
+import type { OpenStore, SuiteOptions } from './harness.ts';
+import { operationStoreSuite } from './operations.ts';
+import { outboxSuite } from './outbox.ts';
+import { recordStoreSuite } from './records.ts';
+import { redemptionSuite } from './redemption.ts';
+import { userStoreSuite } from './users.ts';
+
+export type { ConformingStore, Opened, OpenStore, SuiteOptions } from './harness.ts';
+
+/** Everything that a store promises, for a factory of an empty one. A store's own test is this call plus what only it has. */
+export function storeConformance(name: string, open: OpenStore, options: SuiteOptions = {}): void {
+  for (const suite of [
+    userStoreSuite,
+    deviceStoreSuite,
+    operationStoreSuite,
+    redemptionSuite,
+    outboxSuite,
+    recordStoreSuite,
+  ])
+    suite(name, open, options);
+}
