@@ -174,6 +174,18 @@ export const operationStoreSuite: Suite = (name, open) => {
       expect(await at.store.operations.pendingOf(user.id, second.expiresAt)).toEqual([]);
     });
 
+    test('beside them the receipt of one message of this device, while it lives', async () => {
+      const scene = await asked(at.store);
+      const { receipt, now } = decideOf(scene);
+      await at.store.operations.decide({ ...decideOf(scene), receipt });
+      const look = (message: { jti: string; now: number }) =>
+        at.store.operations.forDevice(scene.operation.id, scene.device.id, message);
+      expect((await look({ jti: receipt.jti, now })).receipt).toEqual(receipt);
+      expect(await look({ jti: aHash(), now })).not.toHaveProperty('receipt');
+      expect(await look({ jti: receipt.jti, now: receipt.until })).not.toHaveProperty('receipt');
+      expect(await at.store.operations.forDevice(scene.operation.id, scene.device.id)).not.toHaveProperty('receipt');
+    });
+
     test('operation, device and user in one look; what is not there, or lies elsewhere, is absent', async () => {
       const { user, device, operation } = await asked(at.store);
       expect(await at.store.operations.forDevice(operation.id, device.id)).toEqual({ operation, device, user });
@@ -381,12 +393,13 @@ export const operationStoreSuite: Suite = (name, open) => {
       expect(stored.endReason).toBe(endReason);
     });
 
-    test('a success clears the counters it names, never the PIN key’s lifetime', async () => {
+    test('a success clears the counters it names and takes its own try back from the PIN key’s lifetime', async () => {
       const scene = await asked(at.store);
+      await at.store.operations.reserveAttempt(attemptOf(scene, { counts: ['pin', 'number'] }));
       await at.store.operations.reserveAttempt(attemptOf(scene, { counts: ['pin', 'number'] }));
       await at.store.operations.decide(decideOf(scene, { clear: ['pin'] }));
       expect(await at.store.devices.get(scene.device.id)).toMatchObject({
-        failures: { pin: 0, number: 1, pinLifetime: 1 },
+        failures: { pin: 0, number: 2, pinLifetime: 1 },
       });
     });
 
