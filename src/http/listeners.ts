@@ -1,0 +1,175 @@
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Server as NetServer } from 'node:net';
+import type { Health } from '../observability/health.ts';
+import type { Log } from '../observability/log.ts';
+
+/** Names and units of node:http; milliseconds (TH-20). `config.listeners` is one of these. */
+export interface ListenerLimits {
+  headersTimeout: number;
+  requestTimeout: number;
+  connectionsCheckingInterval: number;
+  maxConnections: number;
+  maxHeadersCount: number;
+  maxRequestsPerSocket: number;
+  keepAliveTimeout?: number;
+}
+
+/** Longer than the 60 s after which proxies usually drop an idle connection: they must be the first to let go of it. */
+const KEEP_ALIVE_MS = 65_000;
+
+export interface ListenerOptions {
+  name: string;
+  host: string;
+  port: number;
+  handler: RequestListener;
+  limits: ListenerLimits;
+}
+
+export interface Listener {
+  readonly name: string;
+  /** Resolves with the port that it got. @rejects where the address is in use or not ours */
+  listen(): Promise<number>;
+  /** The steps of a shutdown; see {@link drain}. */
+  stopAccepting(): Promise<void>;
+  closeIdle(): void;
+  /** Ends what is still open; the answer is how many requests that hit. */
+  cut(): number;
+}
+
+/**
+ * One HTTP server with bounded patience. A request that has been read completely is no longer under `requestTimeout`
+ * (node counts only until the end of the body), so event streams and held token requests stay as long as they like.
+ */
+export function createListener({ name, host, port, handler, limits }: ListenerOptions): Listener {
+  const server = createServer(
+    {
+      headersTimeout: limits.headersTimeout,
+      requestTimeout: limits.requestTimeout,
+      connectionsCheckingInterval: limits.connectionsCheckingInterval,
+      keepAliveTimeout: limits.keepAliveTimeout ?? KEEP_ALIVE_MS,
+      // Never lenient, whatever a command-line flag says (TH-33).
+      insecureHTTPParser: false,
+    },
+    handler,
+  );
+  server.maxConnections = limits.maxConnections;
+  // Node drops headers above this silently; one more lets middleware/framing.ts see that there were too many and refuse.
+  server.maxHeadersCount = limits.maxHeadersCount + 1;
+  server.maxRequestsPerSocket = limits.maxRequestsPerSocket;
+  const requests = trackRequests(server);
+
+  return {
+    name,
+    listen: () => listen(server, host, port),
+    stopAccepting() {
+      requests.close();
+      return stopAccepting(server);
+    },
+    closeIdle() {
+      requests.closeIdleFromNowOn();
+      server.close();
+    },
+    cut() {
+      const count = requests.open.size;
+      server.closeAllConnections();
+      return count;
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.removeListener('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+/**
+ * Resolves when the last connection has ended. `http.Server.close` would cut idle connections at once, and with them the
+ * request that a busy client is just sending; this is the plain half of it.
+ */
+function stopAccepting(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    NetServer.prototype.close.call(server, () => resolve());
+  });
+}
+
+/** Requests without a complete answer. After `close` each answer is the last one on its connection. */
+function trackRequests(server: Server) {
+  const open = new Set<ServerResponse>();
+  let closing = false;
+  let closesIdle = false;
+  const sayLast = (res: ServerResponse) => {
+    if (!res.headersSent) res.setHeader('connection', 'close');
+  };
+  server.prependListener('request', (_req, res) => {
+    open.add(res);
+    if (closing) sayLast(res);
+    res.once('close', () => {
+      open.delete(res);
+      // Its headers may have promised to keep the connection before the shutdown began.
+      if (closesIdle) setImmediate(() => server.closeIdleConnections());
+    });
+  });
+  return {
+    open: open as ReadonlySet<ServerResponse>,
+    close() {
+      closing = true;
+      for (const res of open) sayLast(res);
+    },
+    closeIdleFromNowOn() {
+      closesIdle = true;
+    },
+  };
+}
+
+export interface Drain {
+  listeners: readonly Listener[];
+  health: Health;
+  /** Aborted at the beginning: event streams and held token requests listen to it and end themselves. */
+  stopping: AbortController;
+  deadlineMs: number;
+  /** How long an idle connection may still bring a request, which is then answered with `Connection: close`. */
+  idleGraceMs?: number;
+  log: Log;
+}
+
+/**
+ * RL-19: not ready -> streams told to end -> nobody new -> every answer says `Connection: close` -> idle connections
+ * closed -> requests in flight finish -> done; at the deadline what is left is cut. Resolves with how many that hit.
+ */
+export async function drain({
+  listeners,
+  health,
+  stopping,
+  deadlineMs,
+  idleGraceMs = 500,
+  log,
+}: Drain): Promise<number> {
+  health.drain();
+  stopping.abort();
+  const ended = Promise.all(listeners.map((listener) => listener.stopAccepting())).then(() => 'ended' as const);
+  const idle = wait(Math.min(idleGraceMs, deadlineMs));
+  const late = wait(deadlineMs);
+  try {
+    if ((await Promise.race([ended, idle.over])) === 'ended') return 0;
+    for (const listener of listeners) listener.closeIdle();
+    if ((await Promise.race([ended, late.over])) === 'ended') return 0;
+  } finally {
+    idle.cancel();
+    late.cancel();
+  }
+  const cut = listeners.reduce((sum, listener) => sum + listener.cut(), 0);
+  if (cut > 0) log.warn('http.drain.cut', { requests: cut, deadlineMs });
+  await ended;
+  return cut;
+}
+
+function wait(ms: number): { over: Promise<void>; cancel: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  return { over: promise, cancel: () => clearTimeout(timer) };
+}
