@@ -1,0 +1,279 @@
+import type { Schema } from '../route.ts';
+
+/** Wire names are snake_case here and in documents.ts, and nowhere further in. */
+
+const instant = (description: string, example = '2026-11-20T10:15:00.000Z'): Schema => ({
+  type: 'string',
+  format: 'date-time',
+  description: `${description} RFC 3339, UTC.`,
+  examples: [example],
+});
+const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema.type as string, 'null'] });
+const id = (description: string, example: string): Schema => ({ type: 'string', description, examples: [example] });
+
+const userId = id(
+  'Identifier of the user; opaque, never reused. It is the `sub` of ID tokens.',
+  '3fV6d0cGkqS9ZrPzb2mYxQ1w',
+);
+const deviceId = id('Identifier of the device; opaque, never reused.', '3fq1Zb8sVtY0mPf3aK9hWc2g');
+const operationId = id('Identifier of the registration operation behind the ticket.', '3fTn4hJq0dXk7LsB5vGy8RuA');
+const applicationId: Schema = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 128,
+  description: 'Identifier of an application in the configuration.',
+  examples: ['assent-web'],
+};
+
+const identifiers = {
+  username: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 64,
+    description: 'Name to sign in with: `^[a-z0-9][a-z0-9._-]{0,63}$` after lower-casing. Unique over all users.',
+    examples: ['alice'],
+  },
+  external_ref: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 256,
+    description: 'Your own identifier of this person, kept exactly as given. Unique over all users.',
+    examples: ['crm-20417'],
+  },
+  email: {
+    type: 'string',
+    minLength: 3,
+    maxLength: 254,
+    description: 'E-mail address. Unique over all users; letter case does not make another address.',
+    examples: ['alice@example.test'],
+  },
+  phone: {
+    type: 'string',
+    minLength: 3,
+    maxLength: 40,
+    description: 'Phone number in international form; kept and returned as E.164. Unique over all users.',
+    examples: ['+31612345678'],
+  },
+} satisfies Record<string, Schema>;
+
+const profile = {
+  name: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 256,
+    description:
+      'Name as people write it. Shown to nobody but the person, and never in full before a device is enrolled.',
+    examples: ['Alice Jansen'],
+  },
+  language: {
+    type: 'string',
+    minLength: 2,
+    maxLength: 35,
+    description: 'Language that the person reads, a BCP 47 tag.',
+    examples: ['nl'],
+  },
+} satisfies Record<string, Schema>;
+
+const attributeName = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 128,
+  description: 'Name of an attribute: 1 to 128 characters, none of them a control; not `__proto__`.',
+} satisfies Schema;
+const ATTRIBUTE_TEXT = 1024;
+
+const proofingMembers = {
+  mechanism: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 256,
+    description: 'How the identity was established; any name, for example `passport-nfc`, `bank-branch`, `eid`.',
+    examples: ['passport-nfc'],
+  },
+  reference: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 256,
+    description: 'Where the proof can be found again: a case number or a transaction of the proofing service.',
+    examples: ['case-7781'],
+  },
+  level: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 256,
+    description: 'Level of assurance in the words of that mechanism.',
+    examples: ['eidas-substantial'],
+  },
+  at: instant('When it happened. Absent: now.'),
+} satisfies Record<string, Schema>;
+const proofing: Schema = {
+  type: 'array',
+  maxItems: 32,
+  description:
+    'How the identity was established outside of Assent. None is mandatory; several may stand beside each other.',
+  items: { $ref: '#/components/schemas/Proofing' },
+};
+
+const list = (item: string, of: string): Schema => ({
+  type: 'object',
+  description: `One page of ${of}.`,
+  required: ['items', 'next_cursor'],
+  additionalProperties: false,
+  properties: {
+    items: { type: 'array', description: `The ${of}.`, items: { $ref: `#/components/schemas/${item}` } },
+    next_cursor: {
+      type: ['string', 'null'],
+      description: 'Pass it as `cursor` for the next page; null on the last one.',
+    },
+  },
+});
+
+const describedBy = (description: string, properties: Record<string, Schema>, optional: string[] = []): Schema => ({
+  type: 'object',
+  description,
+  additionalProperties: false,
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+  properties,
+});
+
+const nullable = (members: Record<string, Schema>) =>
+  Object.fromEntries(Object.entries(members).map(([name, schema]) => [name, orNull(schema)]));
+
+const newUser = { ...identifiers, ...profile };
+
+export const managementSchemas = {
+  NewUser: {
+    type: 'object',
+    description:
+      'A person to be added. Every member is optional; without an identifier only the id finds the user again.',
+    additionalProperties: false,
+    properties: { ...newUser, attributes: { $ref: '#/components/schemas/Attributes' }, proofing },
+  },
+  UserPatch: {
+    type: 'object',
+    description: 'What to change. A member that is absent stays as it is; null removes it.',
+    additionalProperties: false,
+    properties: {
+      ...nullable(newUser),
+      attributes: { $ref: '#/components/schemas/AttributesPatch' },
+      proofing: orNull({ ...proofing, description: 'Replaces all proofing records; null removes them.' }),
+    },
+  },
+  User: describedBy('A person in the identity store.', {
+    id: userId,
+    state: {
+      type: 'string',
+      enum: ['active', 'locked', 'deactivated'],
+      description: '`locked` can be undone, `deactivated` cannot.',
+    },
+    ...nullable(newUser),
+    attributes: { $ref: '#/components/schemas/Attributes' },
+    proofing,
+    created_at: instant('When the user was created.'),
+    updated_at: instant('When the record last changed.'),
+  }),
+  UserList: list('User', 'users'),
+  Attributes: {
+    type: 'object',
+    description:
+      'Your own key-value pairs about the person: text up to 1024 code points, finite numbers, booleans; at most 64.',
+    maxProperties: 64,
+    propertyNames: attributeName,
+    additionalProperties: { type: ['string', 'number', 'boolean'], maxLength: ATTRIBUTE_TEXT },
+    examples: [{ address: 'Keizersgracht 1, Amsterdam', newsletter: false }],
+  },
+  AttributesPatch: {
+    type: 'object',
+    description: 'Attributes to add or change; null removes one. Those not named stay as they are.',
+    maxProperties: 128,
+    propertyNames: attributeName,
+    additionalProperties: { type: ['string', 'number', 'boolean', 'null'], maxLength: ATTRIBUTE_TEXT },
+    examples: [{ address: 'Herengracht 2, Amsterdam', newsletter: null }],
+  },
+  Proofing: describedBy('One way in which the identity of a person was established.', proofingMembers, [
+    'reference',
+    'level',
+    'at',
+  ]),
+  Device: describedBy('One enrolled installation of an application. Its keys are not shown.', {
+    id: deviceId,
+    user_id: userId,
+    application: applicationId,
+    state: {
+      type: 'string',
+      enum: ['pending', 'active', 'locked', 'deactivated'],
+      description: '`pending`: enrollment is not complete. `locked` can be undone, `deactivated` cannot.',
+    },
+    lock_reason: {
+      type: ['string', 'null'],
+      enum: ['admin', 'attempts', null],
+      description: 'Why it is locked: by this API, or by too many wrong PINs or numbers; else null.',
+    },
+    methods: {
+      type: 'array',
+      items: { type: 'string', description: 'Name of a method.' },
+      description: 'How the person proves presence on it.',
+      examples: [['device', 'pin']],
+    },
+    name: { type: ['string', 'null'], description: 'What the device calls itself; trusted for nothing.' },
+    model: { type: ['string', 'null'], description: 'Model, as the device says.' },
+    os: { type: ['string', 'null'], description: 'Operating system, as the device says.' },
+    app_version: { type: ['string', 'null'], description: 'Version of the app, as the device says.' },
+    created_at: instant('When the ticket was redeemed.'),
+    activated_at: orNull(instant('When the keys were confirmed; null before.')),
+    last_used_at: orNull(instant('When it last took part in something; null before.')),
+  }),
+  DeviceList: list('Device', 'devices'),
+  NewTicket: {
+    type: 'object',
+    description: 'What the new device is for.',
+    additionalProperties: false,
+    properties: {
+      application: {
+        ...applicationId,
+        description: `${applicationId.description as string} Absent: the first active one.`,
+      },
+      ttl_seconds: {
+        type: 'integer',
+        minimum: 30,
+        maximum: 600,
+        description: 'Seconds for which the ticket can be used. Absent: as configured.',
+        examples: [300],
+      },
+    },
+  },
+  Ticket: describedBy('A ticket that enrolls one device. Shown once; it cannot be read again.', {
+    operation_id: operationId,
+    ticket_uri: {
+      type: 'string',
+      description: 'Link that opens the authenticator with the ticket in its fragment. Never send it by e-mail.',
+      examples: ['http://localhost:3002/#t=…&k=…'],
+    },
+    activation_code: {
+      type: 'string',
+      description: 'To be typed, together with an identifier of the user, where the link cannot be opened or scanned.',
+      examples: ['7KQ2-MZ4T-C'],
+    },
+    expires_at: instant('From when on the ticket is worth nothing.'),
+    qr_svg: { type: 'string', description: 'The link as a QR code, an SVG document.' },
+  }),
+  TicketStatus: describedBy('What became of a ticket; without its secret.', {
+    operation_id: operationId,
+    user_id: userId,
+    application: { ...applicationId, type: ['string', 'null'] },
+    state: {
+      type: 'string',
+      enum: ['pending', 'approved', 'denied', 'expired', 'cancelled', 'failed'],
+      description: '`approved`: a device was enrolled with it. `failed`: too many wrong activation codes.',
+    },
+    device_id: {
+      type: ['string', 'null'],
+      description: 'The device that redeemed it, also before that device is active; null before.',
+    },
+    created_at: instant('When the ticket was made.'),
+    expires_at: instant('From when on it is worth nothing.'),
+    finished_at: orNull(instant('When it was used up or ended otherwise; null before.')),
+  }),
+} satisfies Record<string, Schema>;
+
+export type ManagementSchemaName = keyof typeof managementSchemas;
