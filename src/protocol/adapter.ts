@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import { type Clock, SECOND } from '../support/clock.ts';
+import type { Secrets } from '../support/secrets.ts';
+import type { Artifact, ArtifactStore } from './ports.ts';
+
+/**
+ * A refresh token that was just rotated is told apart from one that was stolen: within this time its second use is
+ * refused and nothing more (a client sent it twice in parallel); later it revokes the grant (RFC 9700, 4.14.2).
+ */
+const rotationGraceMs = 10 * SECOND;
+
+export interface AdapterDeps {
+  artifacts: ArtifactStore;
+  secrets: Pick<Secrets, 'seal' | 'open'>;
+  clock: Clock;
+}
+
+/** What an issuance wants to write, held back until all is there. */
+export type Batch = Artifact[];
+
+export interface EngineStorage {
+  adapter: (model: string) => Adapter;
+  /** Until the answer of `work`, what the engine saves while it serves `context` goes into the batch instead. */
+  gather<T>(context: object, work: () => Promise<T>): Promise<{ result: T; batch: Batch }>;
+  /** One round trip. The ids in it are not known to anybody yet, so half a batch after a crash harms nobody. */
+  write(batch: Batch): Promise<void>;
+}
+
+/**
+ * The engine's storage on our port. Ids are kept as hashes and payloads sealed, so reading the store gives nobody a
+ * token. `currentContext` tells which request the engine is serving when it calls.
+ */
+export function createEngineStorage(
+  { artifacts, secrets, clock }: AdapterDeps,
+  currentContext: () => object | undefined,
+): EngineStorage {
+  const batches = new WeakMap<object, Batch>();
+
+  function sealed(model: string, id: string, payload: AdapterPayload, expiresInSeconds: number): Artifact {
+    const { jti, ...kept } = payload;
+    const key = hashOf(id);
+    return {
+      model,
+      id: key,
+      payload: secrets.seal(label, JSON.stringify(kept), aadOf(model, key)),
+      expiresAt: clock() + expiresInSeconds * SECOND,
+    };
+  }
+
+  function opened(model: string, id: string, { payload, consumedAt }: Artifact & { consumedAt?: number }) {
+    const kept = JSON.parse(secrets.open(label, payload, aadOf(model, hashOf(id))).toString('utf8')) as AdapterPayload;
+    const isConsumed = consumedAt !== undefined && clock() - consumedAt > rotationGraceMs;
+    return { ...kept, jti: id, ...(isConsumed && { consumed: Math.floor(consumedAt / SECOND) }) };
+  }
+
+  return {
+    adapter: (model) => ({
+      async upsert(id, payload, expiresIn) {
+        // The request is written by operations.start, in the same step as the operation (ruling 4).
+        if (model === requestModel) return;
+        if (expiresIn === undefined) throw new Error(`${model} without a lifetime`);
+        const artifact = sealed(model, id, withoutNonce(model, payload), expiresIn);
+        const context = currentContext();
+        const batch = context && batches.get(context);
+        if (batch) batch.push(artifact);
+        else await artifacts.write([artifact], clock());
+      },
+      async find(id) {
+        const found = await artifacts.read(model, hashOf(id), clock());
+        return found && opened(model, id, found);
+      },
+      async consume(id) {
+        if (!(await artifacts.consume(model, hashOf(id), clock()))) throw new errors.InvalidGrant('consumed already');
+      },
+      destroy: (id) => artifacts.destroy(model, hashOf(id)),
+      // Every use of a token reads its grant: destroying that one revokes all of them (ruling 6).
+      async revokeByGrantId() {},
+      // Sessions and device codes, of which there are none.
+      async findByUid() {},
+      async findByUserCode() {},
+    }),
+
+    async gather(context, work) {
+      const batch: Batch = [];
+      batches.set(context, batch);
+      try {
+        return { result: await work(), batch };
+      } finally {
+        batches.delete(context);
+      }
+    },
+
+    async write(batch) {
+      await artifacts.write(batch, clock());
+    },
+  };
+}
+
+const requestModel = 'BackchannelAuthenticationRequest';
+const label = 'artifact';
+const aadOf = (model: string, key: string) => `${model}:${key}`;
+const hashOf = (id: string) => createHash('sha256').update(id).digest('hex');
+
+/** OIDC Core 12.2: a refreshed ID token should have no nonce. The engine repeats the one that it finds here. */
+function withoutNonce(model: string, payload: AdapterPayload): AdapterPayload {
+  if (model !== 'RefreshToken') return payload;
+  const { nonce, ...rest } = payload;
+  return rest;
+}

@@ -1,0 +1,60 @@
+import type Provider from 'oidc-provider';
+import { type Client, errors } from 'oidc-provider';
+import type { ClientMetadata } from './deps.ts';
+import { newClient } from './engine-patches.ts';
+import { clientMember, clientMethods, matchModes } from './vocabulary.ts';
+
+/** Clients that cannot be used as they are written; found at start, all at once. */
+export class ClientMetadataError extends Error {
+  readonly problems: { setting: string; message: string }[];
+
+  constructor(problems: { setting: string; message: string }[]) {
+    super(problems.map(({ setting, message }) => `${setting}: ${message}`).join('\n'));
+    this.name = 'ClientMetadataError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * The clients of the configuration as the engine's models, made and checked now: the engine itself would do so at first use,
+ * and tell the caller (ruling 1). As many as there are in the configuration, for the life of this provider.
+ *
+ * `sector_identifier_uri` is believed as configured: fetching it guards against what strangers register, not operators.
+ *
+ * @throws ClientMetadataError
+ */
+export function loadClients(provider: Provider, clients: ClientMetadata[]): Map<string, Client> {
+  const models = new Map<string, Client>();
+  const problems: { setting: string; message: string }[] = [];
+  clients.forEach((metadata, index) => {
+    const setting = `clients[${index}] (${metadata.client_id})`;
+    try {
+      if (models.has(metadata.client_id)) throw new errors.InvalidClientMetadata('client_id is taken already');
+      models.set(metadata.client_id, newClient(provider, metadata));
+    } catch (error) {
+      if (!(error instanceof errors.InvalidClientMetadata)) throw error;
+      problems.push({ setting, message: error.error_description ?? error.message });
+    }
+  });
+  if (problems.length > 0) throw new ClientMetadataError(problems);
+  return models;
+}
+
+/** A client that is switched off is like one that does not exist, also for what it started before (promise 5). */
+export function isActive(client: Client): boolean {
+  return client[clientMember.active] !== false;
+}
+
+export const ownMetadata = {
+  properties: Object.values(clientMember) as string[],
+  validator(_ctx: unknown, member: string, value: unknown): void {
+    const allowed: readonly unknown[] = {
+      [clientMember.match]: matchModes,
+      [clientMember.method]: clientMethods,
+      [clientMember.active]: [true, false],
+    }[member]!;
+    if (value !== undefined && !allowed.includes(value)) {
+      throw new errors.InvalidClientMetadata(`${member} must be one of ${allowed.join(', ')}`);
+    }
+  },
+};

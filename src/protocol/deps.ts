@@ -1,0 +1,60 @@
+import type { Operations } from '../domain/operations.ts';
+import type { Redemptions } from '../domain/redemptions.ts';
+import type { ServerKeys } from '../domain/server-keys.ts';
+import type { Users } from '../domain/users.ts';
+import type { Clock } from '../support/clock.ts';
+import type { Secrets } from '../support/secrets.ts';
+import type { ArtifactStore } from './ports.ts';
+
+/** RFC 7591 metadata, and our members that begin with `assent_`. */
+export interface ClientMetadata {
+  client_id: string;
+  client_name?: string;
+  assent_match?: 'none' | 'choose' | 'type2' | 'type6';
+  assent_method?: 'device' | 'pin';
+  assent_active?: boolean;
+  [member: string]: unknown;
+}
+
+/** The members of the configuration that this folder obeys, by the same names. */
+export interface ProtocolSettings {
+  ciba: {
+    intervalSeconds: number;
+    expiry: { defaultSeconds: number; minSeconds: number; maxSeconds: number };
+    bindingMessage: { maxCodePoints: number; maxBytes: number };
+  };
+  redemption: { replaySeconds: number };
+  acr: { possession: string; twoFactor: string };
+  tokens: { accessSeconds: number; idSeconds: number; refreshSeconds: number };
+  keys: { idTokenAlg: string };
+}
+
+type Write = (event: string, fields?: Record<string, unknown>) => void;
+export interface Log {
+  debug: Write;
+  info: Write;
+  warn: Write;
+  error: Write;
+}
+
+/** Single use of ids that others choose; the part of the domain's replay store that is needed here. */
+export interface ReplayStore {
+  once(use: { scope: string; id: string; now: number; until: number }): Promise<boolean>;
+}
+
+export interface ProtocolDeps {
+  issuer: string;
+  clients: ClientMetadata[];
+  settings: ProtocolSettings;
+  users: Pick<Users, 'get' | 'find'>;
+  operations: Pick<Operations, 'start' | 'cancel'>;
+  redemptions: Redemptions;
+  serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret'>;
+  artifacts: ArtifactStore;
+  replay: ReplayStore;
+  secrets: Pick<Secrets, 'seal' | 'open' | 'hmac'>;
+  clock: Clock;
+  log: Log;
+  /** The trace of the request that is being served, for the audit trail. */
+  traceId?: () => string | undefined;
+}

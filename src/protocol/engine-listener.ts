@@ -1,0 +1,62 @@
+import type { RequestListener } from 'node:http';
+import type Provider from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Log } from './deps.ts';
+import { asOAuthError, errorBody } from './errors.ts';
+import { logRefusal } from './log-refusal.ts';
+import { route } from './vocabulary.ts';
+
+/** The engine tells of its refusals by these events, when its own answer is written but not sent. */
+const refusals = [
+  'backchannel_authentication.error',
+  'introspection.error',
+  'revocation.error',
+  'userinfo.error',
+  'discovery.error',
+  'jwks.error',
+  'server_error',
+] as const;
+
+/** What the engine says of itself as if every flow of its were open; only true things are left (CIBA Core 4, DISC 3). */
+const untrue = [
+  'authorization_endpoint',
+  'authorization_response_iss_parameter_supported',
+  'code_challenge_methods_supported',
+  'response_modes_supported',
+] as const;
+
+/** The endpoints that the engine serves by itself, with its answers set right (ruling 2, E-02 to E-05). */
+export function engineListener(provider: Provider, log: Log): RequestListener {
+  const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
+    const error = asOAuthError(thrown);
+    ctx.status = error.status;
+    ctx.body = errorBody(error);
+    ctx.set('cache-control', 'no-store');
+    if (error.retryAfterSeconds !== undefined) ctx.set('retry-after', String(error.retryAfterSeconds));
+    logRefusal(log, { route: ctx.oidc.route, clientId: ctx.oidc.client?.clientId }, error, thrown);
+  };
+  const events: { on(event: string, listener: (...args: never[]) => void): unknown } = provider;
+  for (const event of refusals) events.on(event, setRight);
+  // what breaks after the answer has begun
+  events.on('error', (error: unknown) => log.debug('oauth.broken', { error }));
+
+  provider.use(async (ctx, next) => {
+    await next();
+    const { route: endpoint } = ctx.oidc;
+    if (endpoint === route.discovery && ctx.status === 200) describe(ctx.body as Record<string, unknown>);
+    if (endpoint === route.introspection || endpoint === route.revocation) keepFromBrowsers(ctx);
+  });
+  return provider.callback();
+}
+
+/** Clients with a secret are no browsers (F203); the engine invites all until it knows the client. */
+function keepFromBrowsers(ctx: Pick<KoaContextWithOIDC, 'remove' | 'set'>): void {
+  ctx.remove('access-control-allow-origin');
+  ctx.remove('access-control-expose-headers');
+  ctx.set('cache-control', 'no-store');
+}
+
+function describe(metadata: Record<string, unknown>): void {
+  for (const member of untrue) delete metadata[member];
+  metadata['backchannel_user_code_parameter_supported'] = false;
+}

@@ -1,0 +1,146 @@
+/**
+ * Everything that reaches behind the engine's public face: oidc-provider 9.13.3, pinned. Each export names what it
+ * takes or changes and why; test/protocol/engine-patches.test.ts has a test for each that fails when an upgrade makes
+ * it ineffective. No other file imports from `oidc-provider/lib`.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Context, Middleware } from 'koa';
+import type Provider from 'oidc-provider';
+import type {
+  AccountClaims,
+  BackchannelAuthenticationRequest,
+  Client,
+  Grant,
+  TokenEndpointGrantContext,
+} from 'oidc-provider';
+import tokenStack from 'oidc-provider/lib/actions/token.js';
+import als from 'oidc-provider/lib/helpers/als.js';
+import { issueTokens } from 'oidc-provider/lib/helpers/grant_common.js';
+import {
+  applyAuthorizationDetails,
+  buildTokenResponse,
+  checkDpopReplay,
+  checkDpopRequired,
+  type DPoPValidationResult,
+  resolveAndApplyResource,
+  validateDpop,
+} from 'oidc-provider/lib/helpers/grants.js';
+import clientAuthentication from 'oidc-provider/lib/shared/client_auth.js';
+import { urlencoded as parseBody } from 'oidc-provider/lib/shared/selective_body.js';
+import type { ClientMetadata } from './deps.ts';
+
+export type EngineContext = TokenEndpointGrantContext;
+export type KeyProof = DPoPValidationResult;
+export type { AccountClaims };
+
+type Own<T> = { prototype: T };
+
+/** Ruling 3: URLs and `htu` come from the issuer. The engine takes them from `Host`, which the caller chooses. */
+export function pinUrls(provider: Provider): void {
+  provider.OIDCContext.prototype.urlFor = (name, options) => provider.urlFor(name, options);
+}
+
+/** The `auth_req_id` begins with its user's partition. The engine asks each model for its id when it is first saved. */
+export function nameRequests(provider: Provider, newAuthReqId: (userId: string) => string): void {
+  const { prototype } = provider.BackchannelAuthenticationRequest as unknown as Own<
+    BackchannelAuthenticationRequest & { generateTokenId(): string }
+  >;
+  prototype.generateTokenId = function generateTokenId() {
+    return newAuthReqId(this.accountId!);
+  };
+}
+
+/** Single use in one atomic step; the engine's own is find, then save. `exp` is in epoch seconds. */
+export function replaceReplayDetection(
+  provider: Provider,
+  once: (issuer: string, jti: string, exp: number) => Promise<boolean>,
+): void {
+  const model = provider.ReplayDetection as unknown as { unique: typeof once };
+  model.unique = once;
+}
+
+/** Clients come from us. The engine validates static ones at first use, and forgets all but 100 others. */
+export function replaceClientFind(provider: Provider, find: (id: string) => Client | undefined): void {
+  const model = provider.Client as unknown as { find(id: string): Promise<Client | undefined> };
+  model.find = async (id) => find(id);
+}
+
+/** @throws the engine's InvalidClientMetadata */
+export function newClient(provider: Provider, metadata: ClientMetadata): Client {
+  const Model = provider.Client as unknown as new (metadata: ClientMetadata) => Client;
+  return new Model(metadata);
+}
+
+/** A call that does not go through the engine's router, in the shape that its middleware expects. */
+export function newContext(
+  provider: Provider,
+  request: { req: IncomingMessage; res: ServerResponse; route: string; body: Record<string, unknown> },
+): EngineContext {
+  const ctx = provider.createContext(request.req, request.res) as Context & { oidc: { body: unknown } };
+  ctx['_matchedRouteName'] = request.route;
+  const oidc = new provider.OIDCContext(ctx);
+  Object.assign(oidc, { body: request.body });
+  Object.defineProperty(ctx, 'oidc', { value: oidc });
+  return ctx as unknown as EngineContext;
+}
+
+/**
+ * Who calls, by the engine's own rules. Sets `ctx.oidc.client`, and `WWW-Authenticate` where that was the way.
+ * @throws errors of the engine
+ */
+export async function authenticateClient(ctx: EngineContext, params: Record<string, unknown>): Promise<Client> {
+  Object.assign(ctx.oidc, { params });
+  await run(clientAuthentication, ctx);
+  return ctx.oidc.client;
+}
+
+/** The rest of the engine's token endpoint: other grants, whose body we had to read to know that. */
+export async function runTokenEndpoint(ctx: EngineContext): Promise<void> {
+  await inContext(ctx, () => run(afterBody, ctx));
+}
+const afterBody = tokenStack.filter((middleware) => middleware !== parseBody);
+
+/** Models ask the engine's storage which request they belong to. */
+export function inContext<T>(ctx: EngineContext, work: () => Promise<T>): Promise<T> {
+  return als.run(ctx, work);
+}
+
+/** The request that is being served, where the engine calls us without it (the adapter). */
+export function currentContext(): object | undefined {
+  return als.getStore() as object | undefined;
+}
+
+/** A DPoP proof, if there is one or the client must bring one. Nothing is stored yet, so a failure changes nothing. */
+export async function proveKey(provider: Provider, ctx: EngineContext): Promise<KeyProof | undefined> {
+  const proof = await validateDpop(provider, ctx);
+  checkDpopRequired(provider, ctx, proof);
+  return proof;
+}
+
+/** Uses the proof up. `issue` does that itself. */
+export async function spendProof(provider: Provider, ctx: EngineContext, proof: KeyProof | undefined): Promise<void> {
+  await checkDpopReplay(provider, ctx, proof, ctx.oidc.client.clientId);
+}
+
+/** Tokens of one approved request, saved through the adapter; answers the token response. Needs {@link inContext}. */
+export async function issue(
+  provider: Provider,
+  ctx: EngineContext,
+  from: { request: BackchannelAuthenticationRequest; grant: Grant; proof: KeyProof | undefined },
+): Promise<Record<string, unknown>> {
+  const helpers = {
+    resolveAndApplyResource: resolveAndApplyResource.bind(undefined, provider),
+    applyAuthorizationDetails: applyAuthorizationDetails.bind(undefined, provider),
+    buildTokenResponse: buildTokenResponse.bind(undefined, provider),
+  };
+  const options = { gty: 'ciba', entityLabel: 'backchannel authentication request', dPoP: from.proof };
+  await issueTokens(provider, helpers, ctx, from.request, from.grant, options);
+  return ctx.body as Record<string, unknown>;
+}
+
+async function run(stack: Middleware[], ctx: EngineContext): Promise<void> {
+  const dispatch = async (index: number): Promise<void> => {
+    await stack[index]?.(ctx as never, () => dispatch(index + 1));
+  };
+  await dispatch(0);
+}

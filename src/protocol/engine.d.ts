@@ -1,0 +1,41 @@
+// What oidc-provider 9.13.3 keeps to itself and engine-patches.ts takes out of it. Nothing else may import these.
+
+declare module 'oidc-provider/lib/helpers/als.js' {
+  import type { AsyncLocalStorage } from 'node:async_hooks';
+
+  const storage: AsyncLocalStorage<unknown>;
+  export default storage;
+}
+
+declare module 'oidc-provider/lib/shared/client_auth.js' {
+  import type { Middleware } from 'koa';
+
+  /** Duplicates refused, `WWW-Authenticate` set, the client authenticated: in this order. */
+  const clientAuthentication: Middleware[];
+  export default clientAuthentication;
+}
+
+declare module 'oidc-provider/lib/shared/selective_body.js' {
+  import type { Middleware } from 'koa';
+  export const urlencoded: Middleware;
+}
+
+declare module 'oidc-provider/lib/actions/token.js' {
+  import type { Middleware } from 'koa';
+
+  const stack: Middleware[];
+  export default stack;
+}
+
+declare module 'oidc-provider/lib/helpers/grant_common.js' {
+  import type Provider from 'oidc-provider';
+  /** Access token, refresh token where allowed, ID token; the response is set as `ctx.body`. */
+  export function issueTokens(
+    provider: Provider,
+    helpers: Record<string, (...args: never[]) => unknown>,
+    ctx: unknown,
+    source: unknown,
+    grant: unknown,
+    options: { gty: string; entityLabel: string; cert?: unknown; dPoP?: unknown },
+  ): Promise<void>;
+}

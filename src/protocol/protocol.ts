@@ -1,0 +1,90 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { type Answer, errorAnswer, send } from './answer.ts';
+import { cancelCall } from './cancel-call.ts';
+import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
+import { engineListener } from './engine-listener.ts';
+import { asOAuthError } from './errors.ts';
+import { logRefusal } from './log-refusal.ts';
+import { buildEngine, type Engine } from './provider.ts';
+import { createRoutes, type Endpoint, type Found } from './routes.ts';
+import { createTokenCall } from './token-call.ts';
+
+export { ClientMetadataError } from './clients.ts';
+export type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
+
+/** The OpenID provider. */
+export interface Protocol {
+  /** What it answers, wrong methods included. Nothing lies below them: that is 404. */
+  readonly paths: readonly string[];
+  /** Never rejects. The body must not have been read. */
+  handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  /**
+   * Builds the engine anew: with the server's keys as they are now, and changed clients or settings. Requests that are
+   * under way end with the former one. @throws ClientMetadataError; then the former one stays
+   */
+  reload(changed?: { clients?: ClientMetadata[]; settings?: ProtocolSettings }): Promise<void>;
+}
+
+/** @throws ClientMetadataError with all problems of all clients */
+export function createProtocol(deps: ProtocolDeps): Protocol {
+  const routes = createRoutes(deps.issuer);
+  const tokenCall = createTokenCall(deps);
+  let current = deps;
+  let running = start(deps);
+
+  async function serve(found: Found, req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const { engine, listener } = running;
+    const endpoints: Record<Endpoint, () => unknown> = {
+      token: () => tokenCall(engine, req, res),
+      cancel: () => cancelCall(deps, engine, req, res),
+      engine: () => listener(withPath(req, found.pathname), res),
+    };
+    const endpoint = found.methods[req.method!];
+    if (endpoint) await endpoints[endpoint]();
+    else send(res, notAllowed(found));
+  }
+
+  return {
+    paths: routes.paths,
+
+    async handle(req, res) {
+      const pathname = pathOf(req.url!);
+      const found = routes.find(pathname);
+      if (!found) return send(res, notFound);
+      try {
+        await serve(found, req, res);
+      } catch (thrown) {
+        const error = asOAuthError(thrown);
+        logRefusal(deps.log, { route: found.pathname }, error, thrown);
+        send(res, errorAnswer(error));
+      }
+    },
+
+    async reload(changed) {
+      const next = { ...current, ...changed };
+      running = start(next);
+      current = next;
+    },
+  };
+}
+
+function start(deps: ProtocolDeps): { engine: Engine; listener: RequestListener } {
+  const engine = buildEngine(deps);
+  return { engine, listener: engineListener(engine.provider, deps.log) };
+}
+
+const pathOf = (url: string) => url.split('?', 1)[0]!;
+
+/** The engine knows its endpoints without the issuer's path. */
+function withPath(req: IncomingMessage, pathname: string): IncomingMessage {
+  const asked = pathOf(req.url!);
+  if (asked !== pathname) req.url = pathname + req.url!.slice(asked.length);
+  return req;
+}
+
+const notFound = errorAnswer({ status: 404, error: 'invalid_request', description: 'There is nothing here.' });
+
+function notAllowed({ methods }: Found): Answer {
+  const allow = Object.keys(methods).join(', ');
+  return errorAnswer({ status: 405, error: 'invalid_request', description: `Use ${allow}.` }, { allow });
+}

@@ -1,0 +1,30 @@
+import type { BackchannelAuthenticationRequest, ClaimsParameter } from 'oidc-provider';
+import { operationIdOf } from '../support/ids.ts';
+import type { Secrets } from '../support/secrets.ts';
+
+/**
+ * What the tokens will need to know of the request; the operation's `protocol` member. Hints, user code and
+ * notification token are left out on purpose.
+ */
+export interface RequestRecord {
+  scope: string;
+  claims?: ClaimsParameter;
+  nonce?: string;
+}
+
+const label = 'request';
+const aadOf = (operationId: string) => `operation:${operationId}`;
+
+export function sealRequest(secrets: Pick<Secrets, 'seal'>, request: BackchannelAuthenticationRequest): string {
+  const record: RequestRecord = { scope: request.scope!, claims: request.claims, nonce: request.nonce };
+  return secrets.seal(label, JSON.stringify(record), aadOf(operationIdOf(request.jti)));
+}
+
+/** @throws Error when the record was not made for this operation */
+export function openRequest(
+  secrets: Pick<Secrets, 'open'>,
+  operation: { id: string; protocol?: string },
+): RequestRecord {
+  if (operation.protocol === undefined) throw new Error('the operation is no request of a client');
+  return JSON.parse(secrets.open(label, operation.protocol, aadOf(operation.id)).toString('utf8'));
+}
