@@ -1,6 +1,7 @@
+import type { RequestListener } from 'node:http';
 import { PassThrough } from 'node:stream';
 import Router from '@koa/router';
-import type { Context } from 'koa';
+import Koa, { type Context } from 'koa';
 import { createDesk, type DemoClient, type Desk, DeskError, type DeskRequest } from './desk.ts';
 import { enrollmentLink, type ManagementAccess } from './enroll.ts';
 
@@ -15,7 +16,8 @@ export interface DemoOptions {
 }
 
 export interface Demo {
-  router: Router;
+  paths: string[];
+  handle: RequestListener;
   stop(): void;
 }
 
@@ -40,8 +42,11 @@ export function createDemo(options: DemoOptions): Demo {
     ctx.redirect(link);
   });
 
+  const app = new Koa({ env: 'production' });
+  app.use(router.routes());
   return {
-    router,
+    paths: ['/demo'],
+    handle: app.callback(),
     stop() {
       for (const desk of desks) desk.stop();
     },
@@ -55,7 +60,7 @@ function addPage(router: Router, page: string, desk: Desk, options: DemoOptions)
   });
 
   router.post(`/${page}/requests`, async (ctx) => {
-    const { user, text } = (ctx.request as { body?: Record<string, unknown> }).body ?? {};
+    const { user, text } = await readJson(ctx);
     if (typeof user !== 'string' || (text !== undefined && typeof text !== 'string'))
       return problem(ctx, 400, 'invalid_request', 'Send {"user", "text"}.');
     try {
@@ -102,4 +107,18 @@ function problem(ctx: Context, status: number, code: string, detail: string): vo
   ctx.status = status;
   ctx.type = 'application/problem+json';
   ctx.body = JSON.stringify({ type: 'about:blank', title: detail, status, code, detail });
+}
+
+/** A page's own small request; anything else is no JSON object of ours. */
+async function readJson(ctx: Context): Promise<Record<string, unknown>> {
+  let text = '';
+  for await (const chunk of ctx.req.setEncoding('utf8')) {
+    text += chunk;
+    if (text.length > 4096) return {};
+  }
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
 }

@@ -1,0 +1,314 @@
+import { randomBytes } from 'node:crypto';
+import { createDispatcher } from './channels/dispatcher.ts';
+import { createInboxHandler } from './channels/inbox.ts';
+import { createWakeHub } from './channels/wake-hub.ts';
+import type { Config } from './config.ts';
+import { createDemo } from './demo/routes.ts';
+import { createAnswers } from './domain/answers.ts';
+import type { Application } from './domain/application.ts';
+import { createApplications } from './domain/applications.ts';
+import { createDeviceCalls } from './domain/device-calls.ts';
+import { createDeviceRequests } from './domain/device-requests.ts';
+import { createDeviceServerKeys } from './domain/device-server-keys.ts';
+import { createDevices } from './domain/devices.ts';
+import { createEnrollment } from './domain/enrollment.ts';
+import { createInbox } from './domain/inbox.ts';
+import { createInboxStreams } from './domain/inbox-stream.ts';
+import { createOperations } from './domain/operations.ts';
+import type { Store } from './domain/ports/store.ts';
+import { createRedemptions } from './domain/redemptions.ts';
+import { seedUsers } from './domain/seed.ts';
+import { createServerKeys } from './domain/server-keys.ts';
+import { createSweeper } from './domain/sweeper.ts';
+import { createTickets } from './domain/tickets.ts';
+import { createUsers } from './domain/users.ts';
+import { createAuthenticatorApp, createManagementApp, createPublicApp } from './http/app.ts';
+import { createDeviceApi } from './http/device-api/index.ts';
+import { createListener, drain, type Listener } from './http/listeners.ts';
+import { createManagementApi } from './http/management-api/index.ts';
+import type { Mounted } from './http/mount.ts';
+import { type Asset, AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets } from './http/pages/assets.ts';
+import { createHealth } from './observability/health.ts';
+import type { Log } from './observability/log.ts';
+import { currentTrace } from './observability/trace.ts';
+import type { ArtifactStore } from './protocol/ports.ts';
+import { createProtocol } from './protocol/protocol.ts';
+import { createSimulator } from './simulator/index.ts';
+import { type Clock, HOUR, SECOND } from './support/clock.ts';
+import { operationIdOf } from './support/ids.ts';
+import { createSecrets } from './support/secrets.ts';
+import { systemTimers, type Timers } from './support/timers.ts';
+
+/** One adapter serves both ports. */
+export interface Storage {
+  store: Store;
+  artifacts: ArtifactStore;
+}
+
+export interface ServerDeps extends Storage {
+  /** 32 bytes. */
+  masterKey: Buffer;
+  clock: Clock;
+  timers?: Timers;
+  log: Log;
+}
+
+export interface Addresses {
+  public: string;
+  management: string;
+  authenticator: string;
+}
+
+export interface AssentServer {
+  /** Resolves with the addresses when all listeners accept connections. */
+  start(): Promise<Addresses>;
+  /** RL-19: not ready, nobody new, what is in flight finishes, bounded by `drainSeconds`. The store stays open. */
+  stop(): Promise<void>;
+}
+
+/** Composition root: every part is made here, once, and gets what it needs as arguments. */
+export async function createServer(config: Config, deps: ServerDeps): Promise<AssentServer> {
+  const { log } = deps;
+  const domain = await createDomain(config, deps);
+  const devices = createDeviceSide(config, deps, domain);
+  const protocol = createProtocol({
+    issuer: config.issuer,
+    clients: config.clients.map((client) => ({ ...client })),
+    settings: config,
+    users: domain.users,
+    operations: domain.operations,
+    redemptions: domain.redemptions,
+    serverKeys: domain.serverKeys,
+    artifacts: deps.artifacts,
+    replay: deps.store.replay,
+    secrets: domain.secrets,
+    clock: deps.clock,
+    log,
+    traceId: () => currentTrace()?.traceId,
+  });
+  const health = createHealth({ checkStore: () => deps.store.check() });
+  const helpers = await createHelpers(config, domain);
+
+  const common = { log, limits: config.listeners, proxyHops: config.proxyHops };
+  const authenticatorOrigin = config.authenticator.origin;
+  const publicApp = createPublicApp({
+    ...common,
+    issuer: config.issuer,
+    authenticatorOrigin,
+    health,
+    deviceApi: devices.api,
+    engine: protocol,
+    others: helpers,
+  });
+  const managementApi = createManagementApi({
+    ...domain,
+    idempotency: deps.store.idempotency,
+    clock: deps.clock,
+    log,
+    apiKeys: config.management.apiKeys,
+  });
+  const managementApp = createManagementApp({ ...common, health, managementApi });
+  const assets = atPaths(await loadAssets(AUTHENTICATOR_ASSETS));
+  const authenticatorApp = createAuthenticatorApp({
+    ...common,
+    origin: authenticatorOrigin,
+    assets,
+    deviceApi: devices.api,
+  });
+
+  const listen = (name: string, host: string, port: number, handler: typeof publicApp) =>
+    createListener({ name, host, port, handler, limits: config.listeners });
+  const listeners = {
+    public: listen('public', config.host, config.port, publicApp),
+    management: listen('management', config.management.host, config.management.port, managementApp),
+    authenticator: listen('authenticator', config.host, config.authenticator.port, authenticatorApp),
+  };
+  const stopping = new AbortController();
+  stopping.signal.addEventListener('abort', () => devices.streams.endAll());
+  const sweeper = createSweeper({
+    store: deps.store,
+    clock: deps.clock,
+    timers: deps.timers,
+    serverKeys: domain.serverKeys,
+    onError: (job, error) => log.warn('sweep.failed', { job, error }),
+  });
+
+  return {
+    async start() {
+      await devices.dispatcher.start();
+      sweeper.start();
+      return {
+        public: await addressOf(config.host, listeners.public),
+        management: await addressOf(config.management.host, listeners.management),
+        authenticator: await addressOf(config.host, listeners.authenticator),
+      };
+    },
+    async stop() {
+      for (const helper of helpers) helper.stop();
+      await drain({
+        listeners: Object.values(listeners),
+        health,
+        stopping,
+        deadlineMs: config.drainSeconds * SECOND,
+        log,
+      });
+      await Promise.all([sweeper.stop(), devices.dispatcher.stop()]);
+    },
+  };
+}
+
+/** Services on the store. */
+async function createDomain(config: Config, { store, masterKey, clock }: ServerDeps) {
+  const secrets = createSecrets(masterKey);
+  const retentionMs = config.retention.operationsHours * HOUR;
+  const applications = createApplications(config.applications.map((application) => asApplication(application, config)));
+  const serverKeys = await createServerKeys({ store, clock, secrets, options: config.keys });
+  const users = createUsers({ store, clock, secrets });
+  const { ticketSeconds, ticketMaxSeconds } = config.device;
+  const tickets = createTickets({
+    store,
+    clock,
+    secrets,
+    serverKeys,
+    applications,
+    options: {
+      authenticatorOrigin: config.authenticator.origin,
+      defaultSeconds: ticketSeconds,
+      maxSeconds: ticketMaxSeconds,
+      retentionMs,
+    },
+  });
+  const { pendingPerClient: perClient, pendingPerUser: perUser, pendingPolicy: policy } = config.ciba;
+  const operations = createOperations({
+    store,
+    clock,
+    secrets,
+    applications,
+    options: { cap: { perClient, policy, perUser }, retentionMs },
+  });
+  const redemptions = createRedemptions({
+    store,
+    clock,
+    secrets,
+    applications,
+    options: { leaseMs: config.redemption.leaseMs, pacing: config.pacing },
+  });
+  await seedUsers(users, config.seed.users);
+  return {
+    secrets,
+    applications,
+    serverKeys,
+    users,
+    devices: createDevices({ store, clock }),
+    tickets,
+    operations,
+    redemptions,
+  };
+}
+
+type Domain = Awaited<ReturnType<typeof createDomain>>;
+
+/** What talks to authenticators: the device API, its event streams, and the dispatcher that wakes them. */
+function createDeviceSide(config: Config, { store, clock, timers = systemTimers, log }: ServerDeps, domain: Domain) {
+  const { issuer, acr, device } = config;
+  const { secrets, applications, tickets, users } = domain;
+  const serverKeys = createDeviceServerKeys({ issuer, serverKeys: domain.serverKeys });
+  const base = { issuer, store, serverKeys, secrets, applications, clock };
+  const requests = createDeviceRequests(base);
+  const inbox = createInbox({ store, applications, clock });
+  const enrollment = createEnrollment({ ...base, tickets, users, random: randomBytes });
+  const answers = createAnswers({ ...base, inbox, acr, evidenceRetentionMs: config.retention.evidenceHours * HOUR });
+  const calls = createDeviceCalls({
+    store,
+    requests,
+    enrollment,
+    answers,
+    inbox,
+    secrets,
+    clock,
+    sessionSeconds: device.sessionSeconds,
+  });
+  const hub = createWakeHub({ wakeups: store.wakeups });
+  const streams = createInboxStreams({
+    store,
+    inbox,
+    requests,
+    watch: hub,
+    clock,
+    timers,
+    heartbeatMs: device.eventHeartbeatSeconds * SECOND,
+    lifetimeMs: device.eventStreamSeconds * SECOND,
+  });
+  const dispatcher = createDispatcher({
+    outbox: store.outbox,
+    wakeups: store.wakeups,
+    handlers: { inbox: createInboxHandler({ hub }) },
+    clock,
+    timers,
+    holder: randomBytes(9).toString('base64url'),
+    log,
+  });
+  return { api: createDeviceApi({ requests, calls, streams, serverKeys, clock, log }), streams, dispatcher };
+}
+
+type Helper = Mounted & { stop(): void };
+
+/** Demo pages and simulator: for trying out, and refused by every production configuration. */
+async function createHelpers(config: Config, { operations }: Domain): Promise<Helper[]> {
+  const management = {
+    url: `http://${hostOf(config.management.host)}:${config.management.port}`,
+    key: config.management.apiKeys.find(({ key }) => key)?.key ?? '',
+  };
+  const helpers: Helper[] = [];
+  if (config.demo.enabled) {
+    const assets = await loadAssets(DEMO_ASSETS);
+    const clients = { helpdesk: demoClient(config, 'demo-helpdesk'), tv: demoClient(config, 'demo-tv') };
+    helpers.push(createDemo({ issuer: config.issuer, clients, management, asset: (name) => assets.get(name) }));
+  }
+  if (config.simulator.enabled) {
+    const operationOf = (authReqId: string) => operations.get(operationIdOf(authReqId));
+    helpers.push(
+      createSimulator({
+        authenticator: config.authenticator.origin,
+        management,
+        operationOf,
+        matchCodeOf: operations.matchCodeOf,
+      }),
+    );
+  }
+  return helpers;
+}
+
+function demoClient(config: Config, clientId: string) {
+  return { clientId, secret: config.clients.find((client) => client.client_id === clientId)?.client_secret ?? '' };
+}
+
+function asApplication(
+  { id, name, active, methods, enrollment_mode, pin }: Config['applications'][number],
+  config: Config,
+): Application {
+  const { lifetimeFailures } = config.device.pin;
+  return {
+    id,
+    name,
+    active,
+    methods,
+    enrollmentMode: enrollment_mode,
+    pin: { length: pin.length, maxFailures: pin.max_failures, lifetimeFailures },
+  };
+}
+
+/** Files by path; the page itself is `/`. */
+function atPaths(assets: ReadonlyMap<string, Asset>): ReadonlyMap<string, Asset> {
+  return new Map([...assets].map(([name, asset]) => [name === 'index.html' ? '/' : `/${name}`, asset]));
+}
+
+async function addressOf(host: string, listener: Listener): Promise<string> {
+  return `http://${hostOf(host)}:${await listener.listen()}`;
+}
+
+/** A wildcard is no address to connect to. */
+function hostOf(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
