@@ -116,12 +116,15 @@ export function createCaller(options: CallerOptions): Caller {
   }
 
   async function underSession<T>(send: (to: UpKey) => Promise<T>): Promise<T> {
-    const attempt = async () => {
-      const session = await openSession();
-      return send({ session: { id: session.id, key: fromBase64url(session.key) } });
-    };
-    const forget = async () => void (current = undefined);
-    return withRepairs(attempt, runtime, { unknown_key: forget, clock_skew: adjustClock });
+    let session = await openSession();
+    const attempt = () => send({ session: { id: session.id, key: fromBase64url(session.key) } });
+    return withRepairs(attempt, runtime, {
+      clock_skew: adjustClock,
+      unknown_key: async () => {
+        current = undefined;
+        session = await openSession();
+      },
+    });
   }
 
   /** Signed by a key that came after ours: fetch the set, which one of ours must have signed. */

@@ -7,11 +7,19 @@ const maxEventChars = 256 * 1024;
  * Split a stream into the data of its events, in order. Ends when the stream ends.
  *
  * @param onBytes called for whatever arrives, heartbeats included
+ * @param signal  ends it, also where the stream itself knows nothing of the signal
  * @throws RangeError an event without end; or what the stream throws
  */
-export async function* eventData(body: ReadableStream<Uint8Array>, onBytes: () => void): AsyncGenerator<string> {
+export async function* eventData(
+  body: ReadableStream<Uint8Array>,
+  onBytes: () => void,
+  signal?: AbortSignal,
+): AsyncGenerator<string> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
+  const cancel = () => void reader.cancel().catch(() => undefined);
+  signal?.addEventListener('abort', cancel);
+  if (signal?.aborted) cancel();
   let rest = '';
   try {
     for (;;) {
@@ -27,7 +35,8 @@ export async function* eventData(body: ReadableStream<Uint8Array>, onBytes: () =
       }
     }
   } finally {
-    await reader.cancel().catch(() => undefined);
+    signal?.removeEventListener('abort', cancel);
+    cancel();
   }
 }
 

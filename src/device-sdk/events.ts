@@ -52,7 +52,8 @@ async function readOnce(
   signal: AbortSignal,
 ): Promise<'ended'> {
   const silence = new AbortController();
-  const { body, rk } = await caller.stream(AbortSignal.any([signal, silence.signal]));
+  const stop = AbortSignal.any([signal, silence.signal]);
+  const { body, rk } = await caller.stream(stop);
   let timer = setTimeout(() => silence.abort(), silenceMs);
   const heard = () => {
     clearTimeout(timer);
@@ -60,7 +61,7 @@ async function readOnce(
   };
   try {
     let seq = 0;
-    for await (const data of eventData(body, heard)) {
+    for await (const data of eventData(body, heard, stop)) {
       seq += 1;
       await onEvent(await openEvent(data, rk, seq));
     }

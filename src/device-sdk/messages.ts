@@ -38,10 +38,14 @@ export async function sealUp(content: SignedMessage | { request: object }, rk: B
   return new CompactEncrypt(plaintext).setProtectedHeader({ alg: 'ECDH-ES', ...header, kid: to.box.kid }).encrypt(key);
 }
 
+/** All signed messages have one length, so that an approval with a PIN looks like a denial; the protocol asks for multiples of 512. */
+const paddingBytes = 512;
+const leastSignedBytes = 2048;
+
 function padded(content: object): Bytes {
   const bare = utf8(JSON.stringify({ ...content, pad: '' })).length;
-  const pad = ' '.repeat((512 - (bare % 512)) % 512);
-  return utf8(JSON.stringify({ ...content, pad }));
+  const length = Math.max(Math.ceil(bare / paddingBytes) * paddingBytes, 'jws' in content ? leastSignedBytes : 0);
+  return utf8(JSON.stringify({ ...content, pad: ' '.repeat(length - bare) }));
 }
 
 /**

@@ -46,6 +46,8 @@ import { createClock } from '../support/clock.ts';
 export const issuer = 'https://id.example.test';
 export const base = 'https://authenticator.example.test';
 
+type TestMethod = 'device' | 'pin';
+
 interface TestDevice {
   id: string;
   state: 'pending' | 'active' | 'locked';
@@ -58,7 +60,7 @@ interface TestDevice {
 export interface TestOperation {
   op: string;
   ctx: string;
-  methods: ('device' | 'pin')[];
+  methods: TestMethod[];
   number?: string;
   options?: string[];
   createdAt: number;
@@ -122,7 +124,7 @@ export function createTestServer(): TestServer {
       tickets.set(ticket, {});
       return { uri: `${base}/#t=${ticket}&k=${jwkThumbprint(server.box[0]!.jwk)}` };
     },
-    start({ methods = ['pin'], bindingMessage = 'Sign in to the till', ...match } = {}) {
+    start({ methods = ['pin'] as TestMethod[], bindingMessage = 'Sign in to the till', ...match } = {}) {
       const op = newId('7f');
       const shown = { client: { id: 'demo', name: 'Demo Bank' }, purpose: 'authentication', bindingMessage };
       const ctx = buildContext({ op, kind: 'authentication', ...shown });

@@ -41,7 +41,7 @@ export const sessionActs: readonly Act[] = ['inbox', 'events', 'present', 'statu
 /** Clocks may differ by this much, except in `decide`, where the challenge gives freshness. */
 export const clockSkewSeconds = 120;
 
-/** Up messages are padded to a multiple of this, so that their length does not tell approve from deny. */
+/** Up messages are padded to a multiple of this, so that their length tells little. */
 export const paddingBytes = 512;
 
 /** The outer plaintext of a message up. */
