@@ -19,7 +19,9 @@ const close = { connection: 'close' };
  */
 export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Middleware {
   return (ctx, next) => {
-    const { rawHeaders, headers } = ctx.req;
+    const { rawHeaders, headers, httpVersionMajor } = ctx.req;
+    // Node's parser still reads a request line without a version, as HTTP/0.9.
+    if (httpVersionMajor !== 1) throw new HttpProblem('bad_request', { detail: 'Speak HTTP/1.1.', headers: close });
     if (rawHeaders.length / 2 > maxHeadersCount) throw new HttpProblem('headers_too_large', { headers: close });
     const doubled = firstDoubled(rawHeaders);
     if (doubled) throw new HttpProblem('bad_request', { detail: `The header ${doubled} came twice.`, headers: close });
