@@ -14,7 +14,7 @@ import {
 import { fromBase64url, toBase64url } from '../bytes.ts';
 import { decodePart, maxMessageBytes, readHeader, splitCompact } from './compact.ts';
 import { JoseError } from './errors.ts';
-import { type EcPublicJwk, parsePublicJwk, publicKeyOf } from './jwk.ts';
+import { type EcPublicJwk, parsePublicKey } from './jwk.ts';
 
 export interface JweHeader {
   typ: string;
@@ -23,7 +23,9 @@ export interface JweHeader {
 }
 
 export interface ParsedJwe {
-  readonly header: JweHeader & { alg: 'ECDH-ES' | 'dir'; enc: 'A256GCM'; epk?: EcPublicJwk };
+  readonly header: JweHeader & { alg: 'ECDH-ES' | 'dir'; enc: 'A256GCM' };
+  /** with ECDH-ES: the sender's ephemeral key, checked to be a point of P-256 */
+  readonly epk: KeyObject | undefined;
   readonly aad: string;
   readonly iv: Buffer;
   readonly ciphertext: Buffer;
@@ -70,10 +72,11 @@ export function parseJwe(token: string, { maxBytes = maxMessageBytes }: { maxByt
   if (header.enc !== 'A256GCM') throw new JoseError('header', 'enc is not A256GCM');
   if (typeof header.typ !== 'string') throw new JoseError('header', 'no typ');
   if ('epk' in header !== (header.alg === 'ECDH-ES')) throw new JoseError('header', 'epk does not go with alg');
-  if (header.epk !== undefined) header.epk = parsePublicJwk(header.epk);
+  const epk = 'epk' in header ? parsePublicKey(header.epk).key : undefined;
   decodePart(encryptedKey, 0); // both algorithms agree on the key itself (RFC 7518 §4.5, §4.6)
   return {
     header: header as unknown as ParsedJwe['header'],
+    epk,
     aad: head,
     iv: decodePart(iv, 12),
     ciphertext: decodePart(ciphertext),
@@ -84,8 +87,7 @@ export function parseJwe(token: string, { maxBytes = maxMessageBytes }: { maxByt
 /** @throws JoseError header (another alg than the key's) | decrypt */
 export function decryptJwe(jwe: ParsedJwe, key: JweKey): Buffer {
   if (jwe.header.alg !== key.alg) throw new JoseError('header', 'another alg than the key is for');
-  const contentKey =
-    key.alg === 'dir' ? key.key : concatKdf(sharedSecret(key.privateKey, jwe.header.epk as EcPublicJwk));
+  const contentKey = key.alg === 'dir' ? key.key : concatKdf(sharedSecret(key.privateKey, jwe.epk as KeyObject));
   try {
     const decipher = createDecipheriv('aes-256-gcm', contentKey, jwe.iv, { authTagLength: 16 });
     decipher.setAAD(Buffer.from(jwe.aad)).setAuthTag(jwe.tag);
@@ -103,9 +105,9 @@ function seal(key: Uint8Array, header: object, plaintext: Uint8Array | string): 
   return `${aad}..${toBase64url(iv)}.${toBase64url(ciphertext)}.${toBase64url(cipher.getAuthTag())}`;
 }
 
-function sharedSecret(privateKey: KeyObject, epk: EcPublicJwk): Buffer {
+function sharedSecret(privateKey: KeyObject, publicKey: KeyObject): Buffer {
   try {
-    return diffieHellman({ privateKey, publicKey: publicKeyOf(epk) });
+    return diffieHellman({ privateKey, publicKey });
   } catch (cause) {
     throw new JoseError('decrypt', 'key agreement failed', { cause });
   }

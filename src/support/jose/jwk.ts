@@ -26,14 +26,18 @@ const members = 'crv,kty,x,y';
  * @throws JoseError key
  */
 export function parsePublicJwk(value: unknown): EcPublicJwk {
+  return parsePublicKey(value).jwk;
+}
+
+/** The same, with the key that the check has imported anyway: importing costs as much as an agreement. */
+export function parsePublicKey(value: unknown): { jwk: EcPublicJwk; key: KeyObject } {
   if (!isJsonObject(value) || Object.keys(value).sort().join() !== members) {
     throw new JoseError('key', 'not exactly kty, crv, x, y');
   }
   const { kty, crv, x, y } = value;
   if (kty !== 'EC' || crv !== 'P-256') throw new JoseError('key', 'not a P-256 key');
   const jwk: EcPublicJwk = { kty, crv, x: coordinate(x), y: coordinate(y) };
-  publicKeyOf(jwk);
-  return jwk;
+  return { jwk, key: publicKeyOf(jwk) };
 }
 
 function coordinate(value: unknown): string {
