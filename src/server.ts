@@ -87,7 +87,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     traceId: () => currentTrace()?.traceId,
   });
   const health = createHealth({ checkStore: () => deps.store.check() });
-  const helpers = await createHelpers(config, domain);
+  const helpers = await createHelpers(config, domain, log);
 
   const common = { log, limits: config.listeners, proxyHops: config.proxyHops };
   const authenticatorOrigin = config.authenticator.origin;
@@ -254,7 +254,7 @@ function createDeviceSide(config: Config, { store, clock, timers = systemTimers,
 type Helper = Mounted & { stop(): void };
 
 /** Demo pages and simulator: for trying out, and refused by every production configuration. */
-async function createHelpers(config: Config, { operations }: Domain): Promise<Helper[]> {
+async function createHelpers(config: Config, { operations }: Domain, log: Log): Promise<Helper[]> {
   const management = {
     url: `http://${hostOf(config.management.host)}:${config.management.port}`,
     key: config.management.apiKeys.find(({ key }) => key)?.key ?? '',
@@ -272,7 +272,8 @@ async function createHelpers(config: Config, { operations }: Domain): Promise<He
         authenticator: config.authenticator.origin,
         management,
         operationOf,
-        matchCodeOf: operations.matchCodeOf,
+        matchCodeOf: async (operationId) => operations.matchCodeOf(await operations.get(operationId)),
+        onTrouble: (deviceId, error) => log.warn('simulator.refused', { deviceId, error }),
       }),
     );
   }

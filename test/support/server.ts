@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePorts } from './ports.ts';
+import { temporaryFolder } from './tmp.ts';
+
+export const repository = join(import.meta.dirname, '../..');
+const developmentFile = join(repository, 'config/development.json');
+
+type Settings = Record<string, unknown>;
+
+export interface ServerOptions {
+  /** Over the development configuration; members of objects are merged, lists replaced. */
+  config?: Settings;
+  /** Default: an embedded store in the server's own folder. */
+  store?: string;
+  env?: Record<string, string>;
+  /** Resolve as soon as the process runs, ready or not; for starts that are to fail. */
+  expectReady?: boolean;
+}
+
+/** A real server: its own process, configuration, ports and store. */
+export interface TestServer extends AsyncDisposable {
+  /** Of the public listener. */
+  issuer: string;
+  /** Of the management listener; the API is below `/management/v1`. */
+  management: string;
+  authenticator: string;
+  managementKey: string;
+  configFile: string;
+  /** The folder that is removed with it; the embedded store is `assent.db` in here. */
+  folder: string;
+  /** What a client of it (the command line, another server) needs: `ASSENT_CONFIG`. */
+  env: Record<string, string>;
+  secretOf(clientId: string): string;
+  pid(): number;
+  /** Everything that it has written so far. */
+  output(): string;
+  /** SIGTERM: it drains. Resolves with the exit status. */
+  stop(): Promise<number | null>;
+  /** SIGKILL: no goodbye. */
+  kill(): Promise<void>;
+  /** The same again after `stop` or `kill`: same ports, same store. */
+  restart(): Promise<void>;
+}
+
+// A loaded machine takes its time; longer than this is broken, not slow.
+const startDeadlineMs = 30_000;
+
+/** @example await using server = await startServer() */
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const folder = await temporaryFolder('assent-server');
+  const [publicPort, managementPort, authenticatorPort] = await freePorts(3);
+  const settings = merged(developmentSettings(), {
+    port: publicPort,
+    management: { port: managementPort },
+    authenticator: { port: authenticatorPort },
+    store: options.store ?? `embedded:${join(folder.path, 'assent.db')}`,
+    // so that a flow takes a second or two; give another where pacing is the matter
+    ciba: { intervalSeconds: 1 },
+    ...(options.store && { masterKey: Buffer.alloc(32, 1).toString('base64url') }),
+  });
+  const config = merged(settings, options.config ?? {});
+  const configFile = join(folder.path, 'config.json');
+  await writeFile(configFile, JSON.stringify(config, null, 2));
+
+  const env = { ASSENT_CONFIG: configFile };
+  let running = launch({ ...env, ...options.env }, folder.path);
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    const { child } = running;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+    return child.exitCode;
+  };
+  const dispose = async () => {
+    await end('SIGKILL');
+    await folder.remove();
+  };
+  if (options.expectReady !== false)
+    await running.ready.catch(async (error) => Promise.reject(await after(dispose, error)));
+
+  return {
+    issuer: `http://localhost:${publicPort}`,
+    management: `http://127.0.0.1:${managementPort}`,
+    authenticator: `http://localhost:${authenticatorPort}`,
+    managementKey: 'demo-management-key-0123456789abcdef',
+    configFile,
+    folder: folder.path,
+    env,
+    secretOf: (clientId) => secretIn(config, clientId),
+    pid: () => running.child.pid!,
+    output: () => running.output(),
+    stop: () => end('SIGTERM'),
+    kill: async () => void (await end('SIGKILL')),
+    async restart() {
+      await end('SIGKILL');
+      running = launch({ ...env, ...options.env }, folder.path);
+      await running.ready;
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+interface Running {
+  child: ChildProcess;
+  ready: Promise<void>;
+  output(): string;
+}
+
+function launch(env: Record<string, string>, cwd: string): Running {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(repository, 'src/main.ts')], {
+    cwd,
+    env: { ...inherited(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const ready = new Promise<void>((resolve, reject) => {
+    const fail = (why: string) => reject(new Error(`the server ${why}:\n${output.slice(-4000)}`));
+    const timer = setTimeout(() => fail(`was not ready in ${startDeadlineMs / 1000} s`), startDeadlineMs);
+    const keep = (chunk: Buffer) => {
+      output += chunk;
+      if (output.includes('"process.ready"')) settle(resolve);
+    };
+    const settle = (done: () => void) => {
+      clearTimeout(timer);
+      done();
+    };
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
+    child.once('exit', (status, signal) => settle(() => fail(`ended (${status ?? signal})`)));
+    child.once('error', (error) => settle(() => reject(error)));
+  });
+  ready.catch(() => undefined); // whoever does not wait for it must not fail by it
+  return { child, ready, output: () => output };
+}
+
+/** Settings of whoever runs the tests must not reach the server. */
+export function inherited(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ASSENT_')));
+}
+
+function developmentSettings(): Settings {
+  const { $schema, ...settings } = JSON.parse(readFileSync(developmentFile, 'utf8'));
+  return settings;
+}
+
+function merged(base: Settings, over: Settings): Settings {
+  const members = Object.entries(over).map(([name, value]) => {
+    const below = base[name];
+    return [name, isPlain(below) && isPlain(value) ? merged(below, value) : value];
+  });
+  return { ...base, ...Object.fromEntries(members) };
+}
+
+function isPlain(value: unknown): value is Settings {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function secretIn({ clients }: Settings, clientId: string): string {
+  const found = (clients as { client_id: string; client_secret?: string }[]).find(
+    (each) => each.client_id === clientId,
+  );
+  if (!found?.client_secret) throw new Error(`no secret of ${clientId} in the configuration`);
+  return found.client_secret;
+}
+
+async function after<T>(work: () => Promise<void>, value: T): Promise<T> {
+  await work();
+  return value;
+}
