@@ -1,10 +1,10 @@
 /**
- * The event stream of one device (device-protocol, sections 2 and 7): the whole inbox first, then again whenever it has
- * changed. Numbered without gaps, a heartbeat while nothing happens, ended by the server after a while: the device
- * connects again, so its state, its session and the balance over processes never grow old.
+ * The event stream of one device (device-protocol, sections 2 and 7): the whole inbox first, then what comes and goes.
+ * Numbered without gaps, a heartbeat while nothing happens, ended by the server after a while: the device connects
+ * again, so its state, its session and the balance over processes never grow old.
  *
- *     open ──> subscribed ──> inbox (seq 1) ──wake-up──> inbox (seq 2) ──> … ──> ended: time over, device not usable,
- *                                                                               reader too slow, store away
+ *     open ──> subscribed ──> inbox (1) ──wake-up──> operation (2) ──wake-up──> closed (3) ──> … ──> ended: time over,
+ *                                                                   device not usable, reader too slow, store away
  */
 import type { Clock } from '../support/clock.ts';
 import type { Timers } from '../support/timers.ts';
@@ -38,7 +38,7 @@ export interface InboxStreams {
 }
 
 interface Deps {
-  store: Pick<Store, 'devices'>;
+  store: Pick<Store, 'devices' | 'operations'>;
   inbox: Pick<Inbox, 'of'>;
   requests: Pick<DeviceRequests, 'refuseUnusable'>;
   watch: UserWatch;
@@ -75,7 +75,7 @@ function createStream(deps: Deps, { id, userId }: Device, rk: Uint8Array, sink: 
   const cleanup: (() => void)[] = [];
   let isEnded = false;
   let seq = 0;
-  let lastSent = '';
+  let shown: Set<string> | undefined;
   let refreshing: Promise<void> | undefined;
   let isStale = false;
 
@@ -109,17 +109,25 @@ function createStream(deps: Deps, { id, userId }: Device, rk: Uint8Array, sink: 
       send({ event: 'device', state: device?.state === 'active' ? 'locked' : (device?.state ?? 'deactivated') });
       return end();
     }
-    sendInbox(await inbox.of(device));
+    await tell(await inbox.of(device));
   }
 
-  function sendInbox(answer: InboxAnswer): void {
-    const text = JSON.stringify(answer.operations);
-    if (isEnded || (seq > 0 && text === lastSent)) return;
-    lastSent = text;
-    send({ event: 'inbox', ...answer });
+  async function tell(answer: InboxAnswer): Promise<void> {
+    const before = shown;
+    shown = new Set(answer.operations.map(({ op }) => op));
+    if (!before) return send({ event: 'inbox', ...answer });
+    for (const { op, exp } of answer.operations) if (!before.has(op)) send({ event: 'operation', op, exp });
+    for (const op of before) if (!shown.has(op)) send({ event: 'closed', op, state: await endOf(op) });
+  }
+
+  /** Past its time to answer is over for a device, whatever the record says yet. */
+  async function endOf(op: string): Promise<string> {
+    const operation = await store.operations.get(op);
+    return !operation || operation.state === 'pending' ? 'expired' : operation.state;
   }
 
   function send(event: StreamEvent): void {
+    if (isEnded) return;
     seq += 1;
     if (!sink.event(sealEvent(rk, seq, event, clock()))) end();
   }

@@ -1,0 +1,67 @@
+/** Everything behind the device API, put together: one call for the composition root. */
+import type { Clock } from '../support/clock.ts';
+import type { RandomBytes } from '../support/ids.ts';
+import type { Secrets } from '../support/secrets.ts';
+import type { Timers } from '../support/timers.ts';
+import type { AcrNames } from './acr.ts';
+import { createAnswers } from './answers.ts';
+import type { Applications } from './applications.ts';
+import { createDeviceCalls, type DeviceCalls } from './device-calls.ts';
+import { createDeviceRequests, type DeviceRequests } from './device-requests.ts';
+import { createDeviceServerKeys, type DeviceServerKeys } from './device-server-keys.ts';
+import { createEnrollment } from './enrollment.ts';
+import { createInbox } from './inbox.ts';
+import { createInboxStreams, type InboxStreams, type UserWatch } from './inbox-stream.ts';
+import type { Store } from './ports/store.ts';
+import type { ServerKeys } from './server-keys.ts';
+import type { Tickets } from './tickets.ts';
+import type { Users } from './users.ts';
+
+export interface DeviceSide {
+  requests: DeviceRequests;
+  calls: DeviceCalls;
+  streams: InboxStreams;
+  serverKeys: DeviceServerKeys;
+}
+
+export interface DeviceSideDeps {
+  /** `aud` and `iss` of every message. */
+  issuer: string;
+  store: Pick<Store, 'devices' | 'operations' | 'events'>;
+  users: Pick<Users, 'get'>;
+  tickets: Pick<Tickets, 'operationIdOf' | 'byActivationCode'>;
+  applications: Pick<Applications, 'find'>;
+  serverKeys: Pick<ServerKeys, 'current' | 'byKid' | 'publicKeys'>;
+  secrets: Secrets;
+  clock: Clock;
+  timers: Timers;
+  random: RandomBytes;
+  /** Of channels/wake-hub.ts. */
+  watch: UserWatch;
+  options: DeviceSideOptions;
+}
+
+export interface DeviceSideOptions {
+  acr: AcrNames;
+  evidenceRetentionMs: number;
+  /** At most an hour. */
+  sessionSeconds: number;
+  /** Of event streams (device-protocol, section 7): 15 s and 55 s. */
+  heartbeatMs: number;
+  streamLifetimeMs: number;
+}
+
+export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: DeviceSideDeps): DeviceSide {
+  const { acr, evidenceRetentionMs, sessionSeconds, heartbeatMs, streamLifetimeMs } = options;
+  const common = { ...deps, serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }) };
+  const requests = createDeviceRequests(common);
+  const inbox = createInbox(common);
+  const enrollment = createEnrollment(common);
+  const answers = createAnswers({ ...common, inbox, acr, evidenceRetentionMs });
+  return {
+    requests,
+    calls: createDeviceCalls({ ...common, requests, enrollment, answers, inbox, sessionSeconds }),
+    streams: createInboxStreams({ ...common, requests, inbox, heartbeatMs, lifetimeMs: streamLifetimeMs }),
+    serverKeys: common.serverKeys,
+  };
+}
