@@ -3,12 +3,12 @@
  * Destroying the wrapped key destroys the text; hash and signatures stay.
  */
 import { randomBytes } from 'node:crypto';
+import { decrypt, encrypt } from '../support/aead.ts';
 import type { RandomBytes } from '../support/ids.ts';
-import { createSecrets, type Secrets } from '../support/secrets.ts';
+import type { Secrets } from '../support/secrets.ts';
 import { contextHash } from './device-messages/context.ts';
 import type { Operation } from './operation.ts';
 
-const textLabel = 'context';
 const keyLabel = 'context-key';
 const aadOf = (operationId: string) => `operation:${operationId}`;
 
@@ -20,7 +20,7 @@ export function sealOperationContext(
 ): NonNullable<Operation['context']> {
   const key = random(32);
   return {
-    sealed: createSecrets(key).seal(textLabel, ctx, aadOf(operationId)),
+    sealed: encrypt(key, ctx, aadOf(operationId)).toString('base64url'),
     wrappedKey: secrets.seal(keyLabel, key, aadOf(operationId)),
     hash: contextHash(ctx),
   };
@@ -38,5 +38,5 @@ export function openOperationContext(
 ): string | undefined {
   if (!context) return undefined;
   const key = secrets.open(keyLabel, context.wrappedKey, aadOf(id));
-  return createSecrets(key).open(textLabel, context.sealed, aadOf(id)).toString('utf8');
+  return decrypt(key, Buffer.from(context.sealed, 'base64url'), aadOf(id)).toString('utf8');
 }

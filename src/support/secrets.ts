@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { decrypt, encrypt } from './aead.ts';
 
 /**
  * All that is derived from the master key. Uses are separated by HKDF labels, every sealed value carries the id of
@@ -14,9 +15,6 @@ export interface Secrets {
   /** The label's own 32-byte key, for uses with their own construction (sessions, challenges). */
   key(label: string): Buffer;
 }
-
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 
 export function createSecrets(masterKey: Buffer): Secrets {
   if (masterKey.length !== 32) throw new RangeError('the master key must be 32 bytes');
@@ -36,21 +34,12 @@ export function createSecrets(masterKey: Buffer): Secrets {
       createHmac('sha256', key(`hmac:${label}`))
         .update(text)
         .digest('base64url'),
-    seal(label, plaintext, aad) {
-      const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', key(`seal:${label}`), nonce).setAAD(Buffer.from(aad));
-      const body = Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-      return `${masterId}.${body.toString('base64url')}`;
-    },
+    seal: (label, plaintext, aad) =>
+      `${masterId}.${encrypt(key(`seal:${label}`), plaintext, aad).toString('base64url')}`,
     open(label, sealed, aad) {
       const [id, text = ''] = sealed.split('.');
       if (id !== masterId) throw new Error(`sealed with another master key (${id})`);
-      const body = Buffer.from(text, 'base64url');
-      const decipher = createDecipheriv('aes-256-gcm', key(`seal:${label}`), body.subarray(0, NONCE_BYTES), {
-        authTagLength: TAG_BYTES,
-      });
-      decipher.setAAD(Buffer.from(aad)).setAuthTag(body.subarray(-TAG_BYTES));
-      return Buffer.concat([decipher.update(body.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+      return decrypt(key(`seal:${label}`), Buffer.from(text, 'base64url'), aad);
     },
   };
 }
