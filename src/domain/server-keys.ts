@@ -41,7 +41,12 @@ export interface ServerKeysDeps {
   store: { keys: KeyStore };
   clock: Clock;
   secrets: Secrets;
-  options?: { boxRotationDays?: number; boxDestroyHours?: number; idTokenAlgs?: string[] };
+  options?: {
+    boxRotationDays?: number;
+    boxDestroyHours?: number;
+    /** How ID tokens are signed by default; ES256 and RS256 keys are there in any case. */
+    idTokenAlg?: string;
+  };
 }
 
 /** A key of the store with its private half readable, as long as there is one. */
@@ -51,18 +56,19 @@ interface OpenKey {
   secret?: Buffer;
 }
 
-// Ruling 5: ES256 and RS256 for ID tokens.
-const defaults = { boxRotationDays: 7, boxDestroyHours: 48, idTokenAlgs: ['ES256', 'RS256'] };
+const defaults = { boxRotationDays: 7, boxDestroyHours: 48, idTokenAlg: 'ES256' };
+// Ruling 5.
+const alwaysForIdTokens = ['ES256', 'RS256'];
 const symmetricAlg = 'A256';
 const sealLabel = 'server-key';
 
 /** Resolves when every kind of key exists: the first process makes them, the others read. */
 export async function createServerKeys({ store, clock, secrets, options }: ServerKeysDeps): Promise<ServerKeys> {
-  const { boxRotationDays, boxDestroyHours, idTokenAlgs } = { ...defaults, ...options };
+  const { boxRotationDays, boxDestroyHours, idTokenAlg } = { ...defaults, ...options };
   const kinds: KeyKind[] = [
     { use: 'seal', alg: 'ES256' },
     { use: 'box', alg: 'ECDH-ES' },
-    ...[...new Set([...idTokenAlgs, ...defaults.idTokenAlgs])].map((alg): KeyKind => ({ use: 'oidc', alg })),
+    ...[...new Set([idTokenAlg, ...alwaysForIdTokens])].map((alg): KeyKind => ({ use: 'oidc', alg })),
     { use: 'cookie', alg: symmetricAlg },
     { use: 'dpop', alg: symmetricAlg },
   ];
