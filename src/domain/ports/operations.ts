@@ -164,9 +164,7 @@ export interface OperationStore {
    * One step. `again`: this very message has reserved before, and has no outcome yet (a crash): verify it, nothing
    * was counted twice; looked at before `exhausted`, so the last try survives a crash. `used` and `failures` count this try.
    */
-  reserveAttempt(
-    attempt: Attempt,
-  ): Promise<
+  reserveAttempt(attempt: Attempt): Promise<
     | {
         result: 'reserved' | 'again';
         used: number;
