@@ -76,7 +76,8 @@ function createStream(deps: Deps, { id, userId }: Device, rk: Uint8Array, sink: 
   let isEnded = false;
   let seq = 0;
   let shown: Set<string> | undefined;
-  let refreshing: Promise<void> | undefined;
+  /** A look under way. At first that of `start`: wake-ups before it are answered by it. */
+  let refreshing: Promise<void> | undefined = Promise.resolve();
   let isStale = false;
 
   async function start(): Promise<void> {
@@ -85,7 +86,10 @@ function createStream(deps: Deps, { id, userId }: Device, rk: Uint8Array, sink: 
     if (isEnded) return unwatch();
     cleanup.push(unwatch, timers.after(lifetimeMs, end));
     beat();
-    await refresh();
+    refreshing = refresh();
+    await refreshing;
+    refreshing = undefined;
+    if (isStale) void refreshSoon();
   }
 
   /** One look at a time; wake-ups that come meanwhile are answered by one more. */
