@@ -1,0 +1,512 @@
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { StoreUnavailable } from '../../src/support/unavailable.ts';
+import { by, enroll, newUser } from '../domain/scene.ts';
+import { ACR, aClient, basic, CIBA, openProtocol, type ProtocolScene, protocolForEach, withAlice } from './scene.ts';
+
+const pair = await generateKeyPair('ES256', { extractable: true });
+const publicJwk = { ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'ES256' };
+
+const clients = [
+  aClient('helpdesk'),
+  aClient('other'),
+  aClient('post', { token_endpoint_auth_method: 'client_secret_post' }),
+  aClient('signing', {
+    client_secret: undefined,
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [publicJwk] },
+  }),
+  aClient('refresh-only', { grant_types: ['refresh_token'], backchannel_token_delivery_mode: undefined }),
+  aClient('openid-only', { scope: 'openid' }),
+  aClient('matching', { assent_match: 'choose' }),
+  aClient('pin-only', { assent_method: 'pin' }),
+  aClient('off', { assent_active: false }),
+];
+
+const error = ({ status, body }: { status: number; body: { error: string } }) => [status, body.error];
+
+async function assertion(scene: ProtocolScene, claims: Record<string, unknown> = {}) {
+  const now = Math.floor(scene.clock.now() / 1000);
+  const all = {
+    iss: 'signing',
+    sub: 'signing',
+    aud: scene.issuer,
+    exp: now + 60,
+    iat: now,
+    jti: crypto.randomUUID(),
+    ...claims,
+  };
+  return new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid: 'k1' }).sign(pair.privateKey);
+}
+
+const asserted = (jwt: string) => ({
+  client_assertion: jwt,
+  client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+});
+
+describe('who may ask', () => {
+  const scene = protocolForEach({ clients });
+  beforeEach(async () => void (await withAlice(scene)));
+
+  const start = (params: Record<string, string>, headers: Record<string, string> = {}) =>
+    scene.send('POST', '/bc-authorize', {
+      headers,
+      body: new URLSearchParams({ scope: 'openid', login_hint: 'alice', ...params }),
+    });
+
+  test('A-01 the registered method works at both endpoints, and no other does', async () => {
+    const secret = String(clients[2]!.client_secret);
+    const credentials = { client_id: 'post', client_secret: secret };
+    const { status, body } = await start(credentials);
+    expect(status).toBe(200);
+    const poll = { ...credentials, grant_type: CIBA, auth_req_id: body.auth_req_id };
+    expect(error(await scene.send('POST', '/oauth/token', { body: new URLSearchParams(poll) }))).toEqual([
+      400,
+      'authorization_pending',
+    ]);
+    expect(error(await start({ client_id: 'signing', client_secret: secret }))).toEqual([401, 'invalid_client']);
+    expect(error(await start({ client_id: 'post' }))).toEqual([401, 'invalid_client']);
+  });
+
+  test('A-01 two methods in one request are refused', async () => {
+    const { headers } = scene.client('helpdesk');
+    const twice = { client_id: 'helpdesk', client_secret: String(clients[0]!.client_secret) };
+    expect(error(await start(twice, headers))).toEqual([400, 'invalid_request']);
+    expect(error(await start(asserted(await assertion(scene)), headers))).toEqual([400, 'invalid_request']);
+  });
+
+  test('A-02 a client that does not authenticate is 401 at every endpoint, with a challenge where it used that header', async () => {
+    for (const path of ['/bc-authorize', '/oauth/token', '/oauth/introspect', '/oauth/revoke']) {
+      const body = { scope: 'openid', login_hint: 'alice', token: 'x', grant_type: CIBA, auth_req_id: 'x' };
+      const nobody = await scene.send('POST', path, { body: new URLSearchParams(body) });
+      expect([path, ...error(nobody)]).toEqual([path, 401, 'invalid_client']);
+      expect(nobody.headers.get('www-authenticate')).toBeNull();
+
+      const wrong = await scene.send('POST', path, {
+        headers: { authorization: basic('helpdesk', 'wrong') },
+        body: new URLSearchParams(body),
+      });
+      expect([path, ...error(wrong)]).toEqual([path, 401, 'invalid_client']);
+      expect(wrong.headers.get('www-authenticate')).toMatch(/^Basic realm="http/);
+      expect(wrong.headers.get('cache-control')).toBe('no-store');
+    }
+  });
+
+  test('A-03 a client assertion may be for the issuer, the token endpoint or this endpoint', async () => {
+    for (const aud of ['', '/oauth/token', '/bc-authorize']) {
+      const { status } = await start(asserted(await assertion(scene, { aud: scene.issuer + aud })));
+      expect([aud, status]).toEqual([aud, 200]);
+    }
+    const elsewhere = await start(asserted(await assertion(scene, { aud: 'https://elsewhere.example' })));
+    expect(error(elsewhere)).toEqual([401, 'invalid_client']);
+  });
+
+  test('A-05 a client assertion is used once, has an end, and is not good for days', async () => {
+    const jwt = await assertion(scene);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => start(asserted(jwt))));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(401)]);
+    expect(error(await start(asserted(await assertion(scene, { exp: undefined }))))).toEqual([401, 'invalid_client']);
+    const past = Math.floor(scene.clock.now() / 1000) - 60;
+    expect(error(await start(asserted(await assertion(scene, { exp: past }))))).toEqual([401, 'invalid_client']);
+    const days = Math.floor(scene.clock.now() / 1000) + 3 * 24 * 3600;
+    expect(error(await start(asserted(await assertion(scene, { exp: days }))))).toEqual([401, 'invalid_client']);
+  });
+
+  test('A-07 the type of the assertion is exact, and client_id must be its subject', async () => {
+    const jwt = await assertion(scene);
+    expect(error(await start({ ...asserted(jwt), client_assertion_type: 'jwt-bearer' }))).toEqual([
+      400,
+      'invalid_request',
+    ]);
+    expect(error(await start({ ...asserted(jwt), client_id: 'helpdesk' }))).toEqual([400, 'invalid_request']);
+  });
+
+  test('A-11 an unknown client, a client that is switched off and a wrong secret get the same answer', async () => {
+    const attempts = await Promise.all([
+      start({}, { authorization: basic('nobody', 'wrong') }),
+      start({}, { authorization: basic('helpdesk', 'wrong') }),
+      start({}, { authorization: basic('off', String(clients.at(-1)!.client_secret)) }),
+    ]);
+    const [first, ...others] = attempts.map(({ status, body, headers }) => ({
+      status,
+      body,
+      challenge: headers.get('www-authenticate'),
+    }));
+    expect(first).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
+    for (const other of others) expect(other).toEqual(first);
+  });
+
+  test('C-07 a client without the grant is unauthorized, at both endpoints', async () => {
+    const client = scene.client('refresh-only');
+    expect(error(await client.authenticate())).toEqual([400, 'unauthorized_client']);
+    expect(error(await client.poll('anything'))).toEqual([400, 'unauthorized_client']);
+  });
+
+  test('F203 no browser is invited, not even to ask', async () => {
+    const { headers } = scene.client('helpdesk');
+    for (const path of ['/bc-authorize', '/oauth/token', '/oauth/introspect', '/oauth/revoke']) {
+      const preflight = await scene.send('OPTIONS', path, {
+        headers: { origin: 'https://app.example', 'access-control-request-method': 'POST' },
+      });
+      expect([path, preflight.status]).toEqual([path, 405]);
+      const call = await scene.send('POST', path, { headers, body: new URLSearchParams({ token: 'x' }) });
+      expect([path, call.headers.get('access-control-allow-origin')]).toEqual([path, null]);
+    }
+  });
+});
+
+describe('what is asked', () => {
+  const scene = protocolForEach({ clients });
+  beforeEach(async () => void (await withAlice(scene)));
+  const authenticate = (params?: Record<string, string>, client = 'helpdesk') =>
+    scene.client(client).authenticate(params);
+
+  test('R-01 only a form is read', async () => {
+    const { headers } = scene.client('helpdesk');
+    const json = await scene.send('POST', '/bc-authorize', {
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ scope: 'openid', login_hint: 'alice' }),
+    });
+    expect(error(json)).toEqual([400, 'invalid_request']);
+    expect((await scene.send('GET', '/bc-authorize')).status).toBe(405);
+  });
+
+  test('R-03 F195 scope is required and holds openid', async () => {
+    expect(error(await authenticate({ scope: '' }))).toEqual([400, 'invalid_request']);
+    expect(error(await authenticate({ scope: 'profile' }))).toEqual([400, 'invalid_request']);
+  });
+
+  test('R-04 a scope that the client may not have is refused; one that nobody knows is left out', async () => {
+    expect(error(await authenticate({ scope: 'openid email' }, 'openid-only'))).toEqual([400, 'invalid_scope']);
+    expect((await authenticate({ scope: 'openid moon' })).status).toBe(200);
+  });
+
+  test('R-05 the order of scopes does not matter', async () => {
+    expect((await authenticate({ scope: 'profile openid email' })).status).toBe(200);
+  });
+
+  test('R-06 a parameter that comes twice is refused, at both endpoints', async () => {
+    const { post } = scene.client('helpdesk');
+    const twice = (name: string, value: string): [string, string][] => [
+      ['scope', 'openid'],
+      ['login_hint', 'alice'],
+      [name, value],
+      [name, value],
+    ];
+    expect(error(await post('/bc-authorize', twice('binding_message', 'x')))).toEqual([400, 'invalid_request']);
+    const poll: [string, string][] = [
+      ['grant_type', CIBA],
+      ['auth_req_id', 'a'],
+      ['auth_req_id', 'b'],
+    ];
+    expect(error(await post('/oauth/token', poll))).toEqual([400, 'invalid_request']);
+  });
+
+  test('R-07 an empty parameter is one that is left out', async () => {
+    const { status } = await authenticate({
+      binding_message: '',
+      requested_expiry: '',
+      id_token_hint: '',
+      acr_values: '',
+    });
+    expect(status).toBe(200);
+  });
+
+  test('R-08 R-20 unknown parameters, and those of other flows, are ignored', async () => {
+    const more = {
+      response_type: 'code',
+      redirect_uri: 'https://x.example',
+      nothing: 'known',
+      prompt: 'none',
+      state: 's',
+    };
+    expect((await authenticate(more)).status).toBe(200);
+  });
+
+  test('R-10 a poll client’s notification token is ignored', async () => {
+    expect((await authenticate({ client_notification_token: 'not a token at all' })).status).toBe(200);
+  });
+
+  test('R-12 acr_values that can be met are accepted, others are refused before anybody is bothered', async () => {
+    expect((await authenticate({ acr_values: `urn:moon ${ACR.twoFactor}` })).status).toBe(200);
+    expect(error(await authenticate({ acr_values: 'urn:moon' }))).toEqual([400, 'invalid_request']);
+    expect(error(await authenticate({ acr_values: ACR.possession }, 'pin-only'))).toEqual([400, 'invalid_request']);
+  });
+
+  test('R-13 R-14 a binding message is taken as it is, or refused', async () => {
+    expect((await authenticate({ binding_message: '1234' })).status).toBe(200);
+    expect((await authenticate({ binding_message: 'Betaal € 12,50 aan 花屋' })).status).toBe(200);
+    for (const message of ['two\nlines', 'bidi \u202e', 'zero\u200bwidth', 'x'.repeat(161), '😀'.repeat(456)]) {
+      expect(error(await authenticate({ binding_message: message }))).toEqual([400, 'invalid_binding_message']);
+    }
+  });
+
+  test('R-16 requested_expiry is a positive whole number in decimal', async () => {
+    for (const value of ['0', '-1', '1.5', '1e2', '0x10', 'soon', ' 30', '٣٠']) {
+      expect([value, ...error(await authenticate({ requested_expiry: value }))]).toEqual([
+        value,
+        400,
+        'invalid_request',
+      ]);
+    }
+  });
+
+  test('R-18 requested_expiry is clamped, and the answer tells', async () => {
+    const lifetime = async (requested_expiry: string) => (await authenticate({ requested_expiry })).body.expires_in;
+    expect(await lifetime('')).toBe(300);
+    expect(await lifetime('120')).toBe(120);
+    expect(await lifetime('3')).toBe(10);
+    expect(await lifetime('86400')).toBe(600);
+  });
+
+  test('R-21 an unknown resource is refused', async () => {
+    expect(error(await authenticate({ resource: 'https://api.example' }))).toEqual([400, 'invalid_target']);
+  });
+
+  test('R-22 signed requests are not supported, and that is no error of a kind that CIBA does not know', async () => {
+    expect(error(await authenticate({ request: 'a.b.c' }))).toEqual([400, 'invalid_request']);
+    expect(error(await authenticate({ request_uri: 'https://x.example' }))).toEqual([400, 'invalid_request']);
+  });
+
+  test('R-24 the client comes first, then the hints, then the user, then the rest', async () => {
+    const bad = { requested_expiry: '0', binding_message: 'a\nb' };
+    const start = (headers: Record<string, string>, params: Record<string, string>) =>
+      scene.send('POST', '/bc-authorize', {
+        headers,
+        body: new URLSearchParams({ scope: 'openid', ...bad, ...params }),
+      });
+    const { headers } = scene.client('helpdesk');
+    const two = { login_hint: 'nobody', login_hint_token: 'x' };
+    expect(error(await start({ authorization: basic('helpdesk', 'wrong') }, two))).toEqual([401, 'invalid_client']);
+    expect((await start(headers, two)).body.error_description).toMatch(/^only one of/);
+    expect(error(await start(headers, { login_hint: 'nobody' }))).toEqual([400, 'unknown_user_id']);
+    expect(error(await start(headers, { login_hint: 'alice' }))).toEqual([400, 'invalid_request']);
+  });
+
+  test('U-03 a user code that nobody asked for is ignored and kept nowhere', async () => {
+    const { status, body } = await authenticate({ user_code: 'canary-7319' });
+    expect(status).toBe(200);
+    expect(body.auth_req_id).toBeDefined();
+    expect(JSON.stringify(scene.logged)).not.toContain('canary-7319');
+  });
+});
+
+describe('who is meant', () => {
+  const scene = protocolForEach({ clients });
+  const authenticate = (params: Record<string, string>) => scene.client('helpdesk').authenticate(params);
+
+  test('H-01 F195 exactly one hint', async () => {
+    await withAlice(scene);
+    const none = await scene.client('helpdesk').post('/bc-authorize', { scope: 'openid' });
+    expect(error(none)).toEqual([400, 'invalid_request']);
+    for (const second of ['login_hint_token', 'id_token_hint']) {
+      expect(error(await authenticate({ [second]: 'x' }))).toEqual([400, 'invalid_request']);
+    }
+  });
+
+  test('a user is named by user name, e-mail, phone number or id', async () => {
+    const { user } = await withAlice(scene);
+    const hints = [
+      'alice',
+      'ALICE',
+      'alice@example.test',
+      '+31612345678',
+      'tel:+31612345678',
+      'email:alice@example.test',
+      `sub:${user.id}`,
+    ];
+    for (const login_hint of hints) {
+      expect([login_hint, (await authenticate({ login_hint })).status]).toEqual([login_hint, 200]);
+    }
+  });
+
+  test('H-03 F197 a hint that names nobody is told apart from nothing else, and nothing is sent', async () => {
+    await withAlice(scene);
+    for (const login_hint of [
+      'nobody',
+      'no@where.test',
+      '+31600000000',
+      'tel:alice',
+      'sub:x',
+      `sub:${'00'.padEnd(24, 'A')}`,
+      'x:y',
+      '{}',
+    ]) {
+      expect([login_hint, ...error(await authenticate({ login_hint }))]).toEqual([login_hint, 400, 'unknown_user_id']);
+    }
+    const backlog = await scene.store.outbox.backlog(['00']);
+    expect(backlog.count).toBe(0);
+  });
+
+  test('H-04 a login_hint_token is refused in words', async () => {
+    const { post } = scene.client('helpdesk');
+    const { status, body } = await post('/bc-authorize', { scope: 'openid', login_hint_token: 'x.y.z' });
+    expect([status, body.error, body.error_description]).toEqual([
+      400,
+      'invalid_request',
+      'login_hint_token is not supported',
+    ]);
+  });
+
+  test('H-08 locked, deactivated and unknown users get the same answer', async () => {
+    const { user } = await withAlice(scene);
+    const unknown = await authenticate({ login_hint: 'nobody' });
+    await scene.users.lock(user.id, by);
+    const locked = await authenticate({ login_hint: 'alice' });
+    await scene.users.deactivate(user.id, by);
+    const deactivated = await authenticate({ login_hint: 'alice' });
+    for (const reply of [locked, deactivated])
+      expect([reply.status, reply.body]).toEqual([unknown.status, unknown.body]);
+  });
+
+  test('H-10 a hint that is too long is not looked at, and no hint is logged', async () => {
+    await withAlice(scene);
+    expect(error(await authenticate({ login_hint: 'a'.repeat(321) }))).toEqual([400, 'invalid_request']);
+    await authenticate({ login_hint: 'alice@example.test' });
+    await authenticate({ login_hint: 'canary@example.test' });
+    expect(JSON.stringify(scene.logged)).not.toContain('@example.test');
+  });
+
+  test('a user without a device that can answer is refused with 403', async () => {
+    const user = await newUser(scene.scene, { username: 'bob' });
+    const { status, body } = await authenticate({ login_hint: 'bob' });
+    expect([status, body.error, body.error_description]).toEqual([
+      403,
+      'access_denied',
+      'The user has no authentication device.',
+    ]);
+    await enroll(scene.scene, user);
+    expect((await authenticate({ login_hint: 'bob' })).status).toBe(200);
+  });
+});
+
+describe('the acknowledgement', () => {
+  const scene = protocolForEach({ clients });
+  beforeEach(async () => void (await withAlice(scene)));
+
+  test('K-01 K-03 K-05 K-07 it says when it ends and how often to ask, and nothing of the user', async () => {
+    const { status, headers, body } = await scene.client('helpdesk').authenticate();
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toContain('application/json');
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(body).toEqual({ auth_req_id: expect.any(String), expires_in: 300, interval: 5 });
+  });
+
+  test('K-02 the auth_req_id has 256 random bits and nothing that a URL would change', async () => {
+    const ids = await Promise.all(
+      Array.from({ length: 50 }, async () => (await scene.client('helpdesk').authenticate()).body.auth_req_id),
+    );
+    for (const id of ids) expect(id).toMatch(/^[A-Za-z0-9_-]{45}$/);
+    expect(new Set(ids).size).toBe(50);
+    // one partition for all of one user: what must change together lies together
+    expect(new Set(ids.map((id) => id.slice(0, 2))).size).toBe(1);
+  });
+
+  test('K-04 the interval of the acknowledgement is the one that is kept', async () => {
+    const client = scene.client('helpdesk');
+    const { body } = await client.authenticate();
+    await client.poll(body.auth_req_id);
+    scene.clock.advance(body.interval);
+    expect((await client.poll(body.auth_req_id)).body.error).toBe('authorization_pending');
+  });
+
+  test('the number to match is shown where the client is to show one', async () => {
+    expect((await scene.client('matching').authenticate()).body.match_code).toMatch(/^[0-9]{2}$/);
+    expect((await scene.client('helpdesk').authenticate()).body).not.toHaveProperty('match_code');
+  });
+});
+
+describe('when it does not work', () => {
+  test('K-06 E-05 a store that does not answer is 503 with a time to come back, and nothing is acknowledged', async () => {
+    const scene = await openProtocol({
+      overrides: ({ operations }) => ({
+        operations: {
+          ...operations,
+          start: () => Promise.reject(new StoreUnavailable('ECONNREFUSED 10.0.0.7')),
+        },
+      }),
+    });
+    await withAlice(scene);
+    const { status, headers, body } = await scene.client('helpdesk').authenticate();
+    expect([status, body.error]).toEqual([503, 'server_error']);
+    expect(headers.get('retry-after')).toBe('2');
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(JSON.stringify(body)).not.toContain('ECONN');
+    await scene.close();
+  });
+
+  test('E-05 a fault is 500 without a word of its cause, and logged', async () => {
+    const scene = await openProtocol({
+      overrides: ({ redemptions }) => ({
+        redemptions: { ...redemptions, poll: () => Promise.reject(new Error('canary at x.ts:1:1')) },
+      }),
+    });
+    const { status, body } = await scene.client('helpdesk').poll('x');
+    expect([status, body.error]).toEqual([500, 'server_error']);
+    expect(JSON.stringify(body)).not.toContain('canary');
+    expect(scene.logged).toContainEqual({
+      event: 'oauth.fault',
+      fields: expect.objectContaining({ detail: 'canary at x.ts:1:1' }),
+    });
+    await scene.close();
+  });
+
+  describe('refusals', () => {
+    const scene = protocolForEach({ clients, cap: { perClient: 1, policy: 'refuse', perUser: 0 } });
+    beforeEach(async () => void (await withAlice(scene)));
+
+    test('a client beyond its pending requests is told when to come again', async () => {
+      const client = scene.client('helpdesk');
+      await client.authenticate();
+      const { status, headers, body } = await client.authenticate();
+      expect([status, body.error]).toEqual([429, 'access_denied']);
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+      expect((await scene.client('other').authenticate()).status).toBe(200);
+    });
+
+    test('E-01 E-02 E-03 E-04 every refusal is JSON with two plain members, kept by nobody', async () => {
+      const client = scene.client('helpdesk');
+      const html = { accept: 'text/html' };
+      const replies = await Promise.all([
+        client.authenticate({ login_hint: 'nobody' }, html),
+        client.authenticate({ binding_message: '\u0007' }, html),
+        client.authenticate({ scope: 'openid "quoted" \\slash\\' }, html),
+        client.poll('x', html),
+        client.post('/oauth/token', { grant_type: 'nothing "quoted"' }, html),
+        client.post('/oauth/introspect', {}, html),
+        client.post('/oauth/revoke', {}, html),
+        scene.client('openid-only').authenticate({ scope: 'openid email' }, html),
+        scene.send('POST', '/bc-authorize', {
+          headers: { ...client.headers, ...html, 'content-type': 'text/"odd\\"' },
+          body: 'x',
+        }),
+        scene.send('GET', '/userinfo', { headers: { ...html, authorization: 'Bearer x' } }),
+      ]);
+      for (const { status, headers, body } of replies) {
+        expect(status).toBeGreaterThanOrEqual(400);
+        expect(headers.get('content-type')).toContain('application/json');
+        expect(headers.get('cache-control')).toBe('no-store');
+        expect(Object.keys(body)).toEqual(['error', 'error_description']);
+        expect(body.error).toMatch(/^[a-z_]+$/);
+        expect(body.error_description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
+      }
+    });
+  });
+});
+
+describe('what is no longer wanted', () => {
+  const scene = protocolForEach({ clients });
+
+  test('a client cancels its request, as often as it likes; another client cannot', async () => {
+    await withAlice(scene);
+    const client = scene.client('helpdesk');
+    const { auth_req_id } = (await client.authenticate()).body;
+    expect(error(await scene.client('other').cancel(auth_req_id))).toEqual([400, 'invalid_grant']);
+    expect((await client.poll(auth_req_id)).body.error).toBe('authorization_pending');
+    expect((await client.cancel(auth_req_id)).status).toBe(204);
+    expect((await client.cancel(auth_req_id)).status).toBe(204);
+    expect(error(await client.poll(auth_req_id))).toEqual([400, 'access_denied']);
+    expect(error(await client.cancel('unknown'))).toEqual([400, 'invalid_grant']);
+    const inQuery = await scene.send('DELETE', `/bc-authorize?auth_req_id=${auth_req_id}`, { headers: client.headers });
+    expect(inQuery.status).toBe(204);
+  });
+});

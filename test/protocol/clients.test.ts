@@ -1,0 +1,89 @@
+import { ClientMetadataError } from '../../src/protocol/protocol.ts';
+import { aClient, CIBA, openProtocol, protocolForEach, withAlice } from './scene.ts';
+
+async function problemsOf(...clients: Record<string, unknown>[]): Promise<string[]> {
+  try {
+    await openProtocol({ clients: clients.map((client, i) => aClient(`client-${i}`, client)) });
+  } catch (error) {
+    if (error instanceof ClientMetadataError)
+      return error.problems.map(({ setting, message }) => `${setting}: ${message}`);
+    throw error;
+  }
+  return [];
+}
+
+describe('clients are checked when the server starts', () => {
+  test('all problems of all clients come at once, with the setting that holds them', async () => {
+    const problems = await problemsOf(
+      { backchannel_token_delivery_mode: undefined },
+      {},
+      { client_secret: undefined },
+      { assent_match: 'guess' },
+      { grant_types: ['password'] },
+    );
+    expect(problems).toEqual([
+      expect.stringMatching(/^clients\[0\] \(client-0\): backchannel_token_delivery_mode is mandatory/),
+      expect.stringMatching(/^clients\[2\] \(client-2\): client_secret is mandatory/),
+      expect.stringMatching(/^clients\[3\] \(client-3\): assent_match must be one of none, choose/),
+      expect.stringMatching(/^clients\[4\] \(client-4\): grant_types can only contain/),
+    ]);
+  });
+
+  test('one name is one client', async () => {
+    expect(await problemsOf({ client_id: 'twin' }, { client_id: 'twin' })).toEqual([
+      'clients[1] (twin): client_id is taken already',
+    ]);
+  });
+
+  test('C-01 the CIBA grant needs a delivery mode that the server has', async () => {
+    expect(await problemsOf({ backchannel_token_delivery_mode: 'push' })).toHaveLength(1);
+    expect(await problemsOf({ backchannel_token_delivery_mode: undefined })).toHaveLength(1);
+  });
+
+  test('C-08 a client that does not authenticate is refused', async () => {
+    expect(await problemsOf({ token_endpoint_auth_method: 'none', client_secret: undefined })).toHaveLength(1);
+  });
+
+  test('C-09 a client needs no redirect URIs and no response types', async () => {
+    const scene = await openProtocol({ clients: [aClient('helpdesk', { grant_types: [CIBA] })] });
+    await scene.close();
+  });
+
+  test('C-10 a pairwise client names its keys by address and authenticates with them', async () => {
+    expect(await problemsOf({ subject_type: 'pairwise' })).toHaveLength(1);
+  });
+});
+
+describe('reload', () => {
+  const scene = protocolForEach();
+
+  test('a client that is added is known at once, and requests of before stay', async () => {
+    await withAlice(scene);
+    const { body } = await scene.client('helpdesk').authenticate();
+    scene.clients.push(aClient('new'));
+    expect((await scene.client('new').authenticate()).status).toBe(401);
+    await scene.protocol.reload({ clients: scene.clients });
+    expect((await scene.client('new').authenticate()).status).toBe(200);
+    expect((await scene.client('helpdesk').poll(body.auth_req_id)).body.error).toBe('authorization_pending');
+  });
+
+  test('a mistake changes nothing', async () => {
+    await withAlice(scene);
+    await expect(scene.protocol.reload({ clients: [aClient('broken', { client_secret: undefined })] })).rejects.toThrow(
+      ClientMetadataError,
+    );
+    expect((await scene.client('helpdesk').authenticate()).status).toBe(200);
+  });
+
+  test('no request is dropped while it happens', async () => {
+    await withAlice(scene);
+    const client = scene.client('helpdesk');
+    const { body } = await client.authenticate();
+    const polls = Array.from({ length: 100 }, async (_, i) => {
+      if (i % 10 === 0) await scene.protocol.reload();
+      return client.poll(body.auth_req_id);
+    });
+    const codes = new Set((await Promise.all(polls)).map((reply) => reply.body.error));
+    expect([...codes].sort()).toEqual(['authorization_pending', 'slow_down']);
+  });
+});

@@ -1,0 +1,222 @@
+import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { jest } from '@jest/globals';
+import type { Device } from '../../src/domain/device.ts';
+import type { User } from '../../src/domain/user.ts';
+import type { ProtocolDeps } from '../../src/protocol/deps.ts';
+import type { ArtifactStore } from '../../src/protocol/ports.ts';
+import { type ClientMetadata, createProtocol, type ProtocolSettings } from '../../src/protocol/protocol.ts';
+import { operationIdOf } from '../../src/support/ids.ts';
+import { decide, enroll, newUser, openScene, type Scene, type SceneOptions } from '../domain/scene.ts';
+
+export const CIBA = 'urn:openid:params:grant-type:ciba';
+export const ACR = { possession: 'urn:assent:acr:possession', twoFactor: 'urn:assent:acr:two-factor' };
+
+export const settings: ProtocolSettings = {
+  ciba: {
+    intervalSeconds: 5,
+    expiry: { defaultSeconds: 300, minSeconds: 10, maxSeconds: 600 },
+    bindingMessage: { maxCodePoints: 160, maxBytes: 640 },
+  },
+  redemption: { replaySeconds: 60 },
+  acr: ACR,
+  tokens: { accessSeconds: 900, idSeconds: 3600, refreshSeconds: 14 * 24 * 3600 },
+  keys: { idTokenAlg: 'ES256' },
+};
+
+export const aClient = (client_id: string, overrides: Partial<ClientMetadata> = {}): ClientMetadata => ({
+  client_id,
+  client_secret: `${client_id}-secret-0123456789abcdef0123456789`,
+  client_name: `The ${client_id}`,
+  grant_types: [CIBA, 'refresh_token'],
+  backchannel_token_delivery_mode: 'poll',
+  ...overrides,
+});
+
+export interface ProtocolOptions extends SceneOptions {
+  clients?: ClientMetadata[];
+  settings?: ProtocolSettings;
+  /** The path of the issuer. */
+  issuerPath?: string;
+  /** Takes the place of a dependency, to let it fail. */
+  overrides?: (scene: Scene) => Partial<ProtocolDeps>;
+}
+
+export interface Reply {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any shape
+  body: any;
+}
+
+export type ProtocolScene = Awaited<ReturnType<typeof openProtocol>>;
+
+/** The OpenID provider on a port of its own, on a new embedded store. Also the engine's time is the test's clock. */
+export async function openProtocol(options: ProtocolOptions = {}) {
+  const scene = await openScene(options);
+  followClock(scene);
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const issuer = origin + (options.issuerPath ?? '');
+  const clients = options.clients ?? [aClient('helpdesk'), aClient('other')];
+  const logged: { event: string; fields: Record<string, unknown> }[] = [];
+  const logs = new EventEmitter();
+  const write = (event: string, fields: Record<string, unknown> = {}) => {
+    logged.push({ event, fields });
+    logs.emit(event);
+  };
+  const protocol = createProtocol({
+    issuer,
+    clients,
+    settings: options.settings ?? settings,
+    users: scene.users,
+    operations: scene.operations,
+    redemptions: scene.redemptions,
+    serverKeys: scene.serverKeys,
+    artifacts: (scene.store as unknown as { artifacts: ArtifactStore }).artifacts,
+    replay: scene.store.replay,
+    secrets: scene.secrets,
+    clock: scene.clock.now,
+    log: { debug: write, info: write, warn: write, error: write },
+    ...options.overrides?.(scene),
+  });
+  server.on('request', (req, res) => void protocol.handle(req, res));
+
+  const send = async (method: string, path: string, init: RequestInit = {}): Promise<Reply> => {
+    const response = await fetch(origin + path, { method, ...init });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  };
+
+  return {
+    ...scene,
+    scene,
+    origin,
+    issuer,
+    clients,
+    server,
+    protocol,
+    logged,
+    /** Resolves when such a line is written, or was before. */
+    logs: async (event: string) => logged.some((line) => line.event === event) || (await once(logs, event)),
+    send,
+    /** A client that authenticates with its secret in the `Authorization` header. */
+    client: (id: string) => callsOf(send, clients.find(({ client_id }) => client_id === id)!),
+    async close() {
+      await new Promise((closed) => server.close(closed).closeAllConnections());
+      jest.useRealTimers();
+      await scene.close();
+    },
+  };
+}
+
+type Send = (method: string, path: string, init?: RequestInit) => Promise<Reply>;
+type Params = Record<string, string> | [string, string][];
+
+function callsOf(send: Send, { client_id, client_secret }: ClientMetadata) {
+  const headers = { authorization: basic(client_id, String(client_secret)) };
+  const post = (path: string, params: Params, more: Record<string, string> = {}) =>
+    send('POST', path, { headers: { ...headers, ...more }, body: new URLSearchParams(params) });
+  return {
+    headers,
+    post,
+    authenticate: (params: Record<string, string> = {}, more?: Record<string, string>) =>
+      post('/bc-authorize', { scope: 'openid', login_hint: 'alice', ...params }, more),
+    poll: (authReqId: string, more?: Record<string, string>) =>
+      post('/oauth/token', { grant_type: CIBA, auth_req_id: authReqId }, more),
+    refresh: (refreshToken: string, params: Record<string, string> = {}) =>
+      post('/oauth/token', { grant_type: 'refresh_token', refresh_token: refreshToken, ...params }),
+    introspect: (token: string) => post('/oauth/introspect', { token }),
+    revoke: (token: string) => post('/oauth/revoke', { token }),
+    cancel: (authReqId: string) =>
+      send('DELETE', '/bc-authorize', { headers, body: new URLSearchParams({ auth_req_id: authReqId }) }),
+    userinfo: (token: string) => send('GET', '/userinfo', { headers: { authorization: `Bearer ${token}` } }),
+  };
+}
+
+export const basic = (id: string, secret: string) =>
+  `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`;
+
+/** A scene of its own for each test of the enclosing `describe`. */
+export function protocolForEach(options: ProtocolOptions = {}): ProtocolScene {
+  let scene: ProtocolScene;
+  beforeEach(async () => {
+    scene = await openProtocol(options);
+  });
+  afterEach(() => scene.close());
+  return new Proxy({} as ProtocolScene, { get: (_target, name) => scene[name as keyof ProtocolScene] });
+}
+
+/** The engine reads the machine's clock; here that is the test's. */
+function followClock({ clock }: Scene): void {
+  jest.useFakeTimers({
+    now: clock.now(),
+    doNotFake: [
+      'clearImmediate',
+      'clearInterval',
+      'clearTimeout',
+      'hrtime',
+      'nextTick',
+      'performance',
+      'queueMicrotask',
+      'setImmediate',
+      'setInterval',
+      'setTimeout',
+    ],
+  });
+  const { advance } = clock;
+  clock.advance = (seconds) => {
+    advance(seconds);
+    jest.setSystemTime(clock.now());
+  };
+}
+
+export interface Alice {
+  user: User;
+  device: Device;
+}
+
+/** A user with everything that a hint may name, and a phone. */
+export async function withAlice({ scene }: Pick<ProtocolScene, 'scene'>): Promise<Alice> {
+  const user = await newUser(scene, {
+    username: 'alice',
+    email: 'alice@example.test',
+    phone: '+31612345678',
+    name: 'Alice',
+    language: 'nl',
+    attributes: { branch: 'Utrecht' },
+  });
+  return { user, device: await enroll(scene, user) };
+}
+
+/** Her answer, as the device side records it. */
+export async function answer(
+  { scene }: Pick<ProtocolScene, 'scene'>,
+  { user, device }: Alice,
+  authReqId: string,
+  approved = true,
+): Promise<void> {
+  const outcome = await decide(scene, { id: operationIdOf(authReqId), userId: user.id }, device, approved);
+  if (outcome.result !== 'decided') throw new Error(outcome.result);
+}
+
+/** From the request to the approval; the tokens are not fetched yet. */
+export async function approved(
+  protocol: ProtocolScene,
+  alice: Alice,
+  { client = 'helpdesk', ...params }: Record<string, string> = {},
+): Promise<string> {
+  const { body } = await protocol.client(client).authenticate(params);
+  await answer(protocol, alice, body.auth_req_id);
+  return body.auth_req_id;
+}
+
+export const claimsOf = (jwt: string): Record<string, unknown> => part(jwt, 1);
+export const headerOf = (jwt: string): Record<string, unknown> => part(jwt, 0);
+
+function part(jwt: string, index: number): Record<string, unknown> {
+  return JSON.parse(Buffer.from(jwt.split('.')[index]!, 'base64url').toString());
+}
