@@ -162,9 +162,7 @@ interface Parts {
 
 function answer(parts: Parts, headers: Record<string, string>): ProblemAnswer {
   const { code, status, title, members } = parts;
-  // Our own members come last: none of the extra ones may stand in for them.
-  const body: Problem = {
-    ...members,
+  const own = {
     type: `urn:assent:problem:${code}`,
     title,
     status,
@@ -172,6 +170,8 @@ function answer(parts: Parts, headers: Record<string, string>): ProblemAnswer {
     code,
     trace_id: parts.traceId,
   };
+  // None of the extra members may stand in for one of these.
+  const body: Problem = { ...own, ...members, ...own };
   return { status, headers: { ...retryAfter(status, members), ...headers }, body, fault: false };
 }
 

@@ -11,6 +11,7 @@ const JSON_DEPTH = 32;
 export interface BodyOptions {
   /** Media types that are understood, without parameters. */
   types: readonly string[];
+  /** Absent: as configured. */
   limitBytes?: number;
 }
 
@@ -34,7 +35,7 @@ export async function readBytes(req: IncomingMessage, limitBytes = BODY_LIMIT_BY
 /** The body as text. @throws HttpProblem unsupported_media_type | payload_too_large | bad_request */
 export async function readText(ctx: AppContext, { types, limitBytes }: BodyOptions): Promise<string> {
   refuseOtherTypes(ctx, types);
-  const bytes = await readBytes(ctx.req, limitBytes);
+  const bytes = await readBytes(ctx.req, limitBytes ?? ctx.state.bodyLimitBytes);
   try {
     return utf8Text(bytes);
   } catch (cause) {

@@ -4,6 +4,8 @@ import type { DefaultContext, Middleware as KoaMiddleware, ParameterizedContext 
 /** What every request carries once it is past the first middleware. */
 export interface AppState {
   traceId: string;
+  /** `config.listeners.bodyLimitBytes` */
+  bodyLimitBytes?: number;
 }
 
 export type AppContext = ParameterizedContext<AppState>;

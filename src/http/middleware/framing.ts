@@ -35,6 +35,7 @@ export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Mid
     if (ctx.querystring.split('&', MAX_PARAMETERS + 1).length > MAX_PARAMETERS) {
       throw new HttpProblem('bad_request', { detail: `More than ${MAX_PARAMETERS} parameters.` });
     }
+    ctx.state.bodyLimitBytes = bodyLimitBytes; // for a chunked body, whose length only its reader gets to know
     return next();
   };
 }
