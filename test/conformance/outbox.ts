@@ -92,6 +92,7 @@ export const outboxSuite: Suite = (name, open) => {
       const [first] = await claim();
       expect(await at.store.outbox.retry(first!.entry.id, first!.fence, T0 + 10 * SECOND)).toBe(true);
       expect(await at.store.outbox.retry(first!.entry.id, first!.fence, T0)).toBe(false);
+      expect(await at.store.outbox.complete(first!.entry.id, first!.fence)).toBe(false);
       expect(await at.store.outbox.backlog(ALL_PARTITIONS)).toEqual({ count: 1, oldestDueAt: T0 + 10 * SECOND });
       expect(await claim({ now: T0 + 10 * SECOND - 1 })).toEqual([]);
       const [second] = await claim({ now: T0 + 10 * SECOND });

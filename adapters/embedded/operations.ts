@@ -1,0 +1,195 @@
+import type { AuditEvent } from '../../src/domain/event.ts';
+import type { EndReason, Operation } from '../../src/domain/operation.ts';
+import type { Decide, OperationStore, Start } from '../../src/domain/ports/operations.ts';
+import { MINUTE } from '../../src/support/clock.ts';
+import { partitionOf } from '../../src/support/ids.ts';
+import type { Db } from './db.ts';
+import { readDevice, touchDevice } from './device-records.ts';
+import {
+  endOperation,
+  insertOperation,
+  pendingOf,
+  readOperation,
+  replaceOperation,
+  stateAt,
+} from './operation-records.ts';
+import {
+  listed,
+  parsedAll,
+  type RecordRow,
+  readReceipt,
+  replayOf,
+  type Tx,
+  writeEvents,
+  writeOutbox,
+  writeReceipt,
+} from './transaction.ts';
+import { readUser } from './user-records.ts';
+
+type Cancel = Parameters<OperationStore['cancel']>[0];
+type Expire = Parameters<OperationStore['expireDue']>[0];
+
+export function startOperation(tx: Tx, start: Start) {
+  const { operation, now } = start;
+  if (readOperation(tx.db, operation.id)) return { result: 'exists' as const };
+  if (readUser(tx.db, operation.userId)?.state !== 'active') return { result: 'user_not_active' as const };
+  const { refused, superseded } = capped(tx.db, start);
+  if (refused) return { result: 'refused' as const, ...refused };
+  for (const old of superseded) supersede(tx, old, start);
+  insertOperation(tx, operation);
+  writeEvents(tx, start.events);
+  writeOutbox(tx, start.outbox);
+  return { result: 'started' as const, superseded: superseded.map(({ id }) => id) };
+
+  function supersede(inside: Tx, old: Operation, { supersededEvent: event }: Start) {
+    endOperation(inside, old, 'cancelled', now, 'superseded');
+    if (event) writeEvents(inside, [{ ...event, id: `${old.id}.${event.type}`, operationId: old.id }]);
+  }
+}
+
+interface Capped {
+  refused?: { limit: 'client' | 'user'; retryAt: number };
+  superseded: Operation[];
+}
+
+function capped(db: Db, { operation, cap, now }: Start): Capped {
+  if (operation.kind === 'registration') return { superseded: [] };
+  const all = pendingOf(db, operation.userId, now).filter(({ kind }) => kind !== 'registration');
+  const ofClient = all.filter(({ clientId }) => clientId === operation.clientId);
+  const excess = Math.max(0, ofClient.length + 1 - cap.perClient);
+  if (excess > 0 && cap.policy === 'refuse') {
+    return { superseded: [], refused: { limit: 'client', retryAt: whenFree(ofClient, excess) } };
+  }
+  const superseded = ofClient.slice(0, excess);
+  const left = all.filter((other) => !superseded.includes(other));
+  const beyond = left.length + 1 - cap.perUser;
+  if (beyond > 0) return { superseded: [], refused: { limit: 'user', retryAt: whenFree(left, beyond) } };
+  return { superseded };
+}
+
+/** When so many of them have expired. */
+function whenFree(operations: Operation[], count: number): number {
+  const ends = operations.map(({ expiresAt }) => expiresAt).sort((a, b) => a - b);
+  return ends[Math.min(count, ends.length) - 1] ?? 0;
+}
+
+export function decideOperation(tx: Tx, decide: Decide) {
+  const { now, decision } = decide;
+  const replayed = replayOf(tx, decide.receipt);
+  if (replayed) return replayed;
+  const operation = readOperation(tx.db, decide.operationId);
+  const device = readDevice(tx.db, decide.deviceId);
+  const user = readUser(tx.db, decide.userId);
+  if (!operation || !device || !user || operation.kind === 'registration') return { result: 'missing' as const };
+  if (operation.userId !== user.id || device.userId !== user.id) return { result: 'missing' as const };
+  if (user.state !== 'active') return { result: 'user_not_active' as const };
+  if (device.state !== 'active') {
+    const { state, lockReason } = device;
+    return { result: 'device_not_active' as const, state, ...(lockReason && { lockReason }) };
+  }
+  if (operation.decision) return { result: 'decided_before' as const, operation };
+  const state = decision.approved && now >= operation.answerBy ? closedBy(operation) : stateAt(operation, now);
+  if (state !== 'pending') return { result: 'closed' as const, state };
+
+  const decided = replaceOperation(tx, operation, { ...outcomeOf(decide), decision, finishedAt: now });
+  touchDevice(tx, device, { lastUsedAt: now, failures: cleared(device.failures, decide.clear) });
+  keepEvidence(tx, decide);
+  writeReceipt(tx, decide.receipt);
+  writeEvents(tx, decide.events);
+  writeOutbox(tx, decide.outbox);
+  return { result: 'decided' as const, operation: decided };
+}
+
+/** Too late to approve: what has not ended otherwise counts as expired. */
+function closedBy({ state }: Operation): Operation['state'] {
+  return state === 'pending' ? 'expired' : state;
+}
+
+const endReasons: Record<NonNullable<Decide['decision']['reason']>, EndReason> = {
+  not_me: 'not_me',
+  incorrect_data: 'incorrect_data',
+  cancelled: 'cancelled_by_user',
+};
+
+function outcomeOf({ decision }: Decide): Pick<Operation, 'state' | 'endReason'> {
+  if (decision.approved) return { state: 'approved' };
+  return { state: 'denied', ...(decision.reason && { endReason: endReasons[decision.reason] }) };
+}
+
+/** The lifetime of a PIN key counts wrong PINs only: the try that was right is taken back. */
+function cleared<Failures extends { pin: number; number: number; pinLifetime: number }>(
+  failures: Failures,
+  clear: Decide['clear'],
+): Failures {
+  return {
+    ...failures,
+    ...(clear.includes('pin') && { pin: 0, pinLifetime: Math.max(0, failures.pinLifetime - 1) }),
+    ...(clear.includes('number') && { number: 0 }),
+  };
+}
+
+function keepEvidence({ db }: Tx, { operationId, evidence }: Decide): void {
+  if (evidence) db.run('INSERT INTO evidence VALUES (?, ?, ?)', operationId, evidence.sealed, evidence.retainUntil);
+}
+
+export function cancelOperation(tx: Tx, { operationId, clientId, reason, now, events, outbox }: Cancel) {
+  const operation = readOperation(tx.db, operationId);
+  if (!operation || (clientId !== undefined && operation.clientId !== clientId)) return { result: 'missing' as const };
+  if (stateAt(operation, now) !== 'pending') return { result: 'ended' as const, operation };
+  const cancelled = endOperation(tx, operation, 'cancelled', now, reason);
+  writeEvents(tx, events);
+  writeOutbox(tx, outbox);
+  return { result: 'cancelled' as const, operation: cancelled };
+}
+
+export function expireOperations(tx: Tx, { partitions, now, limit, event }: Expire): string[] {
+  const due = parsedAll<Operation>(
+    tx.db.all<RecordRow>(
+      `SELECT record FROM operations WHERE state = 'pending' AND expires_at <= ?
+          AND substr(id, 1, 2) IN (SELECT value FROM json_each(?)) ORDER BY expires_at LIMIT ?`,
+      now,
+      listed(partitions),
+      limit,
+    ),
+  );
+  for (const operation of due) expire(tx, operation, now, event);
+  return due.map(({ id }) => id);
+}
+
+function expire(tx: Tx, operation: Operation, now: number, event: Expire['event']): void {
+  const { id, userId, expiresAt } = endOperation(tx, operation, 'expired', operation.expiresAt);
+  const told: AuditEvent = { ...event, id: `${id}.${event.type}`, operationId: id, userId };
+  writeEvents(tx, [told]);
+  const payload = JSON.stringify({ op: id, state: 'expired' });
+  // the operation is over, so its own end cannot be the entry's: a minute is enough for whoever is listening
+  const entry = { id: `${id}.expired`, kind: 'inbox' as const, operationId: id, userId, payload, dueAt: now };
+  writeOutbox(tx, [{ ...entry, expiresAt: Math.max(now, expiresAt) + MINUTE }]);
+}
+
+function forDevice(db: Db, operationId: string, deviceId: string, message?: { jti: string; now: number }) {
+  if (partitionOf(operationId) !== partitionOf(deviceId)) return {};
+  const operation = readOperation(db, operationId);
+  const device = readDevice(db, deviceId);
+  const user = device && readUser(db, device.userId);
+  const receipt = message && readReceipt(db, deviceId, message.jti);
+  const isAlive = receipt && message.now < receipt.until;
+  return {
+    ...(operation && { operation }),
+    ...(device && { device }),
+    ...(user && { user }),
+    ...(isAlive && { receipt }),
+  };
+}
+
+export const operationReads = {
+  get: readOperation,
+  pendingOf: (db: Db, userId: string, now: number) =>
+    pendingOf(db, userId, now).filter(({ kind }) => kind !== 'registration'),
+  ticketsOf: (db: Db, userId: string, now: number) =>
+    pendingOf(db, userId, now)
+      .filter(({ ticket }) => ticket?.codeHmac !== undefined)
+      .reverse(),
+  forDevice,
+  evidence: (db: Db, operationId: string) =>
+    db.get<{ sealed: string }>('SELECT sealed FROM evidence WHERE operation_id = ?', operationId)?.sealed,
+};

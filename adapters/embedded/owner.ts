@@ -1,0 +1,49 @@
+import { closeSync, openSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { type Db, isBusy, openDb } from './db.ts';
+import { StoreRefused } from './refused.ts';
+
+/** Held for as long as this process may write. */
+export interface Ownership {
+  release(): void;
+}
+
+/**
+ * One process at a time. `<file>.lock` names the owner and is itself a small SQLite file whose write lock is held: the
+ * kernel lets go of it when its holder dies, however it dies. A process id in a text file would not do: ids are used
+ * again, and in two containers both processes may be number 1.
+ *
+ * @throws StoreRefused in one sentence that names the owner
+ */
+export function takeOwnership(file: string): Ownership {
+  const path = `${file}.lock`;
+  closeSync(openSync(path, 'a', 0o600));
+  const db = openDb(path, { readOnly: false });
+  try {
+    signIn(db);
+    db.exec('BEGIN IMMEDIATE');
+  } catch (error) {
+    const owner = isBusy(error) ? ownerIn(db) : undefined;
+    db.close();
+    if (!isBusy(error)) throw error;
+    throw new StoreRefused(`The store ${file} is in use by ${owner ?? 'another process'}.`, { cause: error });
+  }
+  return { release: () => db.close() };
+}
+
+/** Readers see the owner while the write lock is held: this needs a rollback journal, not a log. */
+function signIn(db: Db): void {
+  db.exec('BEGIN IMMEDIATE');
+  db.exec('CREATE TABLE IF NOT EXISTS owner (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT');
+  db.run('INSERT OR REPLACE INTO owner VALUES (1, ?)', `process ${process.pid} on ${hostname()}`);
+  db.exec('COMMIT');
+}
+
+function ownerIn(db: Db): string | undefined {
+  try {
+    return db.get<{ name: string }>('SELECT name FROM owner')?.name;
+  } catch {
+    // It is just signing in.
+    return undefined;
+  }
+}

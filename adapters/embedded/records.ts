@@ -1,0 +1,81 @@
+import type { AuditEvent } from '../../src/domain/event.ts';
+import type { CounterStore, EventStore, IdempotencyStore, ReplayStore } from '../../src/domain/ports/records.ts';
+import type { Access } from './access.ts';
+import { parsedAll, type RecordRow, type Tx } from './transaction.ts';
+
+type Use = Parameters<ReplayStore['once']>[0];
+type Reserve = Parameters<CounterStore['reserve']>[0];
+type Begin = Parameters<IdempotencyStore['begin']>[0];
+type Finish = Parameters<IdempotencyStore['finish']>[0];
+
+export function useOnce({ db }: Tx, { scope, id, until }: Use): boolean {
+  return db.run('INSERT INTO replays VALUES (?, ?, ?) ON CONFLICT (scope, id) DO NOTHING', scope, id, until) === 1;
+}
+
+export function reserveCount({ db }: Tx, { key, limit, windowMs, now }: Reserve) {
+  const sql = 'SELECT count, reset_at FROM counters WHERE key = ?';
+  const stored = db.get<{ count: number; reset_at: number }>(sql, key);
+  const isOpen = stored !== undefined && now < stored.reset_at;
+  const { count, reset_at: resetAt } = isOpen ? stored : { count: 0, reset_at: now + windowMs };
+  if (count >= limit) return { allowed: false, count, resetAt };
+  db.run('INSERT OR REPLACE INTO counters VALUES (?, ?, ?)', key, count + 1, resetAt);
+  return { allowed: true, count: count + 1, resetAt };
+}
+
+interface IdempotencyRow {
+  request_hash: string;
+  response: string | null;
+  lease_until: number;
+  until: number;
+}
+
+export function beginCall({ db }: Tx, begin: Begin): Awaited<ReturnType<IdempotencyStore['begin']>> {
+  const { scope, key, requestHash, now, leaseUntil, until } = begin;
+  const sql = 'SELECT * FROM idempotency WHERE scope = ? AND key = ?';
+  const stored = db.get<IdempotencyRow>(sql, scope, key);
+  if (stored && now < stored.until) {
+    if (stored.request_hash !== requestHash) return { result: 'mismatch' };
+    if (stored.response !== null) return { result: 'done', response: stored.response };
+    if (now < stored.lease_until) return { result: 'busy' };
+  }
+  const claim = 'INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, NULL, ?, ?)';
+  db.run(claim, scope, key, requestHash, leaseUntil, until);
+  return { result: 'fresh' };
+}
+
+export function finishCall({ db }: Tx, { scope, key, requestHash, response, now, until }: Finish): void {
+  const sql = 'INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)';
+  db.run(sql, scope, key, requestHash, response, now, until);
+}
+
+export function abandonCall({ db }: Tx, { scope, key }: { scope: string; key: string }): void {
+  db.run('DELETE FROM idempotency WHERE scope = ? AND key = ? AND response IS NULL', scope, key);
+}
+
+export const replayStore = ({ write }: Access): ReplayStore => ({ once: (use) => write('useOnce', use) });
+
+export const counterStore = ({ write }: Access): CounterStore => ({
+  reserve: (reserve) => write('reserveCount', reserve),
+});
+
+export const idempotencyStore = ({ write }: Access): IdempotencyStore => ({
+  begin: (begin) => write('beginCall', begin),
+  finish: (finish) => write('finishCall', finish),
+  abandon: (abandon) => write('abandonCall', abandon),
+});
+
+export const eventStore = ({ read, write }: Access): EventStore => ({
+  ofOperation: (operationId) =>
+    read((db) =>
+      parsedAll<AuditEvent>(
+        db.all<RecordRow>('SELECT record FROM events WHERE operation_id = ? ORDER BY seq', operationId),
+      ),
+    ),
+  ofUser: (userId, limit) =>
+    read((db) =>
+      parsedAll<AuditEvent>(
+        db.all<RecordRow>('SELECT record FROM events WHERE user_id = ? ORDER BY seq DESC LIMIT ?', userId, limit),
+      ),
+    ),
+  write: (_partition, events) => write('writeEvents', events),
+});

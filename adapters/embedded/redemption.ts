@@ -1,0 +1,84 @@
+import type { Operation, Redemption } from '../../src/domain/operation.ts';
+import type { OperationStore, Poll, PollResult } from '../../src/domain/ports/operations.ts';
+import { readDevice } from './device-records.ts';
+import { readOperation, replaceOperation, stateAt } from './operation-records.ts';
+import { type Tx, writeEvents } from './transaction.ts';
+import { readUser } from './user-records.ts';
+
+type Commit = Parameters<OperationStore['commit']>[0];
+type Delivered = Parameters<OperationStore['delivered']>[0];
+type Release = Parameters<OperationStore['release']>[0];
+type Committed = Extract<Redemption, { state: 'committed' }>;
+
+/**
+ * What a poll finds, from the record alone. `wait`: pending, the pace decides. `take`: lease or response are free for this
+ * holder; taking them is a write. Everything else is an answer, and answering it again costs one read.
+ */
+export function lookAt(operation: Operation | undefined, poll: Poll): 'wait' | 'take' | PollResult {
+  if (!operation?.poll || operation.clientId !== poll.clientId) return { result: 'missing' };
+  const state = stateAt(operation, poll.now);
+  if (state === 'pending') return 'wait';
+  if (state === 'approved') return lookAtRedemption(operation, poll);
+  const { endReason } = operation;
+  return { result: 'ended', state, ...(endReason && { endReason }) };
+}
+
+function lookAtRedemption({ redemption, expiresAt }: Operation, { now, holder }: Poll): 'take' | PollResult {
+  if (redemption?.state === 'delivered') return { result: 'delivered' };
+  if (redemption?.state === 'committed' && now >= redemption.replayUntil) return { result: 'delivered' };
+  if (redemption && now < redemption.until) return redemption.holder === holder ? 'take' : { result: 'busy' };
+  if (redemption?.state !== 'committed' && now >= expiresAt) return { result: 'expired' };
+  return 'take';
+}
+
+/** Of several that found it free one is first; the others are told what they would have found a moment later. */
+export function takeRedemption(tx: Tx, poll: Poll): Exclude<PollResult, { result: 'pending' | 'slow_down' }> {
+  const operation = readOperation(tx.db, poll.operationId);
+  const found = lookAt(operation, poll);
+  if (found !== 'take') return found as Exclude<PollResult, { result: 'pending' | 'slow_down' }>;
+  const user = readUser(tx.db, operation!.userId);
+  if (!user) return { result: 'missing' };
+  const device = operation!.decision && readDevice(tx.db, operation!.decision.deviceId);
+  const { redemption } = operation!;
+  const held = { holder: poll.holder, until: poll.now + poll.leaseMs };
+  if (redemption?.state === 'committed') {
+    const taken = replaceOperation(tx, operation!, { redemption: { ...redemption, ...held } });
+    const { response, binding } = redemption;
+    return { result: 'committed', operation: taken, user, device, response, binding };
+  }
+  const leased = replaceOperation(tx, operation!, { redemption: { state: 'leased', ...held } });
+  return { result: 'leased', operation: leased, user, device };
+}
+
+export function commitRedemption(tx: Tx, commit: Commit): { result: 'committed' } | { result: 'lost' } {
+  const operation = readOperation(tx.db, commit.operationId);
+  const redemption = operation?.redemption;
+  if (!redemption || redemption.state === 'delivered' || redemption.holder !== commit.holder) return { result: 'lost' };
+  if (redemption.state === 'committed') {
+    return { result: redemption.response === commit.response ? 'committed' : 'lost' };
+  }
+  // A poll may have been answered `expired` since the lease ran out; that answer stays true.
+  if (commit.now >= redemption.until && commit.now >= operation.expiresAt) return { result: 'lost' };
+  const { holder, until, response, binding, replayUntil } = commit;
+  const committed: Committed = { state: 'committed', holder, until, response, binding, replayUntil };
+  replaceOperation(tx, operation, { redemption: committed });
+  writeEvents(tx, commit.events);
+  return { result: 'committed' };
+}
+
+export function deliverRedemption(tx: Tx, { operationId, holder, now, events }: Delivered): boolean {
+  const operation = readOperation(tx.db, operationId);
+  const redemption = operation?.redemption;
+  if (redemption?.state !== 'committed' || redemption.holder !== holder) return false;
+  replaceOperation(tx, operation!, { redemption: { state: 'delivered', at: now } });
+  writeEvents(tx, events);
+  return true;
+}
+
+export function releaseRedemption(tx: Tx, { operationId, holder, now }: Release): void {
+  const operation = readOperation(tx.db, operationId);
+  const redemption = operation?.redemption;
+  if (!operation || !redemption || redemption.state === 'delivered' || redemption.holder !== holder) return;
+  if (redemption.state === 'leased') replaceOperation(tx, operation, { redemption: undefined });
+  else replaceOperation(tx, operation, { redemption: { ...redemption, until: now } });
+}

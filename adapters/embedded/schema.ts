@@ -1,0 +1,170 @@
+import type { Db } from './db.ts';
+import { StoreRefused } from './refused.ts';
+import { readSetting } from './settings.ts';
+
+/**
+ * One entry per version, applied in order, never changed once released. A record lies whole, as JSON, in `record`; beside
+ * it are the columns that a query or a compare-and-set needs. Partitions are the first two characters of an id.
+ */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE identifiers (
+    kind TEXT NOT NULL,
+    hmac TEXT NOT NULL,
+    user_id TEXT NOT NULL REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (kind, hmac)
+  ) STRICT;
+  CREATE INDEX identifiers_of_user ON identifiers (user_id);
+
+  CREATE TABLE devices (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    created_at INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX devices_of_user ON devices (user_id, created_at);
+  CREATE TABLE key_claims (
+    thumbprint TEXT PRIMARY KEY,
+    device_id TEXT NOT NULL,
+    claimed_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE receipts (
+    device_id TEXT NOT NULL,
+    jti TEXT NOT NULL,
+    jws_hash TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (device_id, jti)
+  ) STRICT;
+  CREATE INDEX receipts_until ON receipts (until);
+
+  CREATE TABLE operations (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    retain_until INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX operations_pending_of_user ON operations (user_id, created_at) WHERE state = 'pending';
+  CREATE INDEX operations_pending_until ON operations (expires_at) WHERE state = 'pending';
+  CREATE INDEX operations_retained ON operations (retain_until);
+  CREATE TABLE attempts (
+    operation_id TEXT NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
+    jws_hash TEXT NOT NULL,
+    PRIMARY KEY (operation_id, jws_hash)
+  ) STRICT;
+  CREATE TABLE evidence (
+    operation_id TEXT PRIMARY KEY,
+    sealed TEXT NOT NULL,
+    retain_until INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX evidence_retained ON evidence (retain_until);
+
+  CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    due_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    leased_until INTEGER NOT NULL DEFAULT 0,
+    claims INTEGER NOT NULL DEFAULT 0,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX outbox_due ON outbox (due_at, seq);
+  CREATE INDEX outbox_expires ON outbox (expires_at);
+  CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    operation_id TEXT,
+    user_id TEXT,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX events_of_operation ON events (operation_id, seq) WHERE operation_id IS NOT NULL;
+  CREATE INDEX events_of_user ON events (user_id, seq) WHERE user_id IS NOT NULL;
+
+  CREATE TABLE replays (
+    scope TEXT NOT NULL,
+    id TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (scope, id)
+  ) STRICT;
+  CREATE INDEX replays_until ON replays (until);
+  CREATE TABLE counters (
+    key TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    reset_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX counters_reset ON counters (reset_at);
+  CREATE TABLE idempotency (
+    scope TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    response TEXT,
+    lease_until INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (scope, key)
+  ) STRICT;
+  CREATE INDEX idempotency_until ON idempotency (until);
+
+  CREATE TABLE server_keys (
+    kid TEXT PRIMARY KEY,
+    use TEXT NOT NULL,
+    alg TEXT NOT NULL,
+    state TEXT NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX server_keys_current ON server_keys (use, alg) WHERE state = 'current';
+  CREATE TABLE artifacts (
+    model TEXT NOT NULL,
+    id TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    consumed_at INTEGER,
+    PRIMARY KEY (model, id)
+  ) STRICT;
+  CREATE INDEX artifacts_expires ON artifacts (expires_at);
+
+  CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
+  INSERT INTO probe VALUES (1, 0);
+  `,
+];
+
+export const SCHEMA_VERSION = migrations.length;
+/** 'ASNT': says whose file this is, also to file(1). */
+const APPLICATION_ID = 0x41534e54;
+
+/**
+ * Brings the file to this program's schema, one transaction per version.
+ *
+ * @throws StoreRefused for a newer schema (its rules are unknown here) and for somebody else's database
+ */
+export function migrate(db: Db): void {
+  const version = Number(readSetting(db, 'user_version'));
+  refuseOthersFile(db, version);
+  if (version > SCHEMA_VERSION) {
+    throw new StoreRefused(
+      `The store has schema version ${version}; this program knows up to ${SCHEMA_VERSION}. Start the newer program, or restore a backup.`,
+    );
+  }
+  migrations.slice(version).forEach((sql, index) => {
+    db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version + index + 1}; COMMIT`);
+  });
+}
+
+function refuseOthersFile(db: Db, version: number): void {
+  const application = Number(readSetting(db, 'application_id'));
+  if (application === APPLICATION_ID) return;
+  const isEmpty = db.get('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
+  if (!isEmpty || application !== 0 || version !== 0) {
+    throw new StoreRefused('The file is a database of another program.');
+  }
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+}

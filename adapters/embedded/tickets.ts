@@ -1,0 +1,43 @@
+import type { Operation } from '../../src/domain/operation.ts';
+import type { OperationStore } from '../../src/domain/ports/operations.ts';
+import { insertDevice, readDevice } from './device-records.ts';
+import { endOperation, readOperation, replaceOperation, stateAt } from './operation-records.ts';
+import { type Tx, writeEvents } from './transaction.ts';
+
+type Bind = Parameters<OperationStore['bindTicket']>[0];
+type ReserveCode = Parameters<OperationStore['reserveCode']>[0];
+type Registration = Operation & { ticket: NonNullable<Operation['ticket']> };
+
+function readTicket({ db }: Tx, operationId: string): Registration | undefined {
+  const operation = readOperation(db, operationId);
+  return operation?.ticket && (operation as Registration);
+}
+
+export function bindTicket(tx: Tx, { operationId, thumbprint, device, now, events }: Bind) {
+  const operation = readTicket(tx, operationId);
+  if (!operation) return { result: 'missing' as const };
+  if (stateAt(operation, now) !== 'pending') return { result: 'closed' as const };
+  const { ticket } = operation;
+  if (ticket.boundTo !== undefined && ticket.boundTo !== thumbprint) return { result: 'bound_to_other' as const };
+  const bound = ticket.deviceId === undefined ? undefined : readDevice(tx.db, ticket.deviceId);
+  if (bound) return { result: 'again' as const, device: bound };
+  insertDevice(tx, device);
+  replaceOperation(tx, operation, { ticket: { ...ticket, boundTo: thumbprint, deviceId: device.id } });
+  writeEvents(tx, events);
+  return { result: 'bound' as const, device };
+}
+
+/** The try at the limit is still compared; the one after it finds the ticket at its end. */
+export function reserveCode(tx: Tx, { operationId, limit, now }: ReserveCode) {
+  const operation = readTicket(tx, operationId);
+  if (!operation) return { result: 'missing' as const };
+  if (stateAt(operation, now) !== 'pending') return { result: 'closed' as const };
+  const { ticket } = operation;
+  if (ticket.wrongCodes >= limit) {
+    endOperation(tx, operation, 'failed', now, 'attempts');
+    return { result: 'closed' as const };
+  }
+  const used = ticket.wrongCodes + 1;
+  replaceOperation(tx, operation, { ticket: { ...ticket, wrongCodes: used } });
+  return { result: 'reserved' as const, used };
+}

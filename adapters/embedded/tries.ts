@@ -1,0 +1,73 @@
+import type { Device, LockReason } from '../../src/domain/device.ts';
+import type { Operation } from '../../src/domain/operation.ts';
+import type { Attempt, FailedAttempt } from '../../src/domain/ports/operations.ts';
+import { readDevice, replaceDevice, touchDevice } from './device-records.ts';
+import { endOperation, readOperation, replaceOperation, stateAt } from './operation-records.ts';
+import { replayOf, type Tx, writeEvents, writeOutbox, writeReceipt } from './transaction.ts';
+
+/** Counts a try before anything is verified: a crash after this has cost a try, never given one away. */
+export function reserveAttempt(tx: Tx, attempt: Attempt) {
+  const { operationId, deviceId, jwsHash, now } = attempt;
+  const operation = readOperation(tx.db, operationId);
+  const device = readDevice(tx.db, deviceId);
+  if (!operation || !device) return { result: 'missing' as const };
+  if (hasReserved(tx, operationId, jwsHash)) return counted('again', operation, device);
+  const state = operation.state === 'pending' && now >= operation.answerBy ? 'expired' : stateAt(operation, now);
+  if (state !== 'pending') return { result: 'closed' as const, state };
+  const which = spent(operation, device, attempt);
+  if (which) return { result: 'exhausted' as const, which };
+
+  tx.db.run('INSERT INTO attempts VALUES (?, ?)', operationId, jwsHash);
+  const tries = { ...operation.tries, used: operation.tries.used + 1 };
+  return counted(
+    'reserved',
+    replaceOperation(tx, operation, { tries }),
+    touchDevice(tx, device, { failures: grown(device.failures, attempt.counts) }),
+  );
+}
+
+function counted<Result extends 'reserved' | 'again'>(result: Result, { tries }: Operation, { failures }: Device) {
+  return { result, used: tries.used, max: tries.max, failures };
+}
+
+function hasReserved({ db }: Tx, operationId: string, jwsHash: string): boolean {
+  return db.get('SELECT 1 FROM attempts WHERE operation_id = ? AND jws_hash = ?', operationId, jwsHash) !== undefined;
+}
+
+function spent({ tries }: Operation, { failures }: Device, { counts, limits }: Attempt) {
+  const [pin, number] = [counts.includes('pin'), counts.includes('number')];
+  if (tries.used >= tries.max) return 'operation' as const;
+  if (pin && failures.pin >= limits.pin) return 'pin' as const;
+  if (pin && failures.pinLifetime >= limits.pinLifetime) return 'pin_lifetime' as const;
+  if (number && failures.number >= limits.number) return 'number' as const;
+  return undefined;
+}
+
+function grown({ pin, number, pinLifetime }: Device['failures'], counts: Attempt['counts']): Device['failures'] {
+  const [byPin, byNumber] = [Number(counts.includes('pin')), Number(counts.includes('number'))];
+  return { pin: pin + byPin, number: number + byNumber, pinLifetime: pinLifetime + byPin };
+}
+
+export function failAttempt(tx: Tx, failed: FailedAttempt) {
+  const { now, receipt } = failed;
+  const replayed = replayOf(tx, receipt);
+  if (replayed) return replayed;
+  const found = readOperation(tx.db, failed.operationId);
+  const device = readDevice(tx.db, failed.deviceId);
+  if (!found || !device) return { result: 'missing' as const };
+  const ends = failed.failOperation && stateAt(found, now) === 'pending';
+  const operation = ends ? endOperation(tx, found, 'failed', now, 'attempts') : found;
+  if (failed.lockDevice) lock(tx, device, failed.lockDevice);
+  writeReceipt(tx, receipt);
+  writeEvents(tx, failed.events);
+  writeOutbox(tx, failed.outbox);
+  return { result: 'recorded' as const, operation };
+}
+
+/** The PIN key goes with the lock: unlocking does not bring it back. A final state stays. */
+function lock(tx: Tx, device: Device, reason: LockReason): void {
+  const { pin: _erased, ...keys } = device.keys;
+  const methods = device.methods.filter((method) => method !== 'pin');
+  const locked = device.state === 'active' ? { state: 'locked' as const, lockReason: reason } : {};
+  replaceDevice(tx, device, { keys, methods, ...locked });
+}
