@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { decryptJwe, type EcPublicJwk, encryptTo, parseJwe } from '../../src/support/jose/index.ts';
+import { deviceServerForEach } from './device-server.ts';
+import { enrollRaw, type RawDevice } from './raw-device.ts';
+
+describe('the event stream of a device', () => {
+  const server = deviceServerForEach();
+
+  /** Opens the stream as the device and reads block by block. */
+  async function listen(raw: RawDevice) {
+    const rk = randomBytes(32);
+    const content = { rk: rk.toString('base64url'), ...raw.make('events'), pad: '' };
+    const missing = (512 - (JSON.stringify(content).length % 512)) % 512;
+    const { kid, publicJwk } = server.scene.serverKeys.current('box');
+    const body = encryptTo(
+      publicJwk as unknown as EcPublicJwk,
+      { typ: 'assent-up', cty: 'json', kid },
+      JSON.stringify({ ...content, pad: ' '.repeat(missing) }),
+    );
+    const response = await fetch(`${server.base}/device/v1/events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/jose' },
+      body,
+    });
+    const reader = response.body!.getReader();
+    let rest = '';
+    async function next(): Promise<string | undefined> {
+      for (;;) {
+        const end = rest.indexOf('\n\n');
+        if (end >= 0) {
+          const block = rest.slice(0, end);
+          rest = rest.slice(end + 2);
+          return block;
+        }
+        const { value, done } = await reader.read();
+        if (done) return undefined;
+        rest += Buffer.from(value).toString();
+      }
+    }
+    return {
+      response,
+      next,
+      event: async () => {
+        const block = await next();
+        if (block === undefined) return undefined;
+        const jwe = block.replace(/^data: /, '');
+        return JSON.parse(decryptJwe(parseJwe(jwe), { alg: 'dir', key: rk }).toString());
+      },
+      leave: () => reader.cancel(),
+    };
+  }
+
+  test('begins with the whole inbox, then tells what comes and goes, numbered without gaps', async () => {
+    const user = await server.alice();
+    const raw = await enrollRaw(server, user);
+    const waiting = (await server.ask(user)).operation;
+    const stream = await listen(raw);
+    expect(stream.response.headers.get('content-type')).toContain('text/event-stream');
+    const exp = Math.floor(waiting.answerBy / 1000);
+    expect(await stream.event()).toMatchObject({ seq: 1, event: 'inbox', operations: [{ op: waiting.id, exp }] });
+
+    const next = (await server.ask(user, { clientId: 'demo-tv' })).operation;
+    expect(await stream.event()).toMatchObject({ seq: 2, event: 'operation', op: next.id });
+    await raw.deny(waiting.id);
+    expect(await stream.event()).toMatchObject({ seq: 3, event: 'closed', op: waiting.id, state: 'denied' });
+    await server.scene.operations.cancel({
+      operationId: next.id,
+      clientId: 'demo-tv',
+      by: { actor: 'client:demo-tv' },
+    });
+    expect(await stream.event()).toMatchObject({ seq: 4, event: 'closed', op: next.id, state: 'cancelled' });
+    await stream.leave();
+  });
+
+  test('a heartbeat every 15 s, an end at 55 s, and nothing is left behind', async () => {
+    const user = await server.alice();
+    const stream = await listen(await enrollRaw(server, user));
+    await stream.event();
+    expect([server.side.streams.count(), server.hub.subscriptions()]).toEqual([1, 1]);
+    for (let beats = 0; beats < 3; beats++) {
+      server.timers.advance(15);
+      expect(await stream.next()).toBe(':');
+    }
+    server.timers.advance(10);
+    expect(await stream.next()).toBeUndefined();
+    expect([server.side.streams.count(), server.hub.subscriptions(), server.timers.pending()]).toEqual([0, 0, 0]);
+  });
+
+  test('a device that is locked meanwhile is told so, and the stream ends', async () => {
+    const user = await server.alice();
+    const raw = await enrollRaw(server, user);
+    const stream = await listen(raw);
+    await stream.event();
+    await server.scene.devices.lock(raw.id, { actor: 'management:test' });
+    server.hub.nudge(user.id);
+    expect(await stream.event()).toMatchObject({ seq: 2, event: 'device', state: 'locked' });
+    expect(await stream.next()).toBeUndefined();
+  });
+
+  test('a refusal before the first event is an ordinary answer', async () => {
+    const user = await server.alice();
+    const raw = await enrollRaw(server, user, { pending: true });
+    expect(await raw.call('events')).toMatchObject({ status: 409, type: 'application/jose', code: 'state_conflict' });
+    expect(server.side.streams.count()).toBe(0);
+  });
+
+  test('the streams of a partition share one subscription, and only the person’s own hear of an operation', async () => {
+    const user = await server.alice();
+    const devices = [await enrollRaw(server, user), await enrollRaw(server, user)];
+    const streams = await Promise.all(devices.map(listen));
+    for (const stream of streams) await stream.event();
+    expect([server.side.streams.count(), server.hub.subscriptions()]).toEqual([2, 1]);
+    const { operation } = await server.ask(user, { deviceId: devices[0]!.id });
+    expect(await streams[0]!.event()).toMatchObject({ event: 'operation', op: operation.id });
+    server.timers.advance(15);
+    expect(await streams[1]!.next()).toBe(':');
+    for (const stream of streams) await stream.leave();
+  });
+
+  test('the SDK follows it over the end of a stream without missing an operation', async () => {
+    const user = await server.alice();
+    const device = await server.enroll(user, { pin: '483920' });
+    const abort = new AbortController();
+    const seen = Promise.withResolvers<string>();
+    const begun = Promise.withResolvers<void>();
+    const following = device.events(
+      (event) => {
+        if (event.event === 'inbox') begun.resolve();
+        if (event.event === 'operation') seen.resolve(event.op);
+      },
+      { signal: abort.signal },
+    );
+    await begun.promise;
+    const { operation } = await server.ask(user);
+    expect(await seen.promise).toBe(operation.id);
+    abort.abort();
+    await following;
+  });
+});

@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createDispatcher } from '../../src/channels/dispatcher.ts';
+import { createInboxHandler } from '../../src/channels/inbox.ts';
+import { createWakeHub } from '../../src/channels/wake-hub.ts';
+import { beginEnrollment, type Device, type DeviceInfo, memoryStorage } from '../../src/device-sdk/index.ts';
+import { defaultAcrNames } from '../../src/domain/acr.ts';
+import { createDeviceSide } from '../../src/domain/device-side.ts';
+import type { StartOperation } from '../../src/domain/operations.ts';
+import type { User } from '../../src/domain/user.ts';
+import { createPublicApp } from '../../src/http/app.ts';
+import { createDeviceApi } from '../../src/http/device-api/index.ts';
+import { createHealth } from '../../src/observability/health.ts';
+import { silentLog } from '../../src/observability/log.ts';
+import { DAY, SECOND } from '../../src/support/clock.ts';
+import { by, newUser, openScene, type Scene, type SceneOptions, startOf } from '../domain/scene.ts';
+import { createTimers } from '../support/timers.ts';
+
+export type DeviceServer = Awaited<ReturnType<typeof startDeviceServer>>;
+
+/** Bytes as whoever ends TLS in front of the server sees them. */
+export interface Exchange {
+  method: string;
+  path: string;
+  headers: string;
+  up: string;
+  status: number;
+  down: string;
+}
+
+const issuer = 'https://assent.example.test';
+
+/** The device API over HTTP, on the real app and a new embedded store; time moves when a test says so. */
+export async function startDeviceServer(options: SceneOptions = {}) {
+  const scene = await openScene(options);
+  const timers = createTimers(scene.clock);
+  const hub = createWakeHub(scene.store);
+  const makeSide = () =>
+    createDeviceSide({
+      ...scene,
+      issuer,
+      clock: scene.clock.now,
+      timers,
+      random: randomBytes,
+      watch: hub,
+      options: {
+        acr: defaultAcrNames,
+        evidenceRetentionMs: 365 * DAY,
+        sessionSeconds: 3600,
+        heartbeatMs: 15 * SECOND,
+        streamLifetimeMs: 55 * SECOND,
+      },
+    });
+  const dispatcher = createDispatcher({
+    ...scene.store,
+    handlers: { inbox: createInboxHandler({ hub }) },
+    clock: scene.clock.now,
+    timers,
+    holder: 'test',
+    log: silentLog,
+  });
+  const first = await listen(makeSide());
+  const exchanges: Exchange[] = [];
+  const enrolled = new Map<string, ReturnType<typeof memoryStorage>>();
+
+  async function listen(side: ReturnType<typeof makeSide>) {
+    const app = createPublicApp({
+      issuer,
+      authenticatorOrigin: 'https://authenticator.example.test',
+      health: createHealth({ checkStore: () => scene.store.check() }),
+      deviceApi: createDeviceApi({ ...side, clock: scene.clock.now, log: silentLog }),
+      engine: { paths: [], handle: () => {} },
+      log: silentLog,
+      limits: { maxHeadersCount: 64, bodyLimitBytes: 56 * 1024 },
+      proxyHops: 0,
+    });
+    const server = createServer(app);
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    const { port } = server.address() as AddressInfo;
+    return { side, server, base: `http://127.0.0.1:${port}` };
+  }
+
+  /** A proxy's view: everything that passes is kept. */
+  async function recordingFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+    const url = new URL(String(input));
+    const response = await fetch(input, init);
+    const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+    const down = isStream ? '' : await response.clone().text();
+    const headers = JSON.stringify([...response.headers, ...new Headers(init?.headers)]);
+    const { method = 'GET', body = '' } = init ?? {};
+    exchanges.push({ method, path: url.pathname, headers, up: String(body), status: response.status, down });
+    return response;
+  }
+
+  const sdk = {
+    fetch: recordingFetch,
+    now: scene.clock.now,
+    // nothing waits in a test: what the SDK would wait for is there, or the test moves the clock
+    sleep: async () => {},
+  };
+
+  return {
+    ...first,
+    scene,
+    timers,
+    hub,
+    dispatcher,
+    exchanges,
+    sdk,
+    issuer,
+    /** Another process on the same store. */
+    another: () => listen(makeSide()),
+    alice: (user = {}) => newUser(scene, { username: 'alice', name: 'Alice Example', ...user }),
+    ticket: async (user: User, applicationId = 'assent-web') => {
+      const ticket = await scene.tickets.create({ userId: user.id, applicationId }, by);
+      return { ...ticket, uri: ticket.uri.replace('http://localhost:3002', first.base) };
+    },
+    async enroll(user: User, { pin, applicationId, device = {} }: EnrollOptions = {}): Promise<Device> {
+      const storage = memoryStorage();
+      const { uri } = await this.ticket(user, applicationId);
+      const enrollment = await beginEnrollment(storage, uri, sdk);
+      const enrolledDevice = await enrollment.finish({ device, ...(pin !== undefined && { pin }) });
+      enrolled.set(enrolledDevice.deviceId, storage);
+      return enrolledDevice;
+    },
+    storageOf: (device: Device) => enrolled.get(device.deviceId)!,
+    ask: (user: User, overrides: Partial<StartOperation> = {}) => scene.operations.start(startOf(user, overrides)),
+    /** Ends this process and starts another on the same file. */
+    async restart() {
+      await stopListening();
+      await scene.store.close();
+      return startDeviceServer({ ...options, place: scene.place });
+    },
+    async close() {
+      await stopListening();
+      await scene.close();
+    },
+  };
+
+  async function stopListening() {
+    first.side.streams.endAll();
+    first.server.closeAllConnections();
+    await new Promise((closed) => first.server.close(closed));
+  }
+}
+
+interface EnrollOptions {
+  pin?: string;
+  applicationId?: string;
+  device?: DeviceInfo;
+}
+
+/** A server of its own for each test of the enclosing `describe`. */
+export function deviceServerForEach(options: SceneOptions = {}): DeviceServer {
+  let server: DeviceServer;
+  beforeEach(async () => {
+    server = await startDeviceServer(options);
+  });
+  afterEach(() => server.close());
+  return new Proxy({} as DeviceServer, { get: (_target, name) => server[name as keyof DeviceServer] });
+}
+
+export type { Scene };
