@@ -8,6 +8,8 @@ export function requestLog({ log, listener }: { log: Log; listener: string }): M
     ctx.res.once('close', () => {
       const write = ctx.path.startsWith('/health/') ? log.debug : log.info;
       write('http.request', {
+        // said here: the event comes from the socket, which belongs to no request
+        trace_id: ctx.state.traceId,
         listener,
         method: ctx.method,
         path: ctx.path,

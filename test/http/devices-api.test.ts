@@ -1,0 +1,182 @@
+import { managementForEach } from './support/management.ts';
+
+const pin = '483920';
+const about = { name: "Alice's phone", model: 'Pixel 12', os: 'Android 18' };
+
+describe('devices over the management API', () => {
+  const server = managementForEach();
+  const api = (...call: Parameters<typeof server.api>) => server.api(...call);
+  const answers = async (device: Awaited<ReturnType<typeof server.devices.enroll>>, user: { id: string }) => {
+    const { operation } = await server.devices.ask(user as never);
+    return device.decide(await device.present(operation.id), { decision: 'approve', pin });
+  };
+
+  test('F032 a device tells model, system, version, state, lock reason, methods and last use, and no key', async () => {
+    const user = await server.devices.alice();
+    const device = await server.devices.enroll(user, { pin, device: { ...about, appVersion: '1.4.2' } });
+    server.scene.clock.advance(60);
+    await answers(device, user);
+    const { body } = await api('GET', `/devices/${device.deviceId}`);
+    expect(body).toEqual({
+      id: device.deviceId,
+      user_id: user.id,
+      application: 'assent-web',
+      state: 'active',
+      lock_reason: null,
+      methods: ['device', 'pin'],
+      ...about,
+      app_version: '1.4.2',
+      created_at: expect.any(String),
+      activated_at: expect.any(String),
+      last_used_at: '2030-01-01T00:01:00.000Z',
+    });
+    await api('POST', `/devices/${device.deviceId}/lock`);
+    expect((await api('GET', `/devices/${device.deviceId}`)).body).toMatchObject({
+      state: 'locked',
+      lock_reason: 'admin',
+    });
+  });
+
+  test('F033 a deactivated device is refused, cannot be unlocked, and operations that name it are closed', async () => {
+    const user = await server.devices.alice();
+    const device = await server.devices.enroll(user, { pin });
+    const { operation } = await server.devices.ask(user, { deviceId: device.deviceId });
+    const shown = await device.present(operation.id);
+    expect((await api('POST', `/devices/${device.deviceId}/deactivate`)).body).toMatchObject({ state: 'deactivated' });
+    expect(await server.scene.operations.get(operation.id)).toMatchObject({
+      state: 'cancelled',
+      endReason: 'device_deactivated',
+    });
+    await expect(device.decide(shown, { decision: 'approve', pin })).rejects.toMatchObject({
+      code: 'device_deactivated',
+    });
+    expect(await api('POST', `/devices/${device.deviceId}/unlock`)).toMatchObject({
+      status: 409,
+      body: { code: 'state_conflict' },
+    });
+    expect((await api('GET', `/devices/${device.deviceId}`)).body).toMatchObject({ state: 'deactivated' });
+  });
+
+  test("F034 a locked device's answers are refused as locked; the user's other device works", async () => {
+    const user = await server.devices.alice();
+    const locked = await server.devices.enroll(user, { pin });
+    const other = await server.devices.enroll(user, { pin });
+    const { operation } = await server.devices.ask(user);
+    const shown = await locked.present(operation.id);
+    await api('POST', `/devices/${locked.deviceId}/lock`);
+    await expect(locked.decide(shown, { decision: 'approve', pin })).rejects.toMatchObject({ code: 'device_locked' });
+    await expect(locked.inbox()).rejects.toMatchObject({ code: 'device_locked' });
+    expect(await server.scene.operations.get(operation.id)).toMatchObject({ state: 'pending' });
+    expect(await answers(other, user)).toMatchObject({ state: 'approved' });
+  });
+
+  test('F035 an unlocked device works again, and its failures are forgotten', async () => {
+    const user = await server.devices.alice();
+    const device = await server.devices.enroll(user, { pin });
+    const { operation } = await server.devices.ask(user);
+    const wrong = device.decide(await device.present(operation.id), { decision: 'approve', pin: '000001' });
+    await expect(wrong).rejects.toMatchObject({ code: 'attempt_failed' });
+    expect((await server.scene.devices.get(device.deviceId)).failures.pin).toBe(1);
+    await api('POST', `/devices/${device.deviceId}/lock`);
+    expect((await api('POST', `/devices/${device.deviceId}/unlock`)).body).toMatchObject({
+      state: 'active',
+      lock_reason: null,
+    });
+    expect((await server.scene.devices.get(device.deviceId)).failures.pin).toBe(0);
+    expect(await answers(device, user)).toMatchObject({ state: 'approved' });
+  });
+
+  test('F036 devices of all users are managed without any of them being there', async () => {
+    const users = [await server.devices.alice(), await server.devices.alice({ username: 'bob' })];
+    const devices = [];
+    for (const user of users) devices.push(await server.devices.enroll(user, { pin }));
+    const { body } = await api('GET', '/devices');
+    const known = body.items.map(({ id }: { id: string }) => id);
+    expect(known.sort()).toEqual(devices.map(({ deviceId }) => deviceId).sort());
+    const calls = server.devices.exchanges.length;
+    // the phone is off: nothing reaches the device API, and yet it holds from the answer on
+    expect((await api('POST', `/devices/${known[0]}/lock`)).body).toMatchObject({ state: 'locked' });
+    expect((await server.scene.devices.get(known[0])).state).toBe('locked');
+    expect(server.devices.exchanges.length).toBe(calls);
+  });
+
+  test('what happens to a device stands in the audit trail with the name of the key', async () => {
+    const user = await server.devices.alice();
+    const device = await server.devices.enroll(user, { pin });
+    const { headers } = await api('POST', `/devices/${device.deviceId}/lock`);
+    const events = await server.scene.store.events.ofUser(user.id, 5);
+    expect(events.find(({ type }) => type === 'device.locked')).toMatchObject({
+      actor: 'management:test',
+      deviceId: device.deviceId,
+      traceId: headers.get('x-trace-id'),
+    });
+  });
+
+  test('a device that is not there is 404', async () => {
+    for (const id of ['aaAAAAAAAAAAAAAAAAAAAAAA', 'x']) {
+      expect(await api('GET', `/devices/${id}`)).toMatchObject({ status: 404, body: { code: 'device_not_found' } });
+      expect(await api('POST', `/devices/${id}/lock`)).toMatchObject({ status: 404 });
+    }
+  });
+});
+
+describe('enrollment tickets over the management API', () => {
+  const server = managementForEach();
+  const api = (...call: Parameters<typeof server.api>) => server.api(...call);
+
+  test('a ticket is shown once, with a QR code, and its state tells what became of it', async () => {
+    const { id } = await server.user({ username: 'alice' });
+    const created = await api('POST', `/users/${id}/enrollment-tickets`, { body: { ttl_seconds: 60 } });
+    expect(created).toMatchObject({ status: 201, body: { expires_at: '2030-01-01T00:01:00.000Z' } });
+    expect(created.body.ticket_uri).toMatch(/^http:\/\/localhost:3002\/#t=[\w-]+&k=[\w-]+$/);
+    expect(created.body.activation_code).toMatch(/^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]$/);
+    expect(created.body.qr_svg).toMatch(/^<svg .*<\/svg>\s*$/s);
+    const path = created.headers.get('location')!.replace('/management/v1', '');
+    expect((await api('GET', path)).body).toMatchObject({
+      operation_id: created.body.operation_id,
+      state: 'pending',
+      device_id: null,
+    });
+    expect(JSON.stringify((await api('GET', path)).body)).not.toContain(created.body.activation_code);
+    server.scene.clock.advance(60);
+    expect((await api('GET', path)).body).toMatchObject({ state: 'expired' });
+  });
+
+  test('a device enrolled with it is named in its state', async () => {
+    const user = await server.devices.alice();
+    const device = await server.devices.enroll(user, { pin });
+    const { operationId } = await server.scene.devices.get(device.deviceId);
+    const path = `/users/${user.id}/enrollment-tickets/${operationId}`;
+    expect((await api('GET', path)).body).toMatchObject({
+      state: 'approved',
+      device_id: device.deviceId,
+      application: 'assent-web',
+    });
+    const { id } = await server.user();
+    expect(await api('GET', `/users/${id}/enrollment-tickets/${operationId}`)).toMatchObject({ status: 404 });
+  });
+
+  test('F013 a device cannot be added before the user is there', async () => {
+    const refused = await api('POST', '/users/aaAAAAAAAAAAAAAAAAAAAAAA/enrollment-tickets');
+    expect(refused).toMatchObject({ status: 404, body: { code: 'user_not_found' } });
+  });
+
+  test('a locked or deactivated user and an unknown application get no ticket', async () => {
+    const { id } = await server.user();
+    expect(await api('POST', `/users/${id}/enrollment-tickets`, { body: { application: 'nope' } })).toMatchObject({
+      status: 404,
+      body: { code: 'application_not_found' },
+    });
+    for (const ttl of [29, 601, 60.5, '60']) {
+      expect(await api('POST', `/users/${id}/enrollment-tickets`, { body: { ttl_seconds: ttl } })).toMatchObject({
+        status: 400,
+        body: { invalid_params: [{ name: 'ttl_seconds' }] },
+      });
+    }
+    await api('POST', `/users/${id}/lock`);
+    expect(await api('POST', `/users/${id}/enrollment-tickets`)).toMatchObject({
+      status: 409,
+      body: { code: 'state_conflict' },
+    });
+  });
+});
