@@ -30,19 +30,19 @@ test('a denial needs neither PIN nor number, and says why', async () => {
 });
 
 test('F047 neither the device key alone nor the PIN alone decides an operation that asks for both', async () => {
-  const { server, device } = await enrolled();
-  const { device: other } = await enrolled();
+  const { server, device, storage } = await enrolled();
   const op = server.start({ methods: ['pin'] });
   const view = await device.present(op);
   await expect(device.decide(view, { decision: 'approve' })).rejects.toMatchObject({ code: 'pin_required' });
-  // a caller that claims possession is enough
-  await expect(device.decide({ ...view, methods: ['device'] }, { decision: 'approve' })).rejects.toMatchObject({
-    code: 'challenge_stale',
-  });
-  // the right PIN on another device
-  await expect(other.decide(view, { decision: 'approve', pin: PIN })).rejects.toMatchObject({
-    code: 'operation_not_found',
-  });
+  // the device key of somebody who tells the SDK that possession is enough
+  const claimed = { ...view, methods: ['device' as const] };
+  await expect(device.decide(claimed, { decision: 'approve' })).rejects.toMatchObject({ code: 'challenge_stale' });
+  // the right PIN, and all that is stored of it, without the device key
+  const { storage: thief } = await enrolled();
+  const record = (await storage.load('device'))!;
+  await thief.save('device', { ...record, sig: (await thief.load('device'))!.sig });
+  const copy = (await openDevice(thief, worldOf(server)))!;
+  await expect(copy.decide(view, { decision: 'approve', pin: PIN })).rejects.toMatchObject({ code: 'device_refused' });
   expect(server.operations.get(op)?.state).toBe('pending');
 });
 
