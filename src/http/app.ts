@@ -12,7 +12,7 @@ import { proxyHops } from './middleware/proxy.ts';
 import { requestLog } from './middleware/request-log.ts';
 import { API_CSP, AUTHENTICATOR_CSP, securityHeaders } from './middleware/security-headers.ts';
 import { tracing } from './middleware/trace.ts';
-import { below, handOver, isBelow, type Mounted, type MountedRoutes, mount } from './mount.ts';
+import { below, handOver, isBelow, type Mounted } from './mount.ts';
 import { deviceOpenapi } from './openapi/device.ts';
 import { serveDocument } from './openapi/document.ts';
 import { HttpProblem } from './problem.ts';
@@ -39,14 +39,14 @@ export interface PublicParts extends CommonParts {
   /** The OpenID provider with its paths. It answers wrong methods itself. */
   engine: Mounted;
   /** Demo and simulator, in development. */
-  others?: readonly (Mounted | MountedRoutes)[];
+  others?: readonly Mounted[];
 }
 
 export interface ManagementParts extends CommonParts {
   health: Health;
   /** Answers below `/management/v1`; see management-api/index.ts. */
   managementApi: Middleware;
-  others?: readonly (Mounted | MountedRoutes)[];
+  others?: readonly Mounted[];
 }
 
 export interface AuthenticatorParts extends CommonParts {
@@ -66,7 +66,7 @@ export function createPublicApp(parts: PublicParts): RequestListener {
       serveDocument(`${DEVICE_PREFIX}/openapi.json`, deviceOpenapi({ issuer: parts.issuer })),
       below(DEVICE_PREFIX, withDeadline(parts.deviceApi)),
       handOver(parts.engine, pinOrigin(parts.issuer)),
-      ...(parts.others ?? []).map(mount),
+      ...(parts.others ?? []).map((mounted) => handOver(mounted)),
     ],
     parts.log,
   );
@@ -79,7 +79,7 @@ export function createManagementApp(parts: ManagementParts): RequestListener {
       ...edge(parts, { listener: 'management', csp: API_CSP, https: false }),
       healthRoutes({ health: parts.health, detail: true }),
       below(MANAGEMENT_PREFIX, withDeadline(parts.managementApi)),
-      ...(parts.others ?? []).map(mount),
+      ...(parts.others ?? []).map((mounted) => handOver(mounted)),
     ],
     parts.log,
   );

@@ -1,16 +1,9 @@
-import { jsonBody } from './middleware/body.ts';
 import type { AppContext, Middleware, NodeHandler } from './middleware/context.ts';
 
 /** A piece that answers some paths by itself: each path exactly, and everything below it. */
 export interface Mounted {
   paths: readonly string[];
   handle: NodeHandler;
-}
-
-/** Routes of Koa below a prefix, seeing the whole path; JSON bodies lie in `ctx.request.body`. */
-export interface MountedRoutes {
-  prefix: string;
-  middleware: Middleware;
 }
 
 /** True for the path itself and for what lies below it, not for its neighbours (`/health` is not `/healthy`). */
@@ -36,11 +29,4 @@ export function handOver({ paths, handle }: Mounted, prepare: (ctx: AppContext) 
     ctx.res.statusCode = 200; // Koa starts at 404; node:http, and whoever writes for it, starts here
     await handle(ctx.req, ctx.res);
   };
-}
-
-/** Either kind. */
-export function mount(mounted: Mounted | MountedRoutes): Middleware {
-  if ('handle' in mounted) return handOver(mounted);
-  const parse = jsonBody();
-  return below(mounted.prefix, (ctx, next) => parse(ctx, () => Promise.resolve(mounted.middleware(ctx, next))));
 }

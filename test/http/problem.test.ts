@@ -1,4 +1,6 @@
 import { DomainError, type DomainErrorCode, domainErrors } from '../../src/domain/errors.ts';
+import { readJson } from '../../src/http/middleware/body.ts';
+import type { AppContext } from '../../src/http/middleware/context.ts';
 import { deadline } from '../../src/http/middleware/deadline.ts';
 import { domainStatus, HttpProblem, httpProblems, invalidRequest, problemOf } from '../../src/http/problem.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
@@ -120,11 +122,11 @@ describe('bounded waiting', () => {
 });
 
 test('TH-20 a chunked body is cut at the configured limit', async () => {
-  const others = [{ prefix: '/demo', middleware: async (ctx: { body: unknown }) => void (ctx.body = 'read') }];
-  const app = publicApp({ limits: { maxHeadersCount: 64, bodyLimitBytes: 1024 }, others: others as never });
+  const deviceApi = async (ctx: AppContext) => void (ctx.body = String(Object.keys(await readJson(ctx))));
+  const app = publicApp({ limits: { maxHeadersCount: 64, bodyLimitBytes: 1024 }, deviceApi });
   await using server = await startListener(app);
   const head =
-    'POST /demo/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
+    'POST /device/v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
   const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
   const body = (length: number) => chunk(`{"a":"${'x'.repeat(length)}`) + chunk('"}') + '0\r\n\r\n';
   expect(await exchangeRaw(server.port, head + body(500))).toMatch(/^HTTP\/1\.1 200 /);

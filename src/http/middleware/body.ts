@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { utf8Text } from '../../support/bytes.ts';
 import { type JsonObject, parseJsonObject } from '../../support/strict-json.ts';
 import { HttpProblem } from '../problem.ts';
-import type { AppContext, Middleware } from './context.ts';
+import type { AppContext } from './context.ts';
 
 /** TH-20: large enough for everything that is legitimate, small enough to hold any number of them. */
 export const BODY_LIMIT_BYTES = 56 * 1024;
@@ -60,14 +60,6 @@ export async function readJson(
     const detail = 'The body must be one JSON object, at most 32 levels deep, with no member named twice.';
     throw new HttpProblem('bad_request', { detail, cause });
   }
-}
-
-/** For routers that look for the parsed object in `ctx.request.body`. */
-export function jsonBody(): Middleware {
-  return async (ctx, next) => {
-    (ctx.request as { body?: JsonObject }).body = await readJson(ctx);
-    await next();
-  };
 }
 
 function hasNoBody({ headers }: IncomingMessage): boolean {
