@@ -108,7 +108,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     apiKeys: config.management.apiKeys,
   });
   const managementApp = createManagementApp({ ...common, health, managementApi });
-  const assets = atPaths(await loadAssets(AUTHENTICATOR_ASSETS));
+  const assets = await loadAssets(AUTHENTICATOR_ASSETS);
   const authenticatorApp = createAuthenticatorApp({
     ...common,
     origin: authenticatorOrigin,
@@ -297,11 +297,6 @@ function asApplication(
     enrollmentMode: enrollment_mode,
     pin: { length: pin.length, maxFailures: pin.max_failures, lifetimeFailures },
   };
-}
-
-/** Files by path; the page itself is `/`. */
-function atPaths(assets: ReadonlyMap<string, Asset>): ReadonlyMap<string, Asset> {
-  return new Map([...assets].map(([name, asset]) => [name === 'index.html' ? '/' : `/${name}`, asset]));
 }
 
 async function addressOf(host: string, listener: Listener): Promise<string> {

@@ -185,6 +185,14 @@ function whyDenied(reason: EndReason | undefined): string {
       return 'A newer request took the place of this one.';
     case 'cancelled_by_client':
       return 'The client cancelled the request.';
+    case 'not_me':
+      return 'The user did not start this request.';
+    case 'incorrect_data':
+      return 'The user says that something in the request is not right.';
+    case 'cancelled_by_user':
+      return 'The user changed their mind.';
+    case 'attempts':
+      return 'The answer could not be verified, and no tries are left.';
     default:
       return 'The request was denied.';
   }

@@ -88,7 +88,7 @@ function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
   };
   const body = h('p', {}, t('enroll.device.body', { issuer: new URL(issuer).host, user: masked_user }));
   const notMe = () =>
-    void enrollment.abandon().then(() => outcome('quiet', t('enroll.failed.title'), t('enroll.failed.ticket_bound')));
+    void enrollment.abandon().then(() => outcome('quiet', t('enroll.not_me.title'), t('enroll.not_me.body')));
   const buttons = h(
     'div',
     { class: 'answer' },

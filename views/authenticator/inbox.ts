@@ -5,7 +5,8 @@ import { language, outcome, show, sign, t } from './frame.ts';
 import { type PromptAnswer, showPrompt } from './prompt.ts';
 
 /**
- * One decision at a time: the oldest waiting request is on the screen, the others wait behind it.
+ * One decision at a time: the newest request comes up first, because its service is waiting for it now; what is on the
+ * screen stays there, and older ones wait behind it.
  *
  *     empty ──a request arrives──> prompt ──answered──> outcome ──Done──> the next one, or empty
  *                                     └ ended elsewhere (expired, withdrawn, another device): a state of its own
@@ -20,7 +21,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
 
   const next = async (): Promise<void> => {
     if (shown || reading || stopped.signal.aborted) return;
-    const [op] = waiting;
+    const op = [...waiting].at(-1);
     if (op === undefined) return showEmpty(device);
     try {
       const view = await device.present(op);

@@ -3,7 +3,7 @@ import { field, PIN_FIELD, show, t } from './frame.ts';
 
 /** What a prompt shows: all of it from the signed context, the number options, and the time. */
 export interface Prompt {
-  client: { name: string };
+  client: { id: string; name: string };
   kind: 'authentication' | 'authorization' | 'signature' | 'registration';
   bindingMessage?: string;
   transaction?: Record<string, unknown>;
@@ -104,7 +104,13 @@ function who({ client, kind }: Prompt): HTMLElement {
     'div',
     { class: 'who' },
     h('span', { class: 'mark', 'aria-hidden': 'true' }, [...client.name][0] ?? '?'),
-    h('div', {}, h('h1', {}, client.name), h('p', { class: 'what' }, asks)),
+    h(
+      'div',
+      {},
+      h('h1', {}, client.name),
+      h('p', { class: 'what' }, asks),
+      h('p', { class: 'registered' }, t('prompt.registered', { client: client.id })),
+    ),
   );
 }
 

@@ -218,13 +218,19 @@ function token(label: 'desk.claims' | 'desk.id_token' | 'desk.access_token', tex
   return h('div', { class: 'token' }, h('div', {}, h('span', {}, t(label)), copy), h('pre', { tabindex: 0 }, text));
 }
 
-const REASONS = ['not_me', 'incorrect_data', 'cancelled', 'failed'] as const;
+/** OAuth has no member for it: the server tells the reason in the description of `access_denied`. */
+const REASONS = [
+  ['did not start', 'desk.refused.not_me'],
+  ['not right', 'desk.refused.incorrect_data'],
+  ['changed their mind', 'desk.refused.cancelled'],
+  ['no tries are left', 'desk.refused.failed'],
+] as const;
 
 function refused(request: DeskRequest): Node[] {
-  const reason = REASONS.find((word) => request.error?.description?.includes(word));
+  const [, reason] = REASONS.find(([words]) => request.error?.description?.includes(words)) ?? [];
   return [
     heading('bad', t('desk.refused')),
-    h('p', { class: 'notice bad' }, t(reason ? `desk.refused.${reason}` : 'desk.refused.body', { user: request.user })),
+    h('p', { class: 'notice bad' }, t(reason ?? 'desk.refused.body', { user: request.user })),
   ];
 }
 

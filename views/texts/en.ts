@@ -14,6 +14,9 @@ export const en = {
   'enroll.device.name.hint': 'So that you recognise it in a list.',
   'enroll.device.continue': 'Continue',
   'enroll.device.not_me': 'This is not me',
+  'enroll.not_me.title': 'This device was not enrolled',
+  'enroll.not_me.body':
+    'Nothing was changed. Tell the people who gave you the link that it was made for somebody else.',
   'enroll.pin.title': 'Choose a PIN',
   'enroll.pin.body': 'You enter it for every approval. It never leaves this device, and nobody can look it up for you.',
   'enroll.pin.first': 'PIN, at least {length} digits',

@@ -14,6 +14,8 @@ export const nl: Texts = {
   'enroll.device.name.hint': 'Zodat u het in een lijst herkent.',
   'enroll.device.continue': 'Verder',
   'enroll.device.not_me': 'Dit ben ik niet',
+  'enroll.not_me.title': 'Dit apparaat is niet aangemeld',
+  'enroll.not_me.body': 'Er is niets gewijzigd. Laat wie u de link gaf weten dat die voor iemand anders is gemaakt.',
   'enroll.pin.title': 'Kies een pincode',
   'enroll.pin.body':
     'U voert die bij elke goedkeuring in. De code verlaat dit apparaat nooit en niemand kan die voor u opzoeken.',
