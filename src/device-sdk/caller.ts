@@ -9,7 +9,7 @@ import { codeOf, DeviceError } from './errors.ts';
 import { exchange, openStream } from './exchange.ts';
 import { openSealed, parseObject, type SignedMessage, signed, type UpKey, verifiedBySeal } from './messages.ts';
 import type { Runtime } from './runtime.ts';
-import { chainedSet, fetchSets, type ServerKeySet } from './server-keys.ts';
+import type { ServerKeySet } from './server-keys.ts';
 import { type Act, type EcPublicJwk, type NamedJwk, type SessionAct, type SessionAnswer, typ } from './wire.ts';
 
 export interface CallerOptions {
@@ -23,8 +23,8 @@ export interface CallerOptions {
   enc?: CryptoKey;
   serverKeys: ServerKeySet;
   runtime: Runtime;
-  /** a rotated set was accepted: keep it */
-  onServerKeys?: (set: ServerKeySet) => Promise<void>;
+  /** newer server keys that may be believed; the caller of this keeps them */
+  refresh: (held: ServerKeySet) => Promise<ServerKeySet>;
 }
 
 /** Makes the proofs for a payload, given its bytes. */
@@ -86,9 +86,7 @@ export function createCaller(options: CallerOptions): Caller {
   }
 
   async function refreshKeys(): Promise<void> {
-    const set = await chainedSet(await fetchSets(base, fetch), serverKeys.seal, serverKeys.iat);
-    serverKeys = set;
-    await options.onServerKeys?.(set);
+    serverKeys = await options.refresh(serverKeys);
   }
 
   async function adjustClock(error: DeviceError): Promise<void> {
@@ -127,7 +125,7 @@ export function createCaller(options: CallerOptions): Caller {
     });
   }
 
-  /** Signed by a key that came after ours: fetch the set, which one of ours must have signed. */
+  /** Signed by a key that came after ours. */
   async function afterRotation(jws: string, type: string) {
     await refreshKeys();
     return verifiedBySeal(jws, type, serverKeys.seal);

@@ -1,5 +1,5 @@
 /** An enrolled device: everything it can do after enrollment, without any user interface. */
-import { type Caller, createCaller } from './caller.ts';
+import { type Caller, type CallerOptions, createCaller } from './caller.ts';
 import { type ChallengeView, type PostContext, readChallenge, readPostContext } from './challenge.ts';
 import { DeviceError } from './errors.ts';
 import { followEvents, type InboxEvent } from './events.ts';
@@ -8,6 +8,7 @@ import { usableKey } from './keys.ts';
 import { signedProof } from './messages.ts';
 import { pinKey } from './pin-key.ts';
 import { type DeviceOptions, type Runtime, runtimeOf } from './runtime.ts';
+import { chainedSet, fetchSets } from './server-keys.ts';
 import type { DeviceStorage, StoredDevice } from './storage.ts';
 import { type DecideAnswer, type InboxAnswer, type Method, type StatusAnswer, typ } from './wire.ts';
 
@@ -65,11 +66,13 @@ export async function openDevice(storage: DeviceStorage, options: DeviceOptions 
   return stored && createDevice(stored, storage, runtimeOf(options));
 }
 
-/** @param stored its keys are known to work */
+/** @param stored its keys are known to work, and its server keys are settled */
 export async function createDevice(stored: StoredDevice, storage: DeviceStorage, runtime: Runtime): Promise<Device> {
-  const caller = await callerOf(stored, runtime, async (serverKeys) =>
-    storage.save('device', { ...stored, serverKeys }),
-  );
+  const caller = await callerOf(stored, runtime, async ({ seal, iat }) => {
+    const serverKeys = await chainedSet(await fetchSets(stored.base, runtime.fetch), seal, iat);
+    await storage.save('device', { ...stored, serverKeys });
+    return serverKeys;
+  });
   const { deviceId, base, display } = stored;
   return {
     deviceId,
@@ -95,7 +98,7 @@ export async function createDevice(stored: StoredDevice, storage: DeviceStorage,
 export async function callerOf(
   stored: StoredDevice,
   runtime: Runtime,
-  onServerKeys: (set: StoredDevice['serverKeys']) => Promise<void>,
+  refresh: CallerOptions['refresh'],
 ): Promise<Caller> {
   return createCaller({
     base: stored.base,
@@ -104,7 +107,7 @@ export async function callerOf(
     enc: await usableKey(stored.enc.privateKey, 'enc'),
     serverKeys: stored.serverKeys,
     runtime,
-    onServerKeys,
+    refresh,
   });
 }
 

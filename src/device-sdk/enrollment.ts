@@ -67,10 +67,9 @@ export async function beginEnrollment(
   options: DeviceOptions = {},
 ): Promise<Enrollment> {
   const runtime = runtimeOf(options);
-  const { base, k, members } = readSource(source);
-  const sets = await fetchSets(base, runtime.fetch);
-  const serverKeys = await firstSet(sets, k);
-  const draft = await draftFor(storage, base, await sha256(JSON.stringify(members)), sets);
+  const { members, ...from } = readSource(source);
+  const draft = await draftFor(storage, { ...from, sourceHash: await sha256(JSON.stringify(members)) });
+  const serverKeys = await firstContact(draft, runtime);
   const answer = await redeem(draft, serverKeys, members, runtime);
   return createEnrollment({ storage, runtime, draft, serverKeys, answer });
 }
@@ -81,9 +80,7 @@ export async function beginEnrollment(
  * @throws DeviceError nothing_to_resume | device_refused (the server never got the keys: begin again) | network …
  */
 export async function resumeEnrollment(storage: DeviceStorage, options: DeviceOptions = {}): Promise<Device> {
-  const draft = await storage.load('enrolling');
-  if (!draft?.device) throw new DeviceError('nothing_to_resume');
-  return confirmAgain(storage, runtimeOf(options), draft, draft.device);
+  return confirmAgain(storage, runtimeOf(options));
 }
 
 interface Steps {
@@ -96,25 +93,31 @@ interface Steps {
 
 function createEnrollment(steps: Steps): Enrollment {
   const { storage, runtime, draft, answer } = steps;
-  let sent: StoredDevice | undefined;
+  let isSent = false;
   return {
     deviceId: answer.device_id,
     display: answer.display,
     policy: answer.policy,
     async finish({ device: info, pin }) {
       // The answer of the first attempt may have been lost: then the server has these keys, and other ones would be refused.
-      const known = sent && (await confirmAgain(storage, runtime, draft, sent).catch(unlessNeverArrived));
+      const known = isSent && (await confirmAgain(storage, runtime).catch(unlessNeverArrived));
       if (known) return known;
       if (pin !== undefined) checkNewPin(pin, answer.policy.pin_length);
       const made = await makeDevice(steps, pin);
-      await storage.save('enrolling', { ...draft, device: made.stored });
-      sent = made.stored;
-      const caller = await callerFor(made.stored, runtime);
+      const withKeys = { ...draft, device: made.stored };
+      await storage.save('enrolling', withKeys);
+      isSent = true;
+      const caller = await callerFor(withKeys, runtime);
       const enrolled = await caller.signed('enroll', enrollMembers(answer.nonce, made.stored, info), made.prove);
-      return confirm(storage, runtime, draft, made.stored, caller, (enrolled as unknown as EnrollAnswer).confirm);
+      return confirm({ storage, runtime, caller, draft: withKeys }, (enrolled as unknown as EnrollAnswer).confirm);
     },
     abandon: () => storage.erase('enrolling'),
   };
+}
+
+/** Until the seal keys are settled, `k` is all that vouches for the server, so every fetch is a first contact. */
+async function firstContact({ base, k }: StoredEnrollment, { fetch }: Runtime): Promise<ServerKeySet> {
+  return firstSet(await fetchSets(base, fetch), k);
 }
 
 async function redeem(
@@ -123,28 +126,21 @@ async function redeem(
   members: object,
   runtime: Runtime,
 ): Promise<RedeemAnswer> {
-  const { privateKey, publicJwk } = draft.sig;
-  const key = await usableKey(privateKey, 'sig');
-  const caller = createCaller({
-    base: draft.base,
-    id: await thumbprint(publicJwk),
-    key,
-    jwk: publicJwk,
-    serverKeys,
-    runtime,
-  });
+  const { base, sig } = draft;
+  const key = await usableKey(sig.privateKey, 'sig');
+  const refresh = () => firstContact(draft, runtime);
+  const id = await thumbprint(sig.publicJwk);
+  const caller = createCaller({ base, id, key, jwk: sig.publicJwk, serverKeys, runtime, refresh });
   return (await caller.signed('redeem', members)) as unknown as RedeemAnswer;
 }
 
 async function draftFor(
   storage: DeviceStorage,
-  base: string,
-  sourceHash: string,
-  sets: string[],
+  from: Pick<StoredEnrollment, 'base' | 'k' | 'sourceHash'>,
 ): Promise<StoredEnrollment> {
   const held = await storage.load('enrolling');
-  if (held?.sourceHash === sourceHash && held.base === base) return { ...held, sets };
-  const draft: StoredEnrollment = { v: 1, base, sourceHash, sets, sig: await newKeyPair('sig', storage.exportable) };
+  if (held?.sourceHash === from.sourceHash && held.base === from.base && held.k === from.k) return held;
+  const draft: StoredEnrollment = { v: 1, ...from, sig: await newKeyPair('sig', storage.exportable) };
   await storage.save('enrolling', draft);
   return draft;
 }
@@ -179,38 +175,43 @@ function enrollMembers(nonce: string, { enc, pin }: StoredDevice, { name, model,
   };
 }
 
-async function confirmAgain(
-  storage: DeviceStorage,
-  runtime: Runtime,
-  draft: StoredEnrollment,
-  stored: StoredDevice,
-): Promise<Device> {
-  const caller = await callerFor(stored, runtime);
+/** An enrollment whose keys were sent. */
+type SentEnrollment = StoredEnrollment & { device: StoredDevice };
+
+async function confirmAgain(storage: DeviceStorage, runtime: Runtime): Promise<Device> {
+  const draft = await storage.load('enrolling');
+  if (!hasKeys(draft)) throw new DeviceError('nothing_to_resume');
+  const caller = await callerFor(draft, runtime);
   const { device, confirm: sealed } = (await caller.signed('status', {})) as unknown as StatusAnswer;
-  if (sealed !== undefined) return confirm(storage, runtime, draft, stored, caller, sealed);
+  if (sealed !== undefined) return confirm({ storage, runtime, caller, draft }, sealed);
   if (device.state !== 'active') throw new DeviceError('device_refused');
-  return keep(storage, runtime, stored);
+  // active means that it was confirmed, which is never done before the keys are settled
+  if (!draft.settled) throw new DeviceError('keys_untrusted');
+  return keep(storage, runtime, draft.device);
+}
+
+interface Confirming {
+  storage: DeviceStorage;
+  runtime: Runtime;
+  caller: Caller;
+  draft: SentEnrollment;
 }
 
 /**
  * Quote what only `enc` could open, and with it settle which seal keys to believe: the one that signed this, inside an
  * answer that only the holder of the link's `box` key can have written, and whatever set that key signs.
  */
-async function confirm(
-  storage: DeviceStorage,
-  runtime: Runtime,
-  draft: StoredEnrollment,
-  stored: StoredDevice,
-  caller: Caller,
-  sealed: string,
-): Promise<Device> {
+async function confirm({ storage, runtime, caller, draft }: Confirming, sealed: string): Promise<Device> {
   const { claims, by } = await caller.openSealed(sealed, typ.confirm);
-  const sets = draft.sets ?? (await fetchSets(stored.base, runtime.fetch));
-  const serverKeys = await chainedSet(sets, [by]).catch(async () =>
-    chainedSet(await fetchSets(stored.base, runtime.fetch), [by]),
-  );
+  const serverKeys = await chainedSet(await fetchSets(draft.base, runtime.fetch), [by]);
+  const device = { ...draft.device, serverKeys };
+  await storage.save('enrolling', { ...draft, device, settled: true });
   await caller.signed('status', { confirm: claims.confirm });
-  return keep(storage, runtime, { ...stored, serverKeys });
+  return keep(storage, runtime, device);
+}
+
+function hasKeys(draft: StoredEnrollment | undefined): draft is SentEnrollment {
+  return draft?.device !== undefined;
 }
 
 async function keep(storage: DeviceStorage, runtime: Runtime, stored: StoredDevice): Promise<Device> {
@@ -221,8 +222,8 @@ async function keep(storage: DeviceStorage, runtime: Runtime, stored: StoredDevi
   return createDevice(stored, storage, runtime);
 }
 
-function callerFor(stored: StoredDevice, runtime: Runtime): Promise<Caller> {
-  return callerOf(stored, runtime, async () => undefined);
+function callerFor(draft: SentEnrollment, runtime: Runtime): Promise<Caller> {
+  return callerOf(draft.device, runtime, () => firstContact(draft, runtime));
 }
 
 function unlessNeverArrived(error: unknown): undefined {

@@ -25,10 +25,12 @@ export interface StoredEnrollment {
   /** SHA-256 of what was redeemed, not the thing itself */
   sourceHash: string;
   sig: StoredKeyPair;
+  /** thumbprint of the box key, from the link: until the seal keys are settled, only this one is written to */
+  k?: string;
   /** from the moment `enroll` is sent */
   device?: StoredDevice;
-  /** the key sets of first contact, to be held against the seal key that the server proves */
-  sets?: string[];
+  /** the server has proved which seal key is its own, and `device.serverKeys` is the set which that key signs */
+  settled?: true;
 }
 
 export interface StoredRecords {

@@ -1,3 +1,4 @@
+import { decodeProtectedHeader } from 'jose';
 import {
   beginEnrollment,
   DeviceError,
@@ -7,7 +8,7 @@ import {
   parseTicket,
   resumeEnrollment,
 } from '../../src/device-sdk/index.ts';
-import { signedKeySets } from '../../src/domain/device-messages/index.ts';
+import { type ServerKeyPair, signedKeySets } from '../../src/domain/device-messages/index.ts';
 import { enrolled, PIN, worldOf } from './enrolled.ts';
 import { base, createTestServer, issuer, type TestServer } from './harness.ts';
 
@@ -154,6 +155,27 @@ describe('enrollment', () => {
     };
     const enrollment = await beginEnrollment(memoryStorage(), uri, worldOf(server));
     await expect(enrollment.finish({ device: {}, pin: PIN })).rejects.toMatchObject({ code: 'keys_untrusted' });
+  });
+
+  test('does not write to another box key than that of the link, whatever somebody in between answers', async () => {
+    const server = createTestServer();
+    const liar = createTestServer();
+    const { uri } = server.newTicket();
+    const seal = [liar.seal[0]!, { ...server.seal[0]!, privateKey: liar.seal[0]!.privateKey }];
+    const setWith = (box: ServerKeyPair) =>
+      signedKeySets({ issuer, changedAt: server.clock.now(), seal, box: [{ ...box.jwk, kid: box.kid }] });
+    const written: string[] = [];
+    let contacts = 0;
+    const fetch: typeof globalThis.fetch = async (url, init) => {
+      if (String(url).endsWith('/keys'))
+        return Response.json(setWith(++contacts === 1 ? server.box[0]! : liar.box[0]!));
+      written.push(String(init?.body));
+      return Response.json({ code: 'unknown_key' }, { status: 400 });
+    };
+    const begun = beginEnrollment(memoryStorage(), uri, { ...worldOf(server), fetch });
+    await expect(begun).rejects.toMatchObject({ code: 'keys_untrusted' });
+    expect(contacts).toBe(2);
+    for (const message of written) expect(decodeProtectedHeader(message).kid).toBe(server.box[0]!.kid);
   });
 
   test('the same link opened again goes on with the same key; on another device it is refused', async () => {

@@ -125,12 +125,9 @@ describe('the device', () => {
       key: await usableKey({ ...key('sig') }, 'sig'),
       enc: await usableKey({ ...key('enc') }, 'enc'),
       serverKeys: { issuer, iat: vectors.now, seal: [named('seal')], box: [named('box')] },
-      // whoever asks for newer keys gets a stranger's
-      runtime: runtimeOf({
-        now: () => now,
-        sleep: async () => undefined,
-        fetch: async () => Response.json({ sets: [] }),
-      }),
+      runtime: runtimeOf({ now: () => now }),
+      // there are no newer keys to be had
+      refresh: (held) => chainedSet([], held.seal),
     });
 
   test.each(vectors.challenges.rows.map((row) => [row.expect, row.name, row] as const))(
