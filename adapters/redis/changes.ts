@@ -1,0 +1,34 @@
+import type { AuditEvent } from '../../src/domain/event.ts';
+import type { NewOutboxEntry } from '../../src/domain/ports/outbox.ts';
+import { HOUR } from '../../src/support/clock.ts';
+import { idPart } from './keys.ts';
+
+/** What a change brings along, as scripts/shared/changes.lua reads it. */
+export type Changes = (events: AuditEvent[], outbox?: NewOutboxEntry[]) => string;
+
+/** @param keepMs how long events are kept */
+export function createChanges(keepMs: number): Changes {
+  return (events, outbox = []) =>
+    JSON.stringify({
+      events: events.map((event) => [JSON.stringify(event), ...subjectOf(event), event.at]),
+      outbox: outbox.map(({ id, dueAt, expiresAt, ...rest }) => [id, dueAt, expiresAt, JSON.stringify(rest)]),
+      keepMs,
+    });
+}
+
+/** Whose lists an event goes to: the key parts of operation and user, '' for none. */
+export function subjectOf(event: Partial<AuditEvent>): [operation: string, user: string] {
+  return [partOf(event.operationId), partOf(event.userId)];
+}
+
+/** An event that a script completes: the JSON text after the opening brace, for `{"id":"…",` to be put before it. */
+export function tailOf(event: object): string {
+  return JSON.stringify(event).slice(1);
+}
+
+const partOf = (id: string | undefined) => (id === undefined || id === '' ? '' : idPart(id));
+
+/** The store's own expiry collects garbage only: an hour after the record's own end, on a clock that need not be the caller's. */
+export function lifetimeMs(end: number, now: number): number {
+  return Math.ceil(Math.max(end - now, 0) + HOUR);
+}

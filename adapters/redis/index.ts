@@ -1,0 +1,105 @@
+import type { ConnectionOptions } from 'node:tls';
+import type { Store } from '../../src/domain/ports/store.ts';
+import type { ArtifactStore } from '../../src/protocol/ports.ts';
+import { DAY, HOUR } from '../../src/support/clock.ts';
+import { createArtifactStore } from './artifacts.ts';
+import { createChanges } from './changes.ts';
+import { type Connection, connect, type StoreLog } from './connect.ts';
+import type { Context } from './context.ts';
+import { createCounterStore } from './counters.ts';
+import { createDeviceStore } from './devices.ts';
+import { createEventStore } from './events.ts';
+import { answered } from './failures.ts';
+import { createIdempotencyStore } from './idempotency.ts';
+import { createKeys } from './keys.ts';
+import { createOperationStore } from './operations.ts';
+import { createOutboxStore } from './outbox.ts';
+import { createReplayStore } from './replay.ts';
+import { checkSchema, warnOfLosses } from './schema.ts';
+import { createScripts } from './scripts.ts';
+import { createKeyStore } from './server-keys.ts';
+import { parseRedisUrl } from './url.ts';
+import { createUserStore } from './users.ts';
+import { createWakeups } from './wakeups.ts';
+import { createWalk } from './walk.ts';
+
+export interface RedisStoreOptions {
+  /** `redis://`, `redis+sentinel://`, `redis+cluster://`, or `rediss…` for TLS; see url.ts. */
+  url: string;
+  /** Every key begins with it: several stores may share a server. */
+  prefix?: string;
+  log?: StoreLog;
+  tls?: ConnectionOptions;
+  /** How long audit events are kept. */
+  eventRetentionMs?: number;
+  /** How long the first connection may take: Redis may still be starting. */
+  openWithinMs?: number;
+}
+
+export type RedisStore = Store & { artifacts: ArtifactStore };
+
+/**
+ * @throws RangeError when the URL or the prefix cannot be read
+ * @throws StoreUnavailable when nobody answers in time
+ * @throws Error when the store was written by another schema version
+ */
+export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
+  const { url, prefix = 'assent:', log = silent, tls, eventRetentionMs = 400 * DAY, openWithinMs = 10_000 } = options;
+  const keys = createKeys(prefix);
+  const connection = await connect(parseRedisUrl(url), { log, openWithinMs, ...(tls && { tls }) });
+  try {
+    await checkSchema(connection.client, keys);
+    await Promise.all(connection.masters().map((master) => warnOfLosses(master, log)));
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  const { client } = connection;
+  const scripts = createScripts(client);
+  const changes = createChanges(eventRetentionMs);
+  return storeOf({ client, keys, scripts, changes, walk: createWalk(), eventRetentionMs }, connection);
+}
+
+function storeOf(context: Context, connection: Connection): RedisStore {
+  const { client, keys, scripts, walk, eventRetentionMs } = context;
+  const wakeups = createWakeups(keys, connection.newSubscriber);
+  return {
+    users: createUserStore(context),
+    devices: createDeviceStore(context),
+    operations: createOperationStore(context),
+    outbox: createOutboxStore(context),
+    events: createEventStore(context),
+    replay: createReplayStore(context),
+    counters: createCounterStore(context),
+    idempotency: createIdempotencyStore(context),
+    keys: createKeyStore(context),
+    artifacts: createArtifactStore(context),
+    wakeups: { subscribe: wakeups.subscribe },
+
+    async check() {
+      await Promise.all(connection.masters().map((master) => answered(master.ping())));
+      // A replica answers PING, and so does a server that is full or misses its replicas.
+      await answered(client.set(keys.at('00', 'check'), 1, 'PX', HOUR));
+    },
+
+    async collectGarbage({ partitions, now, limit }) {
+      const deleted = await walk(partitions, limit, {
+        count: (partition) => answered(client.zcount(keys.at(partition, 'garbage'), '-inf', now - HOUR)),
+        take: (partition, share) =>
+          scripts.run(
+            'collectGarbage',
+            [keys.root(partition), keys.at(partition, 'garbage')],
+            [now, share, eventRetentionMs],
+          ),
+      });
+      return deleted.reduce((sum, count) => sum + count, 0);
+    },
+
+    async close() {
+      wakeups.close();
+      await connection.close();
+    },
+  };
+}
+
+const silent: StoreLog = { info() {}, warn() {} };

@@ -1,0 +1,167 @@
+/**
+ * The Lua scripts as typed calls. Each file under scripts/ opens with its contract; here stand the number of its keys and
+ * the same codes as a type. What several scripts share lies in scripts/shared and is put in by `--- @include name`.
+ */
+import { readFileSync } from 'node:fs';
+import type { Cluster, Redis } from 'ioredis';
+import { answered } from './failures.ts';
+import { names } from './keys.ts';
+
+/** A hash as Lua gives it: name, value, name, value … */
+export type Fields = string[];
+/** id, body, fields */
+export type OperationRow = [string, string, Fields];
+type Row = [string, Fields];
+type Replayed = ['repeated', string] | ['message_reused'];
+type Redeemer = [body: string, operation: Fields, user: Fields, device: Fields];
+
+interface Replies {
+  claim: ['fresh'] | ['own'] | ['taken', string];
+  swapClaim: 0 | 1;
+  createUser: 0 | 1;
+  updateUser: ['updated', Fields] | ['stale'] | ['missing'];
+  changeUser: ['changed', Fields, string[]] | ['missing'] | ['refused', string];
+  readPage: Row[];
+  readDevice: [] | [Fields, string | null];
+  readDevicesOf: Row[];
+  saveDevice: ['saved', Fields] | ['stale'] | ['missing'] | ['refused', string] | Replayed;
+  activateDevice:
+    | ['activated', Fields, string[]]
+    | ['conflict', string]
+    | ['stale']
+    | ['missing']
+    | ['refused', string]
+    | ['operation_closed']
+    | Replayed;
+  changeDevice: ['changed', Fields, string[]] | ['missing'] | ['refused', string] | Replayed;
+  startOperation: ['started', string[]] | ['refused', 'client' | 'user', string] | ['exists'] | ['user_not_active'];
+  readOperation: [] | [string, Fields];
+  readPending: OperationRow[];
+  readForDevice: [body: string | null, operation: Fields, device: Fields, user: Fields, receipt: Fields];
+  bindTicket: ['bound'] | ['again', string, Fields] | ['bound_to_other'] | ['missing'] | ['closed'];
+  reserveCode: ['reserved', number] | ['closed'] | ['missing'];
+  reserveAttempt:
+    | ['reserved' | 'again', used: number, max: number, pin: number, number: number, pinLifetime: number]
+    | ['exhausted', 'operation' | 'pin' | 'number' | 'pin_lifetime']
+    | ['closed', string]
+    | ['missing'];
+  failAttempt: ['recorded', OperationRow] | ['missing'] | Replayed;
+  decideOperation:
+    | ['decided', OperationRow]
+    | ['decided_before', OperationRow]
+    | ['closed', string]
+    | ['user_not_active']
+    | ['device_not_active', string, string]
+    | ['missing']
+    | Replayed;
+  cancelOperation: ['cancelled' | 'ended', OperationRow] | ['missing'];
+  expireOperations: string[];
+  pollOperation:
+    | ['missing']
+    | ['pending']
+    | ['slow_down', number]
+    | ['ended', string, string]
+    | ['expired']
+    | ['busy']
+    | ['leased' | 'committed', ...Redeemer]
+    | ['delivered'];
+  commitRedemption: ['committed'] | ['lost'];
+  deliverRedemption: 0 | 1;
+  releaseRedemption: 0 | 1;
+  claimOutbox: [id: string, dueAt: string, expiresAt: string, rest: string, fence: number][];
+  settleOutbox: 0 | 1;
+  readBacklog: [number, string];
+  writeEvents: 1;
+  readUserEvents: string[];
+  useOnce: 0 | 1;
+  reserveCount: [0 | 1, number, string];
+  beginIdempotent: ['fresh'] | ['done', string] | ['busy'] | ['mismatch'];
+  finishIdempotent: 0 | 1;
+  abandonIdempotent: 0 | 1;
+  addKey: ['added'] | ['exists'];
+  destroyKey: 0 | 1;
+  writeArtifact: 1;
+  consumeArtifact: 0 | 1;
+  collectGarbage: number;
+}
+
+export type ScriptName = keyof Replies;
+
+export const numberOfKeys: Record<ScriptName, number> = {
+  claim: 1,
+  swapClaim: 1,
+  createUser: 3,
+  updateUser: 2,
+  changeUser: 2,
+  readPage: 2,
+  readDevice: 2,
+  readDevicesOf: 2,
+  saveDevice: 3,
+  activateDevice: 5,
+  changeDevice: 3,
+  startOperation: 4,
+  readOperation: 3,
+  readPending: 2,
+  readForDevice: 5,
+  bindTicket: 5,
+  reserveCode: 2,
+  reserveAttempt: 3,
+  failAttempt: 4,
+  decideOperation: 6,
+  cancelOperation: 2,
+  expireOperations: 2,
+  pollOperation: 2,
+  commitRedemption: 2,
+  deliverRedemption: 2,
+  releaseRedemption: 2,
+  claimOutbox: 4,
+  settleOutbox: 4,
+  readBacklog: 3,
+  writeEvents: 1,
+  readUserEvents: 2,
+  useOnce: 1,
+  reserveCount: 1,
+  beginIdempotent: 1,
+  finishIdempotent: 1,
+  abandonIdempotent: 1,
+  addKey: 2,
+  destroyKey: 2,
+  writeArtifact: 1,
+  consumeArtifact: 1,
+  collectGarbage: 2,
+};
+
+export interface Scripts {
+  /** One round trip, one slot. @throws StoreUnavailable */
+  run<N extends ScriptName>(name: N, keys: string[], args?: (string | number)[]): Promise<Replies[N]>;
+}
+
+/** Defines all scripts on the connection: sent whole once per connection, by their hash from then on. */
+export function createScripts(client: Redis | Cluster): Scripts {
+  const commands = client as unknown as Record<string, (...args: (string | number)[]) => Promise<never>>;
+  for (const [name, count] of Object.entries(numberOfKeys)) {
+    client.defineCommand(name, { numberOfKeys: count, lua: sourceOf(name) });
+  }
+  return {
+    run: (name, keys, args = []) => answered(commands[name]!(...keys, ...args)),
+  };
+}
+
+/** The script as it is sent: the names of keys, what it includes (each once), itself. */
+export function sourceOf(name: string): string {
+  const included = new Set<string>();
+  const put = (file: string): string =>
+    readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8').replace(
+      /^--- @include (\w+)\n/gm,
+      (_line, shared: string) => {
+        if (included.has(shared)) return '';
+        included.add(shared);
+        return put(`shared/${shared}`);
+      },
+    );
+  return namesInLua + put(name);
+}
+
+const namesInLua = `local NAME = { ${Object.entries(names)
+  .map(([name, text]) => `${name} = '${text}'`)
+  .join(', ')} }\n`;

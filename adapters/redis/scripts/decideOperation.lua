@@ -1,0 +1,45 @@
+--[[ decideOperation   pending -> approved | denied, once.
+  KEYS[1] root   KEYS[2] operation   KEYS[3] device   KEYS[4] user   KEYS[5] receipt   KEYS[6] evidence
+  ARGV[1] now, epoch ms   ARGV[2] operation id   ARGV[3] device id   ARGV[4] user id
+  ARGV[5] 'approved' | 'denied'   ARGV[6] decision, JSON   ARGV[7] '1' to clear the PIN's failures   ARGV[8] '1' the number's
+  ARGV[9] evidence, '' for none   ARGV[10] its retention, epoch ms   ARGV[11] receipt   ARGV[12] changes   ARGV[13] end reason or ''
+  returns { 'decided' | 'decided_before', { id, body, fields } } | { 'closed', state } | { 'user_not_active' }
+        | { 'device_not_active', state, lock reason or '' } | { 'missing' } | { 'repeated', outcome } | { 'message_reused' }
+  Repeated: 'repeated', by its receipt. ]]
+--- @include operations
+--- @include receipts
+--- @include changes
+local root, operation, device, now = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1])
+local id, outcome = ARGV[2], ARGV[5]
+local before = replayed(KEYS[5], ARGV[11], now)
+if before then return before end
+
+local state, kind, expiresAt, answerBy, owner, decision =
+  unpack(redis.call('HMGET', operation, 's', 'k', 'x', 'a', 'u', 'dc'))
+local deviceState, deviceOwner, lockReason = unpack(redis.call('HMGET', device, 's', 'u', 'lr'))
+if not state or kind == 'registration' or not deviceState then return { 'missing' } end
+if owner ~= ARGV[4] or deviceOwner ~= ARGV[4] then return { 'missing' } end
+if redis.call('HGET', KEYS[4], 's') ~= 'active' then return { 'user_not_active' } end
+if deviceState ~= 'active' then return { 'device_not_active', deviceState, lockReason or '' } end
+if decision then return { 'decided_before', readOperation(root, id) } end
+if state ~= 'pending' then return { 'closed', state } end
+if now >= tonumber(expiresAt) or (outcome == 'approved' and now >= tonumber(answerBy)) then
+  return { 'closed', 'expired' }
+end
+
+redis.call('HSET', operation, 'dc', ARGV[6], 'dd', ARGV[3])
+endOperation(root, id, outcome, now, ARGV[13] ~= '' and ARGV[13] or nil)
+redis.call('HSET', device, 'lu', ARGV[1])
+if ARGV[7] == '1' then
+  redis.call('HSET', device, 'fp', 0)
+  -- this try was counted before it was known to be right
+  if tonumber(redis.call('HGET', device, 'fl')) > 0 then redis.call('HINCRBY', device, 'fl', -1) end
+end
+if ARGV[8] == '1' then redis.call('HSET', device, 'fn', 0) end
+if ARGV[9] ~= '' then
+  redis.call('SET', KEYS[6], ARGV[9], 'PX', string.format('%.0f', math.max(tonumber(ARGV[10]) - now, 0) + 3600000))
+  redis.call('ZADD', root .. NAME.garbage, ARGV[10], 'v' .. id)
+end
+writeReceipt(KEYS[5], ARGV[11], now)
+writeChanges(root, ARGV[12])
+return { 'decided', readOperation(root, id) }

@@ -1,0 +1,47 @@
+--[[ pollOperation   the token call's one round trip: owner, pacing and state together.
+  KEYS[1] root   KEYS[2] operation
+  ARGV[1] now, epoch ms   ARGV[2] id   ARGV[3] client   ARGV[4] holder   ARGV[5] end of its lease, epoch ms
+  ARGV[6] tolerance, ms   ARGV[7] step, s   ARGV[8] longest interval, s
+  returns { 'missing' } | { 'pending' } | { 'slow_down', interval in s } | { 'ended', state, reason or '' } | { 'expired' } | { 'busy' }
+        | { 'leased' | 'committed', body, operation's fields, user's fields, device's fields } | { 'delivered' }
+  Repeated by the same holder: the same lease. ]]
+local root, operation, now, holder = KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[4]
+local state, client, interval, last, expiresAt, redemption, heldBy, heldUntil, replayUntil, user, device, reason =
+  unpack(redis.call('HMGET', operation, 's', 'c', 'i', 'l', 'x', 'rs', 'rh', 'ru', 'rp', 'u', 'dd', 'e'))
+if not state or client ~= ARGV[3] or not interval then return { 'missing' } end
+local late = now >= tonumber(expiresAt)
+
+if state == 'pending' then
+  if late then return { 'ended', 'expired', '' } end
+  interval = tonumber(interval)
+  if last and now - tonumber(last) < interval * 1000 - tonumber(ARGV[6]) then
+    interval = math.min(interval + tonumber(ARGV[7]), tonumber(ARGV[8]))
+    redis.call('HSET', operation, 'i', interval)
+    return { 'slow_down', interval }
+  end
+  redis.call('HSET', operation, 'l', ARGV[1])
+  return { 'pending' }
+end
+if state ~= 'approved' then return { 'ended', state, reason or '' } end
+
+local function give(result)
+  local body, userKey = redis.call('GET', root .. NAME.body .. ARGV[2]), root .. NAME.user .. user
+  local deviceFields = device and redis.call('HGETALL', root .. NAME.device .. device) or {}
+  return { result, body, redis.call('HGETALL', operation), redis.call('HGETALL', userKey), deviceFields }
+end
+
+if redemption == 'delivered' then return { 'delivered' } end
+if redemption == 'committed' and now >= tonumber(replayUntil) then return { 'delivered' } end
+local held = heldUntil and now < tonumber(heldUntil)
+if held and heldBy ~= holder then return { 'busy' } end
+if redemption == 'committed' then
+  redis.call('HSET', operation, 'rh', holder, 'ru', ARGV[5])
+  return give('committed')
+end
+if late and not held then
+  -- What was answered stays true: whoever had the lease commits nothing any more.
+  redis.call('HDEL', operation, 'rs', 'rh', 'ru')
+  return { 'expired' }
+end
+redis.call('HSET', operation, 'rs', 'leased', 'rh', holder, 'ru', ARGV[5])
+return give('leased')

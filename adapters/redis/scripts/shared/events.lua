@@ -1,0 +1,30 @@
+--[[ writeEvents(root, events, keepMs)
+  events: array of { JSON text, operation's key part or '', user's key part or '', at in epoch ms }
+
+  An event is stored once: with its operation if it has one, and then the user's list holds only where it lies,
+  "@<at> <index> <operation>". The operation's list is never shortened, so the index stays right. ]]
+local HOUR = 3600000
+
+local function noteEvent(list, garbage, member, text, at, keepMs)
+  redis.call('RPUSH', list, text)
+  redis.call('PEXPIRE', list, keepMs + HOUR)
+  redis.call('ZADD', garbage, 'NX', at + keepMs, member)
+end
+
+local function writeEvents(root, events, keepMs)
+  local garbage = root .. NAME.garbage
+  for _, event in ipairs(events) do
+    local text, operation, user, at = event[1], event[2], event[3], event[4]
+    if operation ~= '' then
+      local list = root .. NAME.eventsOfOperation .. operation
+      local index = redis.call('RPUSH', list, text) - 1
+      redis.call('PEXPIRE', list, keepMs + HOUR)
+      text = string.format('@%.0f %d %s', at, index, operation)
+    end
+    if user ~= '' then
+      noteEvent(root .. NAME.eventsOfUser .. user, garbage, 'n' .. user, text, at, keepMs)
+    elseif operation == '' then
+      noteEvent(root .. NAME.eventsOfNobody, garbage, 'p', text, at, keepMs)
+    end
+  end
+end

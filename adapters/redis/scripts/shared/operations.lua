@@ -1,0 +1,60 @@
+--- @include wake
+-- What scripts know of operations. `operation`: the hash's key. `now`: epoch ms, a number.
+
+-- An operation past its time is not pending, whether the sweep has written that or not.
+local function isPending(operation, now)
+  local state, expiresAt = unpack(redis.call('HMGET', operation, 's', 'x'))
+  return state == 'pending' and now < tonumber(expiresAt)
+end
+
+local function listOf(root, kind, user)
+  if kind == 'registration' then return root .. NAME.ticketsOf .. user end
+  return root .. NAME.pendingOf .. user
+end
+
+-- pending -> state, with indexes and wake-up. The caller has checked that it is pending.
+local function endOperation(root, id, state, finishedAt, reason)
+  local operation = root .. NAME.operation .. id
+  local kind, user = unpack(redis.call('HMGET', operation, 'k', 'u'))
+  redis.call('HSET', operation, 's', state, 'f', string.format('%.0f', finishedAt))
+  if reason then redis.call('HSET', operation, 'e', reason) end
+  redis.call('HINCRBY', operation, 'v', 1)
+  redis.call('LREM', listOf(root, kind, user), 1, id)
+  redis.call('ZREM', root .. NAME.due, id)
+  wake(root, id, state, user)
+end
+
+-- Ids in one of a user's lists that are pending at now, oldest first. Ids of records that are gone leave the list.
+local function pendingIn(root, list, now)
+  local ids = {}
+  for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do
+    local operation = root .. NAME.operation .. id
+    if redis.call('EXISTS', operation) == 0 then
+      redis.call('LREM', list, 1, id)
+    elseif isPending(operation, now) then
+      ids[#ids + 1] = id
+    end
+  end
+  return ids
+end
+
+-- Cancels a user's pending operations, tickets included; with deviceId only those that name the device.
+local function cancelPending(root, user, now, reason, deviceId)
+  local closed = {}
+  for _, name in ipairs({ NAME.pendingOf, NAME.ticketsOf }) do
+    for _, id in ipairs(pendingIn(root, root .. name .. user, now)) do
+      if not deviceId or redis.call('HGET', root .. NAME.operation .. id, 'd') == deviceId then
+        endOperation(root, id, 'cancelled', now, reason)
+        closed[#closed + 1] = id
+      end
+    end
+  end
+  return closed
+end
+
+-- A record as scripts give it back: id, body, fields.
+local function readOperation(root, id)
+  local fields = redis.call('HGETALL', root .. NAME.operation .. id)
+  if #fields == 0 then return false end
+  return { id, redis.call('GET', root .. NAME.body .. id), fields }
+end
