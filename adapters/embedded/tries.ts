@@ -10,7 +10,7 @@ export function reserveAttempt(tx: Tx, attempt: Attempt) {
   const { operationId, deviceId, jwsHash, now } = attempt;
   const operation = readOperation(tx.db, operationId);
   const device = readDevice(tx.db, deviceId);
-  if (!operation || !device) return { result: 'missing' as const };
+  if (!operation || device?.userId !== operation.userId) return { result: 'missing' as const };
   if (hasReserved(tx, operationId, jwsHash)) return counted('again', operation, device);
   const state = operation.state === 'pending' && now >= operation.answerBy ? 'expired' : stateAt(operation, now);
   if (state !== 'pending') return { result: 'closed' as const, state };
@@ -54,7 +54,7 @@ export function failAttempt(tx: Tx, failed: FailedAttempt) {
   if (replayed) return replayed;
   const found = readOperation(tx.db, failed.operationId);
   const device = readDevice(tx.db, failed.deviceId);
-  if (!found || !device) return { result: 'missing' as const };
+  if (!found || device?.userId !== found.userId) return { result: 'missing' as const };
   const ends = failed.failOperation && stateAt(found, now) === 'pending';
   const operation = ends ? endOperation(tx, found, 'failed', now, 'attempts') : found;
   if (failed.lockDevice) lock(tx, device, failed.lockDevice);

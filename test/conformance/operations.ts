@@ -302,6 +302,18 @@ export const operationStoreSuite: Suite = (name, open) => {
       expect(await at.store.operations.get(scene.operation.id)).toEqual(scene.operation);
     });
 
+    test('the device of somebody else spends no try of this operation, nor its own', async () => {
+      const scene = await asked(at.store);
+      const { device } = await asked(at.store);
+      const ofOther = { ...scene, device };
+      expect(await at.store.operations.reserveAttempt(attemptOf(ofOther))).toEqual({ result: 'missing' });
+      expect(await at.store.operations.failAttempt(failureOf(ofOther, { failOperation: true }))).toEqual({
+        result: 'missing',
+      });
+      expect(await at.store.operations.get(scene.operation.id)).toEqual(scene.operation);
+      expect(await at.store.devices.get(device.id)).toEqual(device);
+    });
+
     test('a failed try that is not the last leaves everything open', async () => {
       const scene = await asked(at.store);
       const event = anEvent(scene.operation, 'operation.attempt_failed', { operationId: scene.operation.id });
@@ -543,6 +555,19 @@ export const operationStoreSuite: Suite = (name, open) => {
         state: 'deactivated',
       });
       expect(await at.store.operations.get(scene.operation.id)).toEqual(scene.operation);
+    });
+
+    test('of several reasons the first is told: user, device, decided before, closed', async () => {
+      const { store } = at;
+      const scene = await asked(store);
+      const change = { from: ['active' as const], now: T0, events: [] };
+      await store.operations.decide(decideOf(scene));
+      const again = () => decideOf(scene, { now: scene.operation.expiresAt });
+      expect(await store.operations.decide(again())).toMatchObject({ result: 'decided_before' });
+      await store.devices.changeState({ ...change, id: scene.device.id, to: 'locked', reason: 'admin' });
+      expect(await store.operations.decide(again())).toMatchObject({ result: 'device_not_active' });
+      await store.users.changeState({ ...change, id: scene.user.id, to: 'locked', closePending: false });
+      expect(await store.operations.decide(again())).toEqual({ result: 'user_not_active' });
     });
 
     test('a device of somebody else, an operation of somebody else, and a ticket are missing', async () => {

@@ -184,7 +184,8 @@ export interface OperationStore {
   /**
    * pending -> approved | denied, once, with evidence, receipt, events and outbox, in one step that also re-reads user and
    * device. An operation past `answerBy` (approve) or `expiresAt` is `closed` with state `expired`.
-   * `decided_before`: somebody decided; the operation tells who and what.
+   * `decided_before`: somebody decided; the operation tells who and what. Where several things stand against it, the
+   * first of these is told: user, device, decided before, closed (device-protocol, section 4, "Server order").
    */
   decide(
     decide: Decide,
