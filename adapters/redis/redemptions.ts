@@ -47,7 +47,7 @@ export function createRedemptionCalls({ keys, scripts, changes }: Context): Rede
       }
     },
 
-    async commit({ operationId, holder, until, response, binding, replayUntil, events }) {
+    async commit({ operationId, holder, now, until, response, binding, replayUntil, events }) {
       const [result] = await scripts.run('commitRedemption', common(operationId), [
         holder,
         until,
@@ -55,6 +55,7 @@ export function createRedemptionCalls({ keys, scripts, changes }: Context): Rede
         binding,
         replayUntil,
         changes(events),
+        now,
       ]);
       return { result };
     },

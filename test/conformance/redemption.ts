@@ -215,6 +215,14 @@ export const redemptionSuite: Suite = (name, open) => {
       expect(await poll(other, { holder: 'next', now: over })).toMatchObject({ result: 'committed' });
     });
 
+    test('a lease that ended after the operation did commits nothing, whether or not anybody polled since', async () => {
+      const { operation } = await approved(at.store);
+      const leasedAt = operation.expiresAt - SECOND;
+      await poll(operation, { holder: 'holder-1', now: leasedAt });
+      const over = leasedAt + 5 * SECOND;
+      expect(await at.store.operations.commit(commitOf(operation, { now: over }))).toEqual({ result: 'lost' });
+    });
+
     test('nothing is committed without a lease', async () => {
       const { operation, user } = await approved(at.store);
       expect(await at.store.operations.commit(commitOf(operation))).toEqual({ result: 'lost' });

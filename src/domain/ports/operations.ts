@@ -228,7 +228,10 @@ export interface OperationStore {
   /** The token call's one round trip: owner, pacing and state together. One step; see {@link PollResult}. */
   poll(poll: Poll): Promise<PollResult>;
 
-  /** leased -> committed, if `holder` still has it. `lost`: another holder leased meanwhile; nothing may be answered. */
+  /**
+   * leased -> committed, if `holder` still has it. `lost`: another holder leased meanwhile, or lease and operation are
+   * both over, so that a poll may have been told `expired`; nothing may be answered.
+   */
   commit(commit: {
     operationId: string;
     holder: string;
