@@ -40,6 +40,8 @@ export interface SceneOptions {
   cap?: OperationsOptions['cap'];
   /** Of a scene whose store was closed: the server starts again on the same file. */
   place?: Place;
+  /** Instead of a new embedded one; closed with the scene. */
+  store?: Store;
   /** Begin without keys, as the very first start does. */
   makesKeys?: boolean;
 }
@@ -56,7 +58,7 @@ export type Scene = Awaited<ReturnType<typeof openScene>>;
 export async function openScene({ applications = [anApplication()], cap, ...options }: SceneOptions = {}) {
   const place = options.place ?? (await newPlace());
   const { folder, clock } = place;
-  const store: Store = await openEmbeddedStore({ file: join(folder.path, 'assent.db') });
+  const store: Store = options.store ?? (await openEmbeddedStore({ file: join(folder.path, 'assent.db') }));
   const secrets = createSecrets(place.masterKey);
   const common = { store, clock: clock.now, secrets, applications: createApplications(applications) };
   if (!options.makesKeys && !options.place) await addKeysMadeBefore(store, clock.now());
