@@ -1,6 +1,7 @@
-import { closeSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type Db, isBusy, openDb } from './db.ts';
+import { makeFile } from './place.ts';
 import { StoreRefused } from './refused.ts';
 
 /** Held for as long as this process may write. */
@@ -16,8 +17,8 @@ export interface Ownership {
  * @throws StoreRefused in one sentence that names the owner
  */
 export function takeOwnership(file: string): Ownership {
-  const path = `${file}.lock`;
-  closeSync(openSync(path, 'a', 0o600));
+  const path = lockPath(file);
+  makeFile(path);
   const db = openDb(path, { readOnly: false });
   try {
     signIn(db);
@@ -29,6 +30,24 @@ export function takeOwnership(file: string): Ownership {
     throw new StoreRefused(`The store ${file} is in use by ${owner ?? 'another process'}.`, { cause: error });
   }
   return { release: () => db.close() };
+}
+
+const lockPath = (file: string) => `${file}.lock`;
+
+/** The process that has the store, for whoever only wants to know; undefined where none has. */
+export function ownerOf(file: string): string | undefined {
+  const path = lockPath(file);
+  if (!existsSync(path)) return undefined;
+  const db = openDb(path, { readOnly: false });
+  try {
+    db.exec('BEGIN IMMEDIATE; ROLLBACK');
+    return undefined;
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    return ownerIn(db) ?? 'another process';
+  } finally {
+    db.close();
+  }
 }
 
 /** Readers see the owner while the write lock is held: this needs a rollback journal, not a log. */

@@ -159,9 +159,13 @@ export function migrate(db: Db): void {
   });
 }
 
+export function isOurs(db: Db): boolean {
+  return Number(readSetting(db, 'application_id')) === APPLICATION_ID;
+}
+
 function refuseOthersFile(db: Db, version: number): void {
+  if (isOurs(db)) return;
   const application = Number(readSetting(db, 'application_id'));
-  if (application === APPLICATION_ID) return;
   const isEmpty = db.get('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
   if (!isEmpty || application !== 0 || version !== 0) {
     throw new StoreRefused('The file is a database of another program.');

@@ -1,0 +1,113 @@
+/** `assent device …`: the software authenticator. */
+import type { ChallengeView, Device, InboxEvent } from '../device-sdk/index.ts';
+import { approve, type Given, type Reason } from './answer.ts';
+import { type DeviceOption, type EnrollOptions, enroll, openEnrolled } from './device.ts';
+import { pendingRequests, requestToAnswer, summary, unlessClosed } from './inbox.ts';
+import { requestDocument, requestLines } from './request-view.ts';
+import type { Run } from './run.ts';
+import { duration, fields, plain, table } from './text.ts';
+
+type Common = DeviceOption & { json?: boolean };
+
+export async function enrollCommand({ terminal, result }: Run, address: string | undefined, options: EnrollOptions) {
+  const { device, file, replaced } = await enroll(address, options, terminal);
+  const { deviceId, display, issuer } = device;
+  result({ device_id: deviceId, issuer, user: display.masked_user, application: display.application, file, replaced }, [
+    `This computer is now a device of ${plain(display.masked_user)} at ${plain(display.issuer)}.`,
+    ...fields({ device: deviceId, keys: file, 'in place of': replaced }),
+    'Answer requests with: assent device approve',
+  ]);
+}
+
+export async function statusCommand({ terminal, result }: Run, options: Common) {
+  const enrolled = await openEnrolled(options, terminal);
+  const { device } = await enrolled.status();
+  const { issuer, display } = enrolled;
+  const { id, state, reason, methods, name } = device;
+  const shown = { device: id, name, state, reason, methods: methods.join(', '), user: display.masked_user, issuer };
+  result({ device_id: id, name, state, reason, methods, user: display.masked_user, issuer }, fields(shown, ''));
+}
+
+export async function inboxCommand({ terminal, result }: Run, options: Common) {
+  const views = await pendingRequests(await openEnrolled(options, terminal));
+  const now = Date.now() / 1000;
+  const rows = views.map((view) => ({
+    request: view.op,
+    left: duration(view.expiresAt - now),
+    'who asks, for what': summary(view),
+  }));
+  result({ operations: views.map(requestDocument) }, rows.length === 0 ? ['Nothing to answer.'] : table(rows));
+}
+
+interface AnswerOptions extends Common {
+  wait?: number;
+}
+
+export async function approveCommand(run: Run, op: string | undefined, options: AnswerOptions & Given) {
+  const { device, view } = await shown(run, op, options);
+  const { state, postContext } = await approve(device, view, options, run.terminal);
+  run.result({ op: view.op, state, post_context: postContext }, [
+    `Approved. ${plain(view.client.name)} now sees that it is you.`,
+    ...(postContext ? [plain(postContext.title ?? ''), plain(postContext.text)].filter(Boolean) : []),
+  ]);
+}
+
+export async function denyCommand(run: Run, op: string | undefined, options: AnswerOptions & { reason?: Reason }) {
+  const { device, view } = await shown(run, op, options);
+  const { reason } = options;
+  const { state } = await device.decide(view, { decision: 'deny', reason });
+  const seen = reason === 'not_me' ? 'that you did not start this' : 'that you refused';
+  run.result({ op: view.op, state, reason }, [`Denied. ${plain(view.client.name)} now sees ${seen}.`]);
+}
+
+/** Nothing is answered before it was shown. */
+async function shown(
+  { terminal, json }: Run,
+  op: string | undefined,
+  options: AnswerOptions,
+): Promise<{ device: Device; view: ChallengeView }> {
+  const device = await openEnrolled(options, terminal);
+  const waitSeconds = options.wait ?? (json ? 0 : 60);
+  const view = await requestToAnswer(device, { op, waitSeconds, quiet: json }, terminal);
+  if (!json) for (const line of requestLines(view)) terminal.print(line);
+  return { device, view };
+}
+
+/** Every request and what becomes of it, until Ctrl+C or for `--wait` seconds. */
+export async function watchCommand({ terminal, json, line }: Run, options: AnswerOptions) {
+  const device = await openEnrolled(options, terminal);
+  const over = new AbortController();
+  const timer = options.wait === undefined ? undefined : setTimeout(() => over.abort(), options.wait * 1000);
+  const stop = () => over.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const told = new Set<string>();
+  const tell = async (op: string) => {
+    if (told.has(op)) return;
+    told.add(op);
+    const view = await device.present(op).catch(unlessClosed);
+    if (!view) return;
+    const answer = `  Answer: assent device approve ${op}   or   assent device deny ${op}`;
+    line({ event: 'operation', ...requestDocument(view) }, [...requestLines(view), answer]);
+  };
+  const onEvent = async (event: InboxEvent) => {
+    if (event.event === 'inbox') for (const { op } of event.operations) await tell(op);
+    else if (event.event === 'operation') await tell(event.op);
+    else if (event.event === 'closed') line({ ...event }, [`Request ${event.op} is closed: ${event.state}.`]);
+    else line({ ...event }, [`This device is ${event.state}.`]);
+  };
+  if (!json) terminal.say(`Watching for ${plain(device.display.masked_user)}. Stop with Ctrl+C.`);
+  try {
+    await device.events(onEvent, { signal: over.signal });
+  } finally {
+    clearTimeout(timer);
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+export async function unenrollCommand({ terminal, result }: Run, options: Common) {
+  const device = await openEnrolled(options, terminal);
+  await device.unenroll();
+  result({ device_id: device.deviceId, state: 'deactivated' }, [
+    `Device ${device.deviceId} is no longer enrolled. Its keys are erased.`,
+  ]);
+}

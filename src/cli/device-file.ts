@@ -1,0 +1,80 @@
+/**
+ * Keys of the software authenticator: one file for each device, readable by its owner only. It is as secret as a
+ * password; the PIN's key rests on it masked (device-protocol, section 5).
+ */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { DeviceStorage, Slot, StoredRecords } from '../device-sdk/index.ts';
+import { usage } from './errors.ts';
+import type { Environment } from './settings.ts';
+
+type Records = { v: 1 } & Partial<StoredRecords>;
+
+/** @throws CliError device_name_invalid */
+export function deviceFile(name: string, env: Environment): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
+    const advice = 'Letters, digits, dot, underscore and hyphen are possible, at most 64.';
+    throw usage('device_name_invalid', `"${name}" cannot be the name of a device.`, { advice });
+  }
+  return join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'assent', `${name}.json`);
+}
+
+/** The SDK's storage in one JSON file. @throws CliError device_file_unusable, from every method */
+export function fileStorage(file: string): DeviceStorage {
+  const change = async (members: Partial<StoredRecords>) => {
+    const records: Records = { ...(await read(file)), ...members, v: 1 };
+    const isEmpty = !records.device && !records.enrolling;
+    await (isEmpty ? rm(file, { force: true }) : replace(file, `${JSON.stringify(records, null, 2)}\n`)).catch(
+      unusable,
+    );
+  };
+  const unusable = (cause: unknown): never => {
+    const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw usage('device_file_unusable', `${file} cannot be written (${why}).`, {
+      advice: 'What it held is unchanged.',
+    });
+  };
+  return {
+    exportable: true,
+    load: async <S extends Slot>(slot: S) => (await read(file))[slot] as StoredRecords[S] | undefined,
+    save: (slot, record) => change({ [slot]: record }),
+    erase: (slot) => change({ [slot]: undefined }),
+  };
+}
+
+async function read(file: string): Promise<Records> {
+  try {
+    const records = JSON.parse(await readFile(file, 'utf8')) as Records;
+    if (records?.v === 1) return records;
+    throw new Error('made by another version');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { v: 1 };
+    const advice = 'It was left as it is. Move it away and enroll again, or name another one with --device.';
+    throw usage('device_file_unusable', `${file} cannot be used (${code ?? message}).`, { advice });
+  }
+}
+
+/** Whole or not at all, and on the disk when it resolves. */
+async function replace(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const draft = `${file}.${randomBytes(6).toString('hex')}`;
+  try {
+    await synced(await open(draft, 'wx', 0o600), (handle) => handle.writeFile(text));
+    await rename(draft, file);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  await synced(await open(dirname(file), 'r'), async () => undefined);
+}
+
+async function synced(handle: FileHandle, work: (handle: FileHandle) => Promise<unknown>): Promise<void> {
+  try {
+    await work(handle);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,135 @@
+/** The software authenticator: an enrolled device of this computer, and how to get one. */
+import { hostname, release, type } from 'node:os';
+import {
+  beginEnrollment,
+  codeOf,
+  type Device,
+  type DeviceStorage,
+  type Enrollment,
+  memoryStorage,
+  openDevice,
+  resumeEnrollment,
+} from '../device-sdk/index.ts';
+import { deviceFile, fileStorage } from './device-file.ts';
+import { enrollmentSource } from './enrollment-source.ts';
+import { usage } from './errors.ts';
+import { explain } from './explain.ts';
+import { authenticatorOf } from './settings.ts';
+import type { Terminal } from './terminal.ts';
+import { plain } from './text.ts';
+
+export interface DeviceOption {
+  device: string;
+}
+
+export interface EnrollOptions extends DeviceOption {
+  pin?: string;
+  user?: string;
+  authenticator?: string;
+  replace?: boolean;
+}
+
+export interface Enrolled {
+  device: Device;
+  file: string;
+  /** What stood in the file before, and stands for nobody any longer. */
+  replaced?: string;
+}
+
+/** @throws CliError not_enrolled */
+export async function openEnrolled(options: DeviceOption, terminal: Terminal): Promise<Device> {
+  const file = deviceFile(options.device, terminal.env);
+  const device = await openDevice(fileStorage(file));
+  if (device) return device;
+  const advice =
+    'Enroll one: assent device enroll <link>, with a link from `assent ticket <user>`, or in development http://localhost:3000/demo/enroll?user=alice';
+  throw usage('not_enrolled', `There is no device in ${file}.`, { advice });
+}
+
+/** @param address undefined: go on with an enrollment that was interrupted */
+export async function enroll(
+  address: string | undefined,
+  options: EnrollOptions,
+  terminal: Terminal,
+): Promise<Enrolled> {
+  const file = deviceFile(options.device, terminal.env);
+  const storage = fileStorage(file);
+  if (address === undefined) return { device: await resumeEnrollment(storage), file };
+  const former = await formerDevice(storage);
+  const source = await enrollmentSource(address, {
+    user: options.user,
+    authenticator: () => authenticatorOf(options.authenticator, terminal.env),
+  });
+  const enrollment = await beginEnrollment(storage, source);
+  if (former) await refuseToForget(former, { enrollment, options, storage, file });
+  const pin = await newPin(enrollment, options, terminal);
+  const device = await finish(enrollment, pin);
+  if (!former) return { device, file };
+  // it has no keys any longer, so it must not look like a device that could be reached
+  await former.unenroll().catch(() => undefined);
+  return { device, file, replaced: former.deviceId };
+}
+
+/** On a copy of its keys, so that its end does not touch the file, which is the new one's by then. */
+async function formerDevice(storage: DeviceStorage): Promise<Device | undefined> {
+  const stored = await storage.load('device');
+  if (!stored) return undefined;
+  const copy = memoryStorage({ exportable: true });
+  await copy.save('device', stored);
+  return openDevice(copy).catch(unlessKeysLost);
+}
+
+/** A device of somebody else that works is not given up without being told to. */
+async function refuseToForget(
+  former: Device,
+  {
+    enrollment,
+    options,
+    storage,
+    file,
+  }: { enrollment: Enrollment; options: EnrollOptions; storage: DeviceStorage; file: string },
+): Promise<void> {
+  const { issuer, masked_user: user } = enrollment.display;
+  if (options.replace || (former.display.issuer === issuer && former.display.masked_user === user)) return;
+  const isUsable = await former.status().then(
+    ({ device }) => device.state === 'active',
+    (error: unknown) => codeOf(error) !== 'device_refused',
+  );
+  if (!isUsable) return;
+  await storage.erase('enrolling');
+  const holder = `${plain(former.display.masked_user)} at ${plain(former.display.issuer)}`;
+  throw usage('already_enrolled', `${file} holds a device of ${holder}.`, {
+    advice: 'It was kept. Name another one with --device NAME, or give it up with --replace; either needs a new link.',
+  });
+}
+
+async function newPin({ policy }: Enrollment, { pin }: EnrollOptions, terminal: Terminal): Promise<string | undefined> {
+  if (!policy.methods.includes('pin')) return undefined;
+  if (pin !== undefined) return pin;
+  if (!terminal.interactive) {
+    const advice = `Add --pin with at least ${policy.pin_length} digits. The link can still be used.`;
+    throw usage('pin_required', 'A PIN is needed, and there is nobody to ask.', { advice });
+  }
+  for (;;) {
+    const first = await terminal.askHidden(`Choose a PIN of at least ${policy.pin_length} digits: `);
+    const second = await terminal.askHidden('The same PIN again: ');
+    if (first === second) return first;
+    terminal.say('The two are not the same. Once more.');
+  }
+}
+
+async function finish(enrollment: Enrollment, pin: string | undefined): Promise<Device> {
+  const info = { name: `assent on ${hostname()}`.slice(0, 64), os: `${type()} ${release()}`.slice(0, 64) };
+  try {
+    return await enrollment.finish({ device: info, pin });
+  } catch (error) {
+    if (codeOf(error) !== 'network') throw error;
+    const advice = 'The keys are kept. Go on with: assent device enroll (without an address)';
+    throw usage('network', 'The server went away in the middle of it.', { advice, cause: explain(error) });
+  }
+}
+
+function unlessKeysLost(error: unknown): undefined {
+  if (codeOf(error) === 'keys_lost') return undefined;
+  throw error;
+}

@@ -1,0 +1,204 @@
+/** Names, arguments and options of every command. What a command does lies in its own file, loaded when it runs. */
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { reasons } from './answer.ts';
+import { createRun, type Run } from './run.ts';
+import type { Terminal } from './terminal.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: commander hands over whatever was declared beside the action
+type Action = (run: Run, ...given: any[]) => Promise<void>;
+
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('assent')
+    .description('CIBA authorization server with the approval side included.')
+    .usage('<command> [options]')
+    .exitOverride()
+    // main.ts says what went wrong, in the words of every other failure
+    .configureOutput({ outputError: () => {}, writeErr: (text) => terminal.say(text.trimEnd()) })
+    .addHelpText(
+      'after',
+      '\nEvery command takes --json. Exit status: 0 done, 1 the answer was no, 2 could not be done.',
+    );
+  const does = (command: Command, load: () => Promise<Action>) =>
+    command.option('--json', 'print JSON').action(async (...given: unknown[]) => {
+      const { json = false } = command.opts<{ json?: boolean }>();
+      given.pop(); // the command itself
+      await (await load())(createRun(terminal, json), ...given);
+    });
+  addServer(program, does);
+  addPeople(program, does);
+  addDevice(program, does);
+  addCiba(program, does);
+  return program;
+}
+
+type Does = (command: Command, load: () => Promise<Action>) => Command;
+
+function addServer(program: Command, does: Does): void {
+  program.commandsGroup('The server:');
+  const load = () => import('./operator-commands.ts');
+  const config = new Option('--config <file>', 'configuration file').env('ASSENT_CONFIG');
+
+  does(
+    program.command('serve').description('run the server').addOption(config),
+    async () => (await load()).serveCommand,
+  );
+  const init = program
+    .command('init')
+    .description('write a configuration for production, with keys of its own')
+    .argument('[folder]', 'where to', '.')
+    .option('--issuer <url>', 'https address of the server', 'https://login.example.com')
+    .option('--authenticator-origin <url>', 'https origin of the authenticator', 'https://approve.example.com');
+  does(init, async () => (await load()).initCommand);
+
+  const settings = program.command('config').description('the configuration');
+  does(
+    settings.command('check').description('hold it against the schema; all problems at once').argument('[file]'),
+    async () => (await load()).checkConfigCommand,
+  );
+  does(settings.command('docs').description('print the reference of all settings'), async () => {
+    const { configDocsCommand } = await load();
+    return configDocsCommand;
+  });
+  const store = program.command('store').description('the store');
+  does(
+    store.command('check').description('settings, integrity, schema, owner').addOption(config),
+    async () => (await load()).checkStoreCommand,
+  );
+  const client = program.command('client').description('OAuth clients');
+  does(
+    client.command('list').description('those of the configuration, without secrets').addOption(config),
+    async () => (await load()).listClientsCommand,
+  );
+}
+
+const states = [
+  ['lock', 'refuse everything until it is unlocked'],
+  ['unlock', 'let it work as before'],
+  ['deactivate', 'end it for good'],
+] as const;
+
+function withManagement(command: Command): Command {
+  return command
+    .addOption(new Option('--management-url <url>', 'management API').env('ASSENT_MANAGEMENT_URL'))
+    .addOption(new Option('--key <key>', 'API key (ASSENT_MANAGEMENT_KEY)'));
+}
+
+function addPeople(program: Command, does: Does): void {
+  program.commandsGroup('People (management API):');
+  const load = () => import('./people-commands.ts');
+  const user = program.command('user').description('people in the identity store');
+  const create = user
+    .command('create')
+    .description('add a person')
+    .argument('<username>')
+    .option('--name <name>')
+    .option('--email <address>')
+    .option('--phone <number>', 'with country code')
+    .option('--external-ref <id>', 'your own identifier')
+    .option('--language <tag>')
+    .option('--attribute <name=value...>');
+  does(withManagement(create), async () => (await load()).createUserCommand);
+  const show = user.command('show').description('a person and their devices').argument('<user>');
+  does(withManagement(show), async () => (await load()).showUserCommand);
+  const list = user.command('list').description('everybody');
+  does(withManagement(list), async () => (await load()).listUsersCommand);
+  for (const [change, description] of states) {
+    const command = user.command(change).description(description).argument('<user>');
+    if (change === 'deactivate') command.option('--yes', 'do not ask');
+    does(withManagement(command), async () => {
+      const { changeUserCommand } = await load();
+      return (run, named, options) => changeUserCommand(run, change, named, options);
+    });
+  }
+  const ticket = program
+    .command('ticket')
+    .description('a link, a code and a QR that enroll a device')
+    .argument('<user>')
+    .option('--application <id>', 'default: the first active one')
+    .option('--ttl <seconds>', 'how long it can be used', seconds);
+  does(withManagement(ticket), async () => (await load()).ticketCommand);
+}
+
+function addDevice(program: Command, does: Does): void {
+  program.commandsGroup('Approving:');
+  const device = program.command('device').description('a software authenticator on this computer; and all devices');
+  device.commandsGroup('This computer as an authenticator:');
+  const load = () => import('./device-commands.ts');
+  const here = (name: string, description: string) =>
+    device.command(name).description(description).option('--device <name>', 'which one of this computer', 'default');
+  const wait = new Option('--wait <seconds>', 'for a request, where none is there').argParser(seconds);
+  const pin = new Option('--pin <digits>', 'asked for where it is not given');
+
+  const enroll = here('enroll', 'make this computer a device of a person')
+    .argument('[address]', 'link, address that leads to one, or activation code; none: go on where it was interrupted')
+    .addOption(pin)
+    .option('--user <user>', 'with an activation code: whose it is')
+    .option('--authenticator <url>', 'with an activation code: where')
+    .option('--replace', "give up another person's device in its place");
+  does(enroll, async () => (await load()).enrollCommand);
+  does(here('inbox', 'requests that wait for an answer'), async () => (await load()).inboxCommand);
+  const approve = here('approve', 'show a request and approve it')
+    .argument('[request]', 'the only one, or the next')
+    .addOption(pin)
+    .option('--match <number>', 'the number that is shown there')
+    .addOption(wait);
+  does(approve, async () => (await load()).approveCommand);
+  const deny = here('deny', 'show a request and deny it')
+    .argument('[request]', 'the only one, or the next')
+    .addOption(new Option('--reason <reason>').choices(reasons))
+    .addOption(wait);
+  does(deny, async () => (await load()).denyCommand);
+  const watch = here('watch', 'show requests as they come').option('--wait <seconds>', 'then stop', seconds);
+  does(watch, async () => (await load()).watchCommand);
+  does(here('status', 'how the server sees it'), async () => (await load()).statusCommand);
+  does(here('unenroll', 'end it, and erase its keys'), async () => (await load()).unenrollCommand);
+
+  device.commandsGroup("Everybody's devices (management API):");
+  const people = () => import('./people-commands.ts');
+  const list = device.command('list').description('all, or those of a user').argument('[user]');
+  does(withManagement(list), async () => (await people()).listDevicesCommand);
+  for (const [change, description] of states) {
+    const command = device.command(change).description(description).argument('<device-id>');
+    if (change === 'deactivate') command.option('--yes', 'do not ask');
+    does(withManagement(command), async () => {
+      const { changeDeviceCommand } = await people();
+      return (run, id, options) => changeDeviceCommand(run, change, id, options);
+    });
+  }
+}
+
+function addCiba(program: Command, does: Does): void {
+  program.commandsGroup('Asking:');
+  const ciba = program.command('ciba').description('ask for an approval as a client does');
+  const load = () => import('./ciba-commands.ts');
+  const asClient = (name: string, description: string) =>
+    ciba
+      .command(name)
+      .description(description)
+      .requiredOption('--client <id>', 'client_id')
+      .option('--secret <secret>', 'ASSENT_CLIENT_SECRET, or of the development configuration')
+      .addOption(new Option('--issuer <url>', 'default: http://localhost:3000'));
+  const asking = (command: Command) =>
+    command
+      .requiredOption('--hint <hint>', 'user name, e-mail, phone … (login_hint)')
+      .option('--text <text>', 'what the person reads (binding_message)')
+      .option('--scope <scopes>', 'what is asked for', 'openid profile email')
+      .option('--acr <values>', 'acr_values')
+      .option('--expiry <seconds>', 'requested_expiry', seconds);
+  const waiting = (command: Command) =>
+    command
+      .option('--wait <seconds>', 'for the answer', seconds)
+      .option('--show-tokens', 'print the tokens themselves');
+
+  does(asking(asClient('start', 'start a request and return')), async () => (await load()).startCommand);
+  const poll = waiting(asClient('poll', 'wait for the answer to a request'))
+    .addArgument(new Argument('<auth_req_id>'))
+    .option('--interval <seconds>', 'between two polls', seconds);
+  does(poll, async () => (await load()).pollCommand);
+  does(waiting(asking(asClient('login', 'start, wait, print who it is'))), async () => (await load()).loginCommand);
+}
+
+function seconds(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number of seconds.');
+}

@@ -1,0 +1,48 @@
+/** A request as the person sees it before answering: who, what, the text of the client marked as theirs, the number. */
+import type { ChallengeView } from '../device-sdk/index.ts';
+import { duration, plain } from './text.ts';
+
+const purposes: Record<string, string> = {
+  authentication: 'asks to sign you in.',
+  authorization: 'asks you to approve this.',
+  signature: 'asks you to sign this.',
+};
+
+export function requestLines(view: ChallengeView): string[] {
+  const { client, bindingMessage, context, transaction, origin, match } = view;
+  const reported = [origin?.place, origin?.browser, origin?.os, origin?.ip].filter((part) => part !== undefined);
+  return [
+    '',
+    `  ${plain(client.name)} ${purposes[view.purpose] ?? 'asks you to approve this.'}`,
+    `  Registered as ${plain(client.id)}.`,
+    ...(bindingMessage === undefined ? [] : ['', `  It says:   ${quoted(bindingMessage)}`]),
+    ...(context === undefined ? [] : ['', ...context.text.split('\n').map((line) => `  │ ${plain(line)}`)]),
+    ...Object.entries(transaction ?? {}).map(([name, value]) => `  ${plain(name)}: ${plain(String(value))}`),
+    ...(reported.length === 0 ? [] : [`  Reported by the service: ${plain(reported.join(', '))}`]),
+    ...(match.options ? ['', `  Numbers:   ${match.options.map(plain).join('   ')}`] : []),
+    '',
+    `  Request ${view.op}, ${duration(view.expiresAt - Date.now() / 1000)} left`,
+    '',
+  ];
+}
+
+export function requestDocument(view: ChallengeView) {
+  const { op, kind, purpose, client, bindingMessage, context, transaction, origin, match, methods } = view;
+  return {
+    op,
+    kind,
+    purpose,
+    client,
+    binding_message: bindingMessage,
+    context,
+    transaction,
+    origin,
+    match,
+    methods,
+    expires_at: new Date(view.expiresAt * 1000).toISOString(),
+  };
+}
+
+export function quoted(text: string): string {
+  return `“${plain(text)}”`;
+}
