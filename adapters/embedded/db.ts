@@ -64,6 +64,7 @@ export interface Connection {
  */
 export function createConnection(open: () => Db, onReopen: (db: Db) => void = () => {}): Connection {
   let db: Db | undefined = open();
+  let isClosed = false;
 
   const reopened = (): Db => {
     const fresh = open();
@@ -87,6 +88,7 @@ export function createConnection(open: () => Db, onReopen: (db: Db) => void = ()
 
   return {
     use(work) {
+      if (isClosed) throw new StoreUnavailable('the store is closed');
       db ??= reopened();
       try {
         return work(db);
@@ -95,7 +97,10 @@ export function createConnection(open: () => Db, onReopen: (db: Db) => void = ()
         throw error;
       }
     },
-    close: drop,
+    close() {
+      isClosed = true;
+      drop();
+    },
   };
 }
 

@@ -25,6 +25,18 @@ export function preparePlace(file: string, statfs: (path: string) => { type: num
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const name = process.platform === 'linux' ? networkFileSystems[statfs(folder).type >>> 0] : undefined;
   if (name) throw new StoreRefused(`${folder} is on a network file system (${name}); the store needs a local disk.`);
-  closeSync(openSync(file, 'a', 0o600));
+  makeFile(file);
   chmodSync(file, 0o600);
+}
+
+/**
+ * A file for this user only, where there is none. One that is there is not even opened: closing it would drop every lock
+ * that this process holds on it (fcntl(2), "Record locks").
+ */
+export function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
