@@ -161,56 +161,60 @@ describe('starting an operation', () => {
   });
 });
 
-describe('the cap of pending operations (ruling 12)', () => {
-  const replacing = sceneForEach();
-  const refusing = sceneForEach({ cap: { perClient: 2, policy: 'refuse', perUser: 3 } });
-  const free = sceneForEach({ cap: { perClient: 0, policy: 'refuse', perUser: 0 } });
+describe('the cap of pending operations (ruling 12): one, replaced', () => {
+  const scene = sceneForEach();
 
   test('by default a new operation of the same client takes the place of the old one', async () => {
-    const { user, operation } = await asked(replacing);
-    const other = await replacing.operations.start(startOf(user, { clientId: 'demo-tv' }));
-    const second = await replacing.operations.start(startOf(user));
+    const { user, operation } = await asked(scene);
+    const other = await scene.operations.start(startOf(user, { clientId: 'demo-tv' }));
+    const second = await scene.operations.start(startOf(user));
     expect(second.superseded).toEqual([operation.id]);
-    expect(await replacing.operations.get(operation.id)).toMatchObject({ state: 'cancelled', endReason: 'superseded' });
-    expect(await replacing.operations.get(other.operation.id)).toMatchObject({ state: 'pending' });
-    const types = (await replacing.store.events.ofOperation(operation.id)).map(({ type }) => type);
+    expect(await scene.operations.get(operation.id)).toMatchObject({ state: 'cancelled', endReason: 'superseded' });
+    expect(await scene.operations.get(other.operation.id)).toMatchObject({ state: 'pending' });
+    const types = (await scene.store.events.ofOperation(operation.id)).map(({ type }) => type);
     expect(types).toEqual(['operation.started', 'operation.superseded']);
   });
+});
+
+describe('the cap of pending operations (ruling 12): two, then refused', () => {
+  const scene = sceneForEach({ cap: { perClient: 2, policy: 'refuse', perUser: 3 } });
 
   test('or it is refused until one of them has ended', async () => {
-    const { user, operation } = await asked(refusing);
-    await refusing.operations.start(startOf(user));
-    await expect(refusing.operations.start(startOf(user))).rejects.toMatchObject({
+    const { user, operation } = await asked(scene);
+    await scene.operations.start(startOf(user));
+    await expect(scene.operations.start(startOf(user))).rejects.toMatchObject({
       code: 'too_many_pending',
       members: { retry_after: expect.any(Number) },
     });
-    await refusing.operations.cancel({ operationId: operation.id, clientId: operation.clientId, by });
-    await refusing.operations.start(startOf(user));
+    await scene.operations.cancel({ operationId: operation.id, clientId: operation.clientId, by });
+    await scene.operations.start(startOf(user));
   });
 
   test('all clients together have a limit of their own', async () => {
-    const { user } = await asked(refusing);
-    await refusing.operations.start(startOf(user, { clientId: 'demo-tv' }));
-    await refusing.operations.start(startOf(user, { clientId: 'demo-agent' }));
-    expect(await codeOf(refusing.operations.start(startOf(user, { clientId: 'demo-backend' })))).toBe(
-      'too_many_pending',
-    );
-    refusing.clock.advance(300);
-    await refusing.operations.start(startOf(user, { clientId: 'demo-backend' }));
-  });
-
-  test('zero means any number', async () => {
-    const { user } = await asked(free);
-    for (let i = 0; i < 20; i++) await free.operations.start(startOf(user));
-    expect(await free.store.operations.pendingOf(user.id, free.clock.now())).toHaveLength(21);
+    const { user } = await asked(scene);
+    await scene.operations.start(startOf(user, { clientId: 'demo-tv' }));
+    await scene.operations.start(startOf(user, { clientId: 'demo-agent' }));
+    expect(await codeOf(scene.operations.start(startOf(user, { clientId: 'demo-backend' })))).toBe('too_many_pending');
+    scene.clock.advance(300);
+    await scene.operations.start(startOf(user, { clientId: 'demo-backend' }));
   });
 
   test('tickets are not counted', async () => {
-    const { user } = await asked(refusing);
+    const { user } = await asked(scene);
     for (let i = 0; i < 5; i++) {
-      await refusing.tickets.create({ userId: user.id, applicationId: 'assent-web' }, by);
+      await scene.tickets.create({ userId: user.id, applicationId: 'assent-web' }, by);
     }
-    await refusing.operations.start(startOf(user));
+    await scene.operations.start(startOf(user));
+  });
+});
+
+describe('the cap of pending operations (ruling 12): none', () => {
+  const scene = sceneForEach({ cap: { perClient: 0, policy: 'refuse', perUser: 0 } });
+
+  test('zero means any number', async () => {
+    const { user } = await asked(scene);
+    for (let i = 0; i < 20; i++) await scene.operations.start(startOf(user));
+    expect(await scene.store.operations.pendingOf(user.id, scene.clock.now())).toHaveLength(21);
   });
 });
 
