@@ -193,7 +193,10 @@ async function createDomain(config: Config, { store, masterKey, clock }: ServerD
     applications,
     options: { leaseMs: config.redemption.leaseMs, pacing: config.pacing },
   });
-  await seedUsers(users, config.seed.users);
+  await seedUsers(
+    users,
+    config.seed.users.map(({ external_ref: externalRef, ...user }) => ({ ...user, externalRef })),
+  );
   return {
     secrets,
     applications,
