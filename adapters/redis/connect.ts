@@ -121,15 +121,17 @@ function credentialsOf({ username, password }: RedisUrl): RedisOptions {
 
 /**
  * ioredis connects to a node with its first command and refuses the others meanwhile; so connect as soon as the node is
- * known. When a node is lost, ask soon who serves its slots; not at once, for it may be lost again and again.
+ * known, but not before its own ready check, which it would refuse just the same. When a node is lost, ask soon who
+ * serves its slots; not at once, for it may be lost again and again.
  */
 function keepNodesConnected(client: Cluster): void {
   let isDue = false;
-  client.on('+node', (node: Redis) => {
-    setImmediate(() => {
-      if (node.status === 'wait') node.connect().catch(() => {});
-    });
-  });
+  const connectWaiting = () => {
+    if (client.status !== 'ready') return;
+    for (const node of client.nodes()) if (node.status === 'wait') node.connect().catch(() => {});
+  };
+  client.on('ready', connectWaiting);
+  client.on('+node', () => setImmediate(connectWaiting));
   client.on('-node', () => {
     if (isDue) return;
     isDue = true;

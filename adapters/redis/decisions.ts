@@ -63,7 +63,7 @@ export function createDecisionCalls(context: Context): DecisionCalls {
           changes(events, outbox),
         ],
       );
-      if (reply[0] === 'recorded') return { result: 'recorded', operation: toOperation(...reply[1]) };
+      if (reply[0] === 'recorded') return { result: 'recorded', operation: toOperation(reply[1], reply[2], reply[3]) };
       if (reply[0] === 'repeated') return { result: 'repeated', outcome: reply[1] };
       return { result: reply[0] };
     },
@@ -96,9 +96,9 @@ export function createDecisionCalls(context: Context): DecisionCalls {
       );
       switch (reply[0]) {
         case 'decided':
-          return { result: 'decided', operation: toOperation(...reply[1]) };
+          return { result: 'decided', operation: toOperation(reply[1], reply[2], reply[3]) };
         case 'decided_before':
-          return { result: 'decided_before', operation: toOperation(...reply[1]) };
+          return { result: 'decided_before', operation: toOperation(reply[1], reply[2], reply[3]) };
         case 'closed':
           return { result: 'closed', state: reply[1] as OperationState };
         case 'device_not_active':

@@ -128,12 +128,12 @@ export function createOperationStore(context: Context): OperationStore {
     evidence: async (operationId) => (await answered(client.get(keys.of('evidence', operationId)))) ?? undefined,
 
     async cancel({ operationId, clientId, reason, now, events, outbox }) {
-      const [result, row] = await scripts.run(
+      const [result, ...row] = await scripts.run(
         'cancelOperation',
         [keys.root(partitionFor(operationId)), keys.of('operation', operationId)],
         [now, idPart(operationId), clientId === undefined ? '' : `=${clientId}`, reason, changes(events, outbox)],
       );
-      return result === 'missing' ? { result } : { result, operation: operationOf(row!) };
+      return result === 'missing' ? { result } : { result, operation: operationOf(row as OperationRow) };
     },
 
     async expireDue({ partitions, now, limit, event }) {

@@ -7,6 +7,7 @@ import type { Decision, Operation, Redemption } from '../../src/domain/operation
 import type { StoredUser } from '../../src/domain/user.ts';
 import { isId } from '../../src/support/ids.ts';
 import { idPart } from './keys.ts';
+import { pack } from './packing.ts';
 import type { Fields } from './scripts.ts';
 
 type Values = Record<string, string | number | undefined>;
@@ -134,15 +135,17 @@ export function operationFields(operation: Operation): Values {
 }
 
 /** The members that are no fields. An id of another form than ours is kept here: its key holds only a hash. */
-export function operationBody(operation: Operation): string {
+export function operationBody(operation: Operation): Buffer {
   const { id, version: _v, state: _s, kind: _k, clientId: _c, userId, deviceId: _d, ...rest } = operation;
   const { expiresAt: _x, answerBy: _a, retainUntil: _r, tries: _t, ticket, ...body } = rest;
-  return JSON.stringify({
-    ...body,
-    id: isId(id) ? undefined : id,
-    userId: isId(userId) ? undefined : userId,
-    ticket: ticket && { codeHmac: ticket.codeHmac },
-  });
+  return pack(
+    JSON.stringify({
+      ...body,
+      id: isId(id) ? undefined : id,
+      userId: isId(userId) ? undefined : userId,
+      ticket: ticket && { codeHmac: ticket.codeHmac },
+    }),
+  );
 }
 
 export function toOperation(id: string, body: string, fields: Fields): Operation {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { answered } from './failures.ts';
 import { names } from './keys.ts';
+import { isPacked, unpack } from './packing.ts';
 
 /** A hash as Lua gives it: name, value, name, value … */
 export type Fields = string[];
@@ -45,16 +46,16 @@ interface Replies {
     | ['exhausted', 'operation' | 'pin' | 'number' | 'pin_lifetime']
     | ['closed', string]
     | ['missing'];
-  failAttempt: ['recorded', OperationRow] | ['missing'] | Replayed;
+  failAttempt: ['recorded', ...OperationRow] | ['missing'] | Replayed;
   decideOperation:
-    | ['decided', OperationRow]
-    | ['decided_before', OperationRow]
+    | ['decided', ...OperationRow]
+    | ['decided_before', ...OperationRow]
     | ['closed', string]
     | ['user_not_active']
     | ['device_not_active', string, string]
     | ['missing']
     | Replayed;
-  cancelOperation: ['cancelled' | 'ended', OperationRow] | ['missing'];
+  cancelOperation: ['cancelled' | 'ended', ...OperationRow] | ['missing'];
   expireOperations: string[];
   pollOperation:
     | ['missing']
@@ -131,20 +132,38 @@ export const numberOfKeys: Record<ScriptName, number> = {
   collectGarbage: 2,
 };
 
+type Argument = string | number | Buffer;
+
 export interface Scripts {
   /** One round trip, one slot. @throws StoreUnavailable */
-  run<N extends ScriptName>(name: N, keys: string[], args?: (string | number)[]): Promise<Replies[N]>;
+  run<N extends ScriptName>(name: N, keys: string[], args?: Argument[]): Promise<Replies[N]>;
 }
 
 /** Defines all scripts on the connection: sent whole once per connection, by their hash from then on. */
 export function createScripts(client: Redis | Cluster): Scripts {
-  const commands = client as unknown as Record<string, (...args: (string | number)[]) => Promise<never>>;
+  const commands = client as unknown as Record<string, (...args: Argument[]) => Promise<Raw>>;
   for (const [name, count] of Object.entries(numberOfKeys)) {
     client.defineCommand(name, { numberOfKeys: count, lua: sourceOf(name) });
   }
   return {
-    run: (name, keys, args = []) => answered(commands[name]!(...keys, ...args)),
+    async run<N extends ScriptName>(name: N, keys: string[], args: Argument[] = []) {
+      const reply = await answered(commands[`${name}Buffer`]!(...keys, ...args));
+      return toTexts(reply) as Replies[N];
+    },
   };
+}
+
+type Raw = Buffer | number | null | Raw[];
+type Texts = string | number | null | Texts[];
+
+/**
+ * The body of an operation is packed and stands right before its fields, where otherwise only codes and ids stand; all
+ * else is UTF-8.
+ */
+function toTexts(reply: Raw, next?: Raw): Texts {
+  if (Array.isArray(reply)) return reply.map((part, i) => toTexts(part, reply[i + 1]));
+  if (!Buffer.isBuffer(reply)) return reply;
+  return Array.isArray(next) && isPacked(reply) ? unpack(reply) : reply.toString('utf8');
 }
 
 /** The script as it is sent: the names of keys, what it includes (each once), itself. */

@@ -3,7 +3,7 @@
   ARGV[1] now, epoch ms   ARGV[2] operation id   ARGV[3] device id   ARGV[4] user id
   ARGV[5] 'approved' | 'denied'   ARGV[6] decision, JSON   ARGV[7] '1' to clear the PIN's failures   ARGV[8] '1' the number's
   ARGV[9] evidence, '' for none   ARGV[10] its retention, epoch ms   ARGV[11] receipt   ARGV[12] changes   ARGV[13] end reason or ''
-  returns { 'decided' | 'decided_before', { id, body, fields } } | { 'closed', state } | { 'user_not_active' }
+  returns { 'decided' | 'decided_before', id, body, fields } | { 'closed', state } | { 'user_not_active' }
         | { 'device_not_active', state, lock reason or '' } | { 'missing' } | { 'repeated', outcome } | { 'message_reused' }
   Repeated: 'repeated', by its receipt. ]]
 --- @include operations
@@ -21,7 +21,7 @@ if not state or kind == 'registration' or not deviceState then return { 'missing
 if owner ~= ARGV[4] or deviceOwner ~= ARGV[4] then return { 'missing' } end
 if redis.call('HGET', KEYS[4], 's') ~= 'active' then return { 'user_not_active' } end
 if deviceState ~= 'active' then return { 'device_not_active', deviceState, lockReason or '' } end
-if decision then return { 'decided_before', readOperation(root, id) } end
+if decision then return { 'decided_before', unpack(readOperation(root, id)) } end
 if state ~= 'pending' then return { 'closed', state } end
 if now >= tonumber(expiresAt) or (outcome == 'approved' and now >= tonumber(answerBy)) then
   return { 'closed', 'expired' }
@@ -42,4 +42,4 @@ if ARGV[9] ~= '' then
 end
 writeReceipt(KEYS[5], ARGV[11], now)
 writeChanges(root, ARGV[12])
-return { 'decided', readOperation(root, id) }
+return { 'decided', unpack(readOperation(root, id)) }

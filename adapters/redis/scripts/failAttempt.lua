@@ -2,7 +2,7 @@
   KEYS[1] root   KEYS[2] operation   KEYS[3] device   KEYS[4] receipt
   ARGV[1] now, epoch ms   ARGV[2] operation id   ARGV[3] '1' to end the operation
   ARGV[4] reason to lock the device, '' for no lock   ARGV[5] receipt   ARGV[6] changes
-  returns { 'recorded', { id, body, fields } } | { 'missing' } | { 'repeated', outcome } | { 'message_reused' }
+  returns { 'recorded', id, body, fields } | { 'missing' } | { 'repeated', outcome } | { 'message_reused' }
   Repeated: 'repeated'. ]]
 --- @include operations
 --- @include receipts
@@ -24,4 +24,4 @@ if ARGV[4] ~= '' then
 end
 writeReceipt(KEYS[4], ARGV[5], now)
 writeChanges(root, ARGV[6])
-return { 'recorded', readOperation(root, ARGV[2]) }
+return { 'recorded', unpack(readOperation(root, ARGV[2])) }

@@ -52,7 +52,7 @@ local function cancelPending(root, user, now, reason, deviceId)
   return closed
 end
 
--- A record as scripts give it back: id, body, fields.
+-- A record as scripts give it back: id, packed body, fields; the body right before the fields (scripts.ts).
 local function readOperation(root, id)
   local fields = redis.call('HGETALL', root .. NAME.operation .. id)
   if #fields == 0 then return false end

@@ -1,0 +1,28 @@
+import { openRedisStore } from '../../adapters/redis/index.ts';
+import { createKeys, idPart } from '../../adapters/redis/keys.ts';
+import type { Opened, SuiteOptions } from '../conformance/index.ts';
+import type { TestRedis } from '../support/redis.ts';
+
+/** What conformance knows of this adapter beside its store. */
+export const options: SuiteOptions = {
+  knownDifferences: {
+    garbageByExpiry: 'receipts, replay records, counters, idempotency keys and artifacts have a time to live instead',
+  },
+};
+
+/** Two stores on one empty Redis, as two servers would have them. */
+export async function openEmpty(url: string, nodes: TestRedis[]): Promise<Opened> {
+  await Promise.all(nodes.map((node) => node.command('flushall')));
+  const [store, peer] = await Promise.all([openRedisStore({ url }), openRedisStore({ url })]);
+  return {
+    store,
+    peers: [peer],
+    close: async () => {
+      await Promise.all([store.close(), peer.close()]);
+    },
+    async claimIdentifierOnly({ kind, hmac, userId, now }) {
+      const key = createKeys('assent:').hashed('identifier', kind, hmac);
+      await nodes[0]!.command('-c', 'set', key, `${idPart(userId)} ${now} nonce`);
+    },
+  };
+}
