@@ -66,8 +66,8 @@ function askHidden(question: string, input: ReadStream, output: NodeJS.WriteStre
         text = key === '\x7f' || key === '\b' ? text.slice(0, -1) : key >= ' ' ? text + key : text;
       }
     };
-    output.write(question);
     input.setRawMode(true).resume();
     input.on('data', onData);
+    output.write(question);
   });
 }

@@ -59,7 +59,6 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     authenticator: { port: authenticatorPort },
     store: options.store ?? `embedded:${join(folder.path, 'assent.db')}`,
     log: { level: 'info' }, // `process.ready` is read from the log
-    log: { level: 'info' },
     // so that a flow takes a second or two; give another where pacing is the matter
     ciba: { intervalSeconds: 1 },
     ...(options.store && { masterKey: Buffer.alloc(32, 1).toString('base64url') }),

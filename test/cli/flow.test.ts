@@ -1,0 +1,271 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCli, startCli } from '../support/cli.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+const pin = '493817';
+
+let server: TestServer;
+let env: Record<string, string>;
+const cli = (...args: string[]) => runCli(args, { env });
+
+beforeAll(async () => {
+  server = await startServer();
+  env = { ...server.env, XDG_CONFIG_HOME: join(server.folder, 'xdg') };
+});
+afterAll(async () => server?.[Symbol.asyncDispose]());
+
+const numberIn = (output: string) => /Number to match: (\d+)/.exec(output)![1]!;
+
+test('B13 F205 three commands complete a sign-in without a browser or a page', async () => {
+  const enrolled = await cli('device', 'enroll', `${server.issuer}/demo/enroll?user=alice`, '--pin', pin);
+  expect(enrolled).toMatchObject({ status: 0, stderr: '' });
+  expect(enrolled.stdout).toContain('This computer is now a device of');
+
+  await using login = startCli(
+    ['ciba', 'login', '--client', 'demo-helpdesk', '--hint', 'alice', '--text', 'Case 4711'],
+    {
+      env,
+    },
+  );
+  const number = numberIn(await login.until('Waiting for alice to answer'));
+  const approved = await cli('device', 'approve', '--pin', pin, '--match', number);
+  expect(approved).toMatchObject({ status: 0, stderr: '' });
+  expect(approved.stdout).toMatch(
+    /Demo help desk asks to sign you in\..*“Case 4711”.*Approved\. Demo help desk now sees/s,
+  );
+
+  const { status, stdout } = await login.result;
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/The ID token is verified.*acr +urn:assent:acr:two-factor.*preferred_username +alice/s);
+  expect(stdout).not.toContain(server.secretOf('demo-helpdesk'));
+});
+
+test('the keys lie in one file that only its owner can read', async () => {
+  const folder = join(env.XDG_CONFIG_HOME!, 'assent');
+  expect(await readdir(folder)).toEqual(['default.json']);
+  expect((await stat(join(folder, 'default.json'))).mode & 0o777).toBe(0o600);
+  const kept = await readFile(join(folder, 'default.json'), 'utf8');
+  expect(JSON.parse(kept)).toMatchObject({ v: 1, device: { base: server.authenticator } });
+  expect(kept).not.toContain(pin);
+});
+
+test('approve waits for a request that comes later, and says so', async () => {
+  await using approve = startCli(['device', 'approve', '--pin', pin], { env });
+  await approve.until('Waiting for a request');
+  const started = await cli('ciba', 'start', '--client', 'demo-agent', '--hint', 'alice', '--json');
+  const { auth_req_id: authReqId } = started.json();
+  expect(await approve.result).toMatchObject({ status: 0, stdout: expect.stringContaining('Demo agent') });
+  const polled = await cli('ciba', 'poll', authReqId, '--client', 'demo-agent', '--json');
+  expect(polled.status).toBe(0);
+  expect(polled.json()).toMatchObject({
+    event: 'approved',
+    claims: { aud: 'demo-agent' },
+    userinfo: { name: 'Alice' },
+  });
+  expect(polled.json().tokens).toBeUndefined();
+});
+
+test('a denial with its reason reaches the client: exit status 1, in words and in JSON', async () => {
+  await using login = startCli(['ciba', 'login', '--client', 'demo-tv', '--hint', 'alice', '--json'], { env });
+  await login.until('"match_code"');
+  const denied = await cli('device', 'deny', '--reason', 'not_me', '--json');
+  expect(denied.json()).toMatchObject({ state: 'denied', reason: 'not_me' });
+  const { status, stdout } = await login.result;
+  expect(status).toBe(1);
+  const [started, ended] = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(started).toMatchObject({ event: 'started', match_code: expect.stringMatching(/^\d\d$/) });
+  expect(ended).toMatchObject({ error: { code: 'access_denied' } });
+});
+
+describe('where nobody can be asked', () => {
+  let authReqId: string;
+  let number: string;
+  beforeAll(async () => {
+    const { auth_req_id, match_code } = (
+      await cli('ciba', 'start', '--client', 'demo-tv', '--hint', 'alice', '--json')
+    ).json();
+    [authReqId, number] = [auth_req_id, match_code];
+  });
+
+  test('a number that is missing ends the command before anything is sent', async () => {
+    const { status, stdout } = await cli('device', 'approve', '--pin', pin, '--json');
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout).error).toMatchObject({
+      code: 'match_required',
+      options: expect.arrayContaining([number]),
+    });
+  });
+
+  test('so does a PIN', async () => {
+    const approved = await cli('device', 'approve', '--match', number, '--json');
+    expect(approved).toMatchObject({ status: 2 });
+    expect(approved.json().error.code).toBe('pin_required');
+  });
+
+  test('a number that was not offered costs no try', async () => {
+    const approved = await cli('device', 'approve', '--pin', pin, '--match', '100', '--json');
+    expect(approved).toMatchObject({ status: 2 });
+    expect(approved.json().error.code).toBe('match_unknown');
+  });
+
+  test('an answer that does not come is no end of the request', async () => {
+    const polled = await cli('ciba', 'poll', authReqId, '--client', 'demo-tv', '--wait', '1', '--json');
+    expect(polled.status).toBe(1);
+    expect(polled.json().error).toMatchObject({
+      code: 'authorization_pending',
+      advice: expect.stringContaining(authReqId),
+    });
+  });
+
+  test('of several requests one must be named', async () => {
+    const { auth_req_id: other } = (
+      await cli('ciba', 'start', '--client', 'demo-agent', '--hint', 'alice', '--json')
+    ).json();
+    const approved = await cli('device', 'approve', '--pin', pin, '--json');
+    expect(approved.status).toBe(2);
+    const { code, operations } = approved.json().error;
+    expect([code, operations.length]).toEqual(['several_requests', 2]);
+    const inbox = (await cli('device', 'inbox', '--json')).json().operations;
+    const { op } = inbox.find(({ client }: { client: { id: string } }) => client.id === 'demo-agent');
+    expect(await cli('device', 'approve', op, '--pin', pin)).toMatchObject({ status: 0 });
+    expect(await cli('ciba', 'poll', other, '--client', 'demo-agent')).toMatchObject({ status: 0 });
+  });
+
+  test('a wrong PIN approves nothing and ends a request whose number had one try', async () => {
+    const failed = await cli('device', 'approve', '--pin', '493818', '--match', number, '--json');
+    expect(failed.status).toBe(1);
+    expect(failed.json().error.code).toBe('attempt_failed');
+    const polled = await cli('ciba', 'poll', authReqId, '--client', 'demo-tv', '--json');
+    expect(polled.status).toBe(1);
+    expect(polled.json().error.code).toBe('access_denied');
+  });
+});
+
+test('watch shows requests and what becomes of them, and stops when told', async () => {
+  await using watch = startCli(['device', 'watch', '--json'], { env });
+  await cli('ciba', 'start', '--client', 'demo-agent', '--hint', 'alice', '--text', 'Watched');
+  await watch.until('Watched');
+  await cli('device', 'deny');
+  await watch.until('"closed"');
+  watch.interrupt();
+  const { status, stdout } = await watch.result;
+  expect(status).toBe(0);
+  expect(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject([
+    { event: 'operation', client: { name: 'Demo agent' }, binding_message: 'Watched' },
+    { event: 'closed', state: 'denied' },
+  ]);
+});
+
+describe('enrollment', () => {
+  test('takes what `assent ticket` prints', async () => {
+    const ticket = await cli('ticket', 'bob');
+    expect(ticket.status).toBe(0);
+    const enrolled = await cli('device', 'enroll', ticket.stdout, '--pin', pin, '--device', 'bob', '--json');
+    expect(enrolled).toMatchObject({ status: 0 });
+    expect((await cli('device', 'status', '--device', 'bob', '--json')).json()).toMatchObject({
+      device_id: enrolled.json().device_id,
+      state: 'active',
+      methods: ['device', 'pin'],
+    });
+  });
+
+  test('takes an activation code, with the name of the user', async () => {
+    const { activation_code: code } = (await cli('ticket', 'bob', '--json')).json();
+    expect((await cli('device', 'enroll', code, '--pin', pin, '--json')).json().error.code).toBe('user_missing');
+    const enrolled = await cli('device', 'enroll', code, '--user', 'bob', '--pin', pin, '--device', 'by-code');
+    expect(enrolled).toMatchObject({ status: 0 });
+  });
+
+  test("gives up nobody else's device without being told, and the same person's by ending it", async () => {
+    const { device_id: former } = (await cli('device', 'status', '--device', 'bob', '--json')).json();
+    const alice = `${server.issuer}/demo/enroll?user=alice`;
+    const refused = await cli('device', 'enroll', alice, '--pin', pin, '--device', 'bob', '--json');
+    expect([refused.status, refused.json().error.code]).toEqual([2, 'already_enrolled']);
+    const again = await cli(
+      'device',
+      'enroll',
+      `${server.issuer}/demo/enroll?user=bob`,
+      '--pin',
+      pin,
+      '--device',
+      'bob',
+      '--json',
+    );
+    expect(again.json()).toMatchObject({ replaced: former });
+    const devices = (await cli('device', 'list', 'bob', '--json')).json().items;
+    expect(devices.find(({ id }: { id: string }) => id === former)).toMatchObject({ state: 'deactivated' });
+  });
+
+  test.each([
+    ['a link that is none', [], 'nonsense', 'ticket_unreadable'],
+    ['an address that leads to none', [], '/demo/enroll?user=nobody', 'ticket_unreadable'],
+    ['a weak PIN', ['--pin', '111111'], '/demo/enroll?user=bob', 'pin_weak'],
+    ['no PIN', [], '/demo/enroll?user=bob', 'pin_required'],
+    [
+      'a name that leaves the folder',
+      ['--pin', pin, '--device', '../x'],
+      '/demo/enroll?user=bob',
+      'device_name_invalid',
+    ],
+  ])('%s changes nothing', async (_title, options, address, code) => {
+    const target = address.startsWith('/') ? server.issuer + address : address;
+    const enrolled = await cli('device', 'enroll', target, '--device', 'nobody', ...options, '--json');
+    expect([enrolled.status, enrolled.json().error.code]).toEqual([2, code]);
+    expect((await cli('device', 'status', '--device', 'nobody', '--json')).json().error.code).toBe('not_enrolled');
+  });
+
+  test('ends with its keys', async () => {
+    expect(await cli('device', 'unenroll', '--device', 'bob')).toMatchObject({ status: 0 });
+    expect((await cli('device', 'inbox', '--device', 'bob', '--json')).json().error.code).toBe('not_enrolled');
+  });
+});
+
+describe('the consumption side', () => {
+  test.each([
+    ['a hint that nobody has', ['--client', 'demo-tv', '--hint', 'nobody'], 1, 'unknown_user_id'],
+    ['a wrong secret', ['--client', 'demo-tv', '--hint', 'alice', '--secret', 'wrong'], 2, 'invalid_client'],
+    ['a client without a secret', ['--client', 'unheard-of', '--hint', 'alice'], 2, 'secret_missing'],
+    [
+      'a text with a line break',
+      ['--client', 'demo-tv', '--hint', 'alice', '--text', 'a\nb'],
+      2,
+      'invalid_binding_message',
+    ],
+    [
+      'an issuer that is none',
+      ['--client', 'demo-tv', '--hint', 'alice', '--issuer', 'nonsense'],
+      2,
+      'address_invalid',
+    ],
+    [
+      'a server that is not there',
+      ['--client', 'demo-tv', '--hint', 'alice', '--issuer', 'http://127.0.0.1:9'],
+      2,
+      'network',
+    ],
+    ['an option that is missing', ['--client', 'demo-tv'], 2, 'usage'],
+  ])('%s', async (_title, args, status, code) => {
+    const started = await cli('ciba', 'start', ...args, '--json');
+    expect([started.status, started.json().error.code]).toEqual([status, code]);
+  });
+
+  test('tokens are shown only when asked for', async () => {
+    const { auth_req_id: authReqId } = (
+      await cli('ciba', 'start', '--client', 'demo-agent', '--hint', 'alice', '--json')
+    ).json();
+    await cli('device', 'approve', '--pin', pin);
+    const polled = await cli('ciba', 'poll', authReqId, '--client', 'demo-agent', '--show-tokens', '--json');
+    expect(polled.json().tokens).toMatchObject({ id_token: expect.stringMatching(/^eyJ/) });
+    const again = await cli('ciba', 'poll', authReqId, '--client', 'demo-agent', '--json');
+    expect([again.status, again.json().error.code]).toEqual([2, 'invalid_grant']);
+  });
+});
