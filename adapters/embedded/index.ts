@@ -1,4 +1,4 @@
-import type { Store } from '../../src/domain/ports/store.ts';
+import type { Store, Wake } from '../../src/domain/ports/store.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import type { Access } from './access.ts';
@@ -34,38 +34,45 @@ export interface EmbeddedOptions {
 export async function openEmbeddedStore({ file, log }: EmbeddedOptions): Promise<EmbeddedStore> {
   preparePlace(file);
   const ownership = takeOwnership(file);
-  try {
-    const wakeups = createWakeups((error) => log?.error('store.listener_failed', { cause: error }));
-    const writer = await startWriter(file, wakeups.publish);
-    const reader = openReader(file);
-    const read: Access['read'] = async (work) => reader.use(work);
-    const access: Access = { read, write: noticing(writer.write, log) };
-    const close = once(async () => {
+  const wakeups = createWakeups((error) => log?.error('store.listener_failed', { cause: error }));
+  const { writer, reader } = await openThreads(file, wakeups.publish).catch((error: unknown) => {
+    ownership.release();
+    throw error;
+  });
+  const access: Access = { read: async (work) => reader.use(work), write: noticing(writer.write, log) };
+
+  return {
+    users: userStore(access),
+    devices: deviceStore(access),
+    operations: operationStore(access),
+    outbox: outboxStore(access),
+    events: eventStore(access),
+    replay: replayStore(access),
+    counters: counterStore(access),
+    idempotency: idempotencyStore(access),
+    keys: keyStore(access),
+    artifacts: artifactStore(access),
+    wakeups,
+    async check() {
+      await access.write('probe', null);
+      await access.read((db) => db.get('SELECT count FROM probe'));
+    },
+    collectGarbage: ({ now, limit }) => access.write('collectGarbage', { now, limit }),
+    close: once(async () => {
       await writer.close();
       reader.close();
       ownership.release();
-    });
-    return {
-      users: userStore(access),
-      devices: deviceStore(access),
-      operations: operationStore(access),
-      outbox: outboxStore(access),
-      events: eventStore(access),
-      replay: replayStore(access),
-      counters: counterStore(access),
-      idempotency: idempotencyStore(access),
-      keys: keyStore(access),
-      artifacts: artifactStore(access),
-      wakeups,
-      async check() {
-        await access.write('probe', null);
-        await access.read((db) => db.get('SELECT count FROM probe'));
-      },
-      collectGarbage: ({ now, limit }) => access.write('collectGarbage', { now, limit }),
-      close,
-    };
+    }),
+  };
+}
+
+/** The writer first: it makes the file what a reader expects. */
+async function openThreads(file: string, onWakes: (wakes: Wake[]) => void) {
+  const writer = await startWriter(file, onWakes);
+  try {
+    return { writer, reader: openReader(file) };
   } catch (error) {
-    ownership.release();
+    await writer.close();
     throw error;
   }
 }

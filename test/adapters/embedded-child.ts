@@ -66,8 +66,8 @@ const behaviours: Record<string, () => Promise<void>> = {
 
   /** One write after the other, each acknowledged with its outcome, however many of them fail. */
   async stubborn() {
-    const store = await openEmbeddedStore({ file });
-    acknowledge({ opened: process.pid });
+    const tell = (event: string) => acknowledge({ log: event });
+    const store = await openEmbeddedStore({ file, log: { warn: tell, error: tell } });
     for (let i = 0; i < Number(count); i++) {
       const id = `${i}:${'x'.repeat(2000)}`;
       const outcome = await store.replay.once(use(id)).then(

@@ -54,7 +54,13 @@ withStrace('a disk that fails', () => {
       const wrapper = [systemProgram('strace'), '-f', '-o', '/dev/null', '-e', calls, '-e', fault];
       const child = startChild('stubborn', file, { count: 60, wrapper });
       expect(await child.ended).toEqual({ code: 0, signal: null, stderr: '' });
-      const outcomes: { used?: string; failed?: string }[] = child.lines.slice(1).map((line) => JSON.parse(line));
+      const lines: { used?: string; failed?: string; log?: string }[] = child.lines.map((line) => JSON.parse(line));
+      const outcomes = lines.filter(({ log }) => log === undefined);
+      const told = lines.flatMap(({ log }) => log ?? []);
+      // Told at each turn, not at each refusal.
+      expect(told.length).toBeGreaterThan(0);
+      expect(told).toEqual(told.map((_, i) => (i % 2 === 0 ? 'store.unavailable' : 'store.recovered')));
+      expect(told.at(-1)).toBe('store.recovered');
       expect(outcomes).toHaveLength(60);
       const failures = outcomes.filter(({ failed }) => failed !== undefined);
       expect(failures.length).toBeGreaterThan(0);

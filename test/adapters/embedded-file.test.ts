@@ -1,11 +1,12 @@
 import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { openDb } from '../../adapters/embedded/db.ts';
+import { createConnection, openDb } from '../../adapters/embedded/db.ts';
 import { openEmbeddedStore, StoreRefused } from '../../adapters/embedded/index.ts';
 import { preparePlace } from '../../adapters/embedded/place.ts';
 import { SCHEMA_VERSION } from '../../adapters/embedded/schema.ts';
 import { applySettings, readSetting } from '../../adapters/embedded/settings.ts';
+import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
 import { startChild } from './embedded-processes.ts';
 
@@ -135,6 +136,45 @@ describe('the file', () => {
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     db.close();
     await (await openEmbeddedStore({ file })).close();
+  });
+});
+
+describe('a connection that met an I/O error', () => {
+  const failing = (errcode: number) => () => {
+    throw new StoreUnavailable('the disk', { cause: Object.assign(new Error('SQLite'), { errcode }) });
+  };
+  const opening = () => {
+    const verified: boolean[] = [];
+    let opens = 0;
+    const open = () => {
+      opens += 1;
+      return openDb(':memory:', { readOnly: false });
+    };
+    const connection = createConnection(open, () => {
+      verified.push(verified.length > 0);
+      if (verified.length === 1) throw new StoreUnavailable('still damaged');
+    });
+    return { connection, verified, opens: () => opens };
+  };
+
+  test('is opened anew and verified before anything else is done with it', () => {
+    const { connection, verified, opens } = opening();
+    expect(connection.use(() => 'fine')).toBe('fine');
+    expect({ verified, opens: opens() }).toEqual({ verified: [], opens: 1 });
+    // SQLITE_IOERR_FSYNC
+    expect(() => connection.use(failing(10 | (4 << 8)))).toThrow('the disk');
+    expect(() => connection.use(() => 'never')).toThrow('still damaged');
+    expect(connection.use(() => 'fine again')).toBe('fine again');
+    expect({ verified, opens: opens() }).toEqual({ verified: [false, true], opens: 3 });
+    connection.close();
+  });
+
+  test('a full disk or a lock is not one: the connection stays', () => {
+    const { connection, opens } = opening();
+    for (const full of [13, 5]) expect(() => connection.use(failing(full))).toThrow('the disk');
+    expect(connection.use(() => 'fine')).toBe('fine');
+    expect(opens()).toBe(1);
+    connection.close();
   });
 });
 
