@@ -53,7 +53,7 @@ export function createListener({ name, host, port, handler, limits }: ListenerOp
     handler,
   );
   server.maxConnections = limits.maxConnections;
-  // Node drops headers above this silently; one more lets middleware/framing.ts see that there were too many and refuse.
+  // Node drops headers above this silently; one more lets edge/framing.ts see that there were too many and refuse.
   server.maxHeadersCount = limits.maxHeadersCount + 1;
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket;
   const requests = trackRequests(server);

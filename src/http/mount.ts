@@ -1,6 +1,18 @@
-import type { AppContext, Middleware, NodeHandler } from './middleware/context.ts';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Log } from '../observability/log.ts';
+import { withTrace } from '../observability/trace.ts';
+import { beginExchange, type Exchange, type Step } from './edge/exchange.ts';
+import { answerProblem } from './edge/problems.ts';
+import type { Middleware } from './middleware/context.ts';
 
-/** A piece that answers some paths by itself: each path exactly, and everything below it. */
+/** A piece that knows nothing of Koa: the engine, the demo, the simulator. */
+export type NodeHandler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
+
+/**
+ * A piece that answers some paths by itself: each path exactly, and everything below it. It gets the request with the body
+ * unread; headers set so far stay (`X-Trace-Id` is `res.getHeader('x-trace-id')`). What it rejects with before it has
+ * answered becomes a problem document.
+ */
 export interface Mounted {
   paths: readonly string[];
   handle: NodeHandler;
@@ -8,7 +20,7 @@ export interface Mounted {
 
 /** True for the path itself and for what lies below it, not for its neighbours (`/health` is not `/healthy`). */
 export function isBelow(path: string, prefix: string): boolean {
-  return path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`);
+  return path === prefix || (path.startsWith(prefix) && path[prefix.length] === '/');
 }
 
 /** Only paths below `prefix` reach `middleware`; what it does not answer is a 404 there and then. */
@@ -16,17 +28,38 @@ export function below(prefix: string, middleware: Middleware): Middleware {
   return (ctx, next) => (isBelow(ctx.path, prefix) ? middleware(ctx, async () => {}) : next());
 }
 
-/**
- * Hands the request over, as it came, to a piece that is no Koa middleware. The headers set so far stay (`X-Trace-Id` is
- * `res.getHeader('x-trace-id')` there), the body has not been touched. What it rejects with before it has answered
- * becomes a problem document.
- */
-export function handOver({ paths, handle }: Mounted, prepare: (ctx: AppContext) => void = () => {}): Middleware {
-  return async (ctx, next) => {
-    if (!paths.some((path) => isBelow(ctx.path, path))) return next();
-    prepare(ctx);
-    ctx.respond = false;
-    ctx.res.statusCode = 200; // Koa starts at 404; node:http, and whoever writes for it, starts here
-    await handle(ctx.req, ctx.res);
+export interface Way {
+  /** In this order, before anybody answers. */
+  steps: readonly Step[];
+  mounted: readonly Mounted[];
+  /** Everything else. */
+  rest: RequestListener;
+  log: Log;
+}
+
+/** The way of every request: steps, then the piece that its path belongs to; whatever is thrown on it is a problem document. */
+export function listenerOf({ steps, mounted, rest, log }: Way): RequestListener {
+  const handlerOf = byPath(mounted, rest);
+  const go = async (exchange: Exchange) => {
+    try {
+      for (const step of steps) step(exchange);
+      await handlerOf(exchange.path)(exchange.req, exchange.res);
+    } catch (error) {
+      answerProblem(exchange, error, log);
+    }
+  };
+  return (req, res) => {
+    const exchange = beginExchange(req, res);
+    withTrace(exchange.trace, () => go(exchange));
+  };
+}
+
+/** Most requests ask for exactly one of the paths. */
+function byPath(mounted: readonly Mounted[], rest: RequestListener): (path: string) => NodeHandler {
+  const exact = new Map(mounted.flatMap(({ paths, handle }) => paths.map((path) => [path, handle] as const)));
+  return (path) => {
+    const found = exact.get(path);
+    if (found) return found;
+    return mounted.find(({ paths }) => paths.some((each) => isBelow(path, each)))?.handle ?? rest;
   };
 }

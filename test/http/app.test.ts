@@ -135,6 +135,15 @@ describe('who serves what', () => {
 });
 
 describe('refusals and faults', () => {
+  test('a request for an absolute address is answered like one for its path', async () => {
+    await using server = await startListener(publicApp());
+    const get = (target: string) =>
+      exchangeRaw(server.port, `GET ${target} HTTP/1.1\r\nHost: localhost:3000\r\nConnection: close\r\n\r\n`);
+    expect(await get('http://evil.example/health/live?x=1')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await get('http://evil.example/management/v1/users')).toMatch(/^HTTP\/1\.1 404 /);
+    expect(await get('*')).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
   test('TH-23 a fault is a 500 without a word of what it was; the log has the cause and the trace id leads there', async () => {
     const { log, lines } = readableLog();
     const engine = {

@@ -1,7 +1,7 @@
 import { deviceRoutes } from '../../src/http/device-api/routes.ts';
 import { deviceOpenapi } from '../../src/http/openapi/device.ts';
 import { documentation, type OpenapiDocument, type OpenapiOperation } from './support/documented.ts';
-import { managementForEach } from './support/management.ts';
+import { managementForAll } from './support/management.ts';
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
@@ -24,7 +24,7 @@ function operationsOf(document: OpenapiDocument): [string, string, OpenapiOperat
 }
 
 describe('the OpenAPI documents and what is mounted', () => {
-  const server = managementForEach();
+  const server = managementForAll();
   const fill = (path: string) => path.replaceAll(/\{\w+\}/g, 'aaAAAAAAAAAAAAAAAAAAAAAA');
 
   /** Status of a request to each path of a document with each method. */

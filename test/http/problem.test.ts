@@ -111,7 +111,7 @@ describe('bounded waiting', () => {
         () => true,
         async () => 'done',
       ),
-    ).resolves.toBeUndefined();
+    ).resolves.toBe('done');
     await expect(
       run(
         () => true,

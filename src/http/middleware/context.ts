@@ -1,7 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DefaultContext, Middleware as KoaMiddleware, ParameterizedContext } from 'koa';
 
-/** What every request carries once it is past the first middleware. */
+/** What every request carries once it is past the edge; its address is `ctx.ip`. */
 export interface AppState {
   traceId: string;
   /** `config.listeners.bodyLimitBytes` */
@@ -10,6 +9,3 @@ export interface AppState {
 
 export type AppContext = ParameterizedContext<AppState>;
 export type Middleware = KoaMiddleware<AppState, DefaultContext>;
-
-/** A piece that knows nothing of Koa: the engine, the demo, the simulator. It answers by itself, whatever happens. */
-export type NodeHandler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;

@@ -1,24 +1,27 @@
+import type { IncomingMessage } from 'node:http';
 import { StoreUnavailable } from '../../support/unavailable.ts';
 import type { Middleware } from './context.ts';
 
 /**
- * IV-10: nobody waits longer than 5 s for an answer of ours, whatever hangs behind it. A body that still arrives is not
- * our time; the listener's `requestTimeout` bounds that. For routes that answer at once: an event stream's middleware
- * returns as soon as the stream has begun.
+ * IV-10: nobody waits longer than 5 s for an answer of ours, whatever hangs behind it. For routes that answer at once: an
+ * event stream's middleware returns as soon as the stream has begun.
  */
 export function deadline(ms = 5_000): Middleware {
-  return async (ctx, next) => {
-    const { promise: late, reject } = Promise.withResolvers<never>();
+  return (ctx, next) => inTime(ctx.req, next(), ms);
+}
+
+/**
+ * The work's outcome, or StoreUnavailable when it takes longer than `ms`. A body that still arrives is not our time; the
+ * listener's `requestTimeout` bounds that.
+ */
+export function inTime<T>(req: Pick<IncomingMessage, 'complete'>, work: Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
     const timer = setInterval(() => {
-      if (ctx.req.complete) reject(new StoreUnavailable(`no answer within ${ms} ms`));
-    }, ms);
-    try {
-      const work = next();
-      // Where the deadline wins, the loser's error has nobody to go to and says nothing new.
-      work.catch(() => {});
-      await Promise.race([work, late]);
-    } finally {
+      if (!req.complete) return;
       clearInterval(timer);
-    }
-  };
+      reject(new StoreUnavailable(`no answer within ${ms} ms`));
+    }, ms);
+    timer.unref(); // a request that a shutdown has cut must not keep the process
+    work.finally(() => clearInterval(timer)).then(resolve, reject);
+  });
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { Middleware } from './context.ts';
+import type { Step } from './exchange.ts';
 
 /**
  * What a client could pretend to be a proxy with: addresses, origins, and certificates that a TLS terminator would have
@@ -9,16 +9,15 @@ const PRETENDED =
   /^(forwarded|x-forwarded-.+|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip|via|x-original-.+|x-rewrite-url|x-http-method(-override)?|x-method-override|(x-)?(ssl|tls)-.+|(x-)?client-cert.*|x-arr-clientcert|x-amzn-mtls-.+)$/;
 
 /**
- * `ctx.ip` is the address of the peer, or with `hops` proxies in front the one that the outermost of them saw: the
+ * The client's address is the peer's, or with `hops` proxies in front the one that the outermost of them saw: the
  * hops-th entry of `X-Forwarded-For` from the right. What stands left of it was written by the client.
  */
-export function proxyHops(hops: number): Middleware {
-  return (ctx, next) => {
-    const { headers, socket } = ctx.req;
+export function proxyHops(hops: number): Step {
+  return (exchange) => {
+    const { headers, socket } = exchange.req;
     const seen = hops > 0 ? forwardedAddress(headers['x-forwarded-for'], hops) : undefined;
-    for (const name of Object.keys(headers)) if (PRETENDED.test(name)) delete headers[name];
-    ctx.request.ip = plainAddress(seen ?? socket.remoteAddress ?? '');
-    return next();
+    for (const name in headers) if (PRETENDED.test(name)) delete headers[name];
+    exchange.address = plainAddress(seen ?? socket.remoteAddress ?? '');
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Middleware } from './context.ts';
+import type { Step } from './exchange.ts';
 
 /** For answers that are data: nothing in them may run, load, or be framed. Pages bring their own, as strict as they can. */
 export const API_CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -21,20 +21,19 @@ export const AUTHENTICATOR_CSP = [
 const ONE_YEAR_SECONDS = 31_536_000;
 
 /** Set before anything answers, so that errors have them too; a handler may set its own instead. */
-export function securityHeaders(options: { csp: string; https: boolean }): Middleware {
-  const headers: Record<string, string> = {
-    'content-security-policy': options.csp,
-    'x-content-type-options': 'nosniff',
-    'x-frame-options': 'DENY',
-    'referrer-policy': 'no-referrer',
-    'cross-origin-opener-policy': 'same-origin',
-    'cross-origin-resource-policy': 'same-origin',
+export function securityHeaders({ csp, https }: { csp: string; https: boolean }): Step {
+  const headers: [string, string][] = [
+    ['content-security-policy', csp],
+    ['x-content-type-options', 'nosniff'],
+    ['x-frame-options', 'DENY'],
+    ['referrer-policy', 'no-referrer'],
+    ['cross-origin-opener-policy', 'same-origin'],
+    ['cross-origin-resource-policy', 'same-origin'],
     // Most of what we say is about one person at one moment; what may be kept says so itself.
-    'cache-control': 'no-store',
-    ...(options.https && { 'strict-transport-security': `max-age=${ONE_YEAR_SECONDS}; includeSubDomains` }),
-  };
-  return (ctx, next) => {
-    ctx.set(headers);
-    return next();
+    ['cache-control', 'no-store'],
+  ];
+  if (https) headers.push(['strict-transport-security', `max-age=${ONE_YEAR_SECONDS}; includeSubDomains`]);
+  return ({ res }) => {
+    for (const [name, value] of headers) res.setHeader(name, value);
   };
 }

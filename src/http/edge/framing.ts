@@ -1,5 +1,5 @@
 import { HttpProblem } from '../problem.ts';
-import type { Middleware } from './context.ts';
+import type { Step } from './exchange.ts';
 
 export interface FramingLimits {
   maxHeadersCount: number;
@@ -17,9 +17,8 @@ const close = { connection: 'close' };
  * What can be refused before any body is read (TH-20, TH-33). Node's strict parser has refused malformed framing
  * already; this is what it lets pass.
  */
-export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Middleware {
-  return (ctx, next) => {
-    const { rawHeaders, headers, httpVersionMajor } = ctx.req;
+export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Step {
+  return ({ req: { rawHeaders, headers, httpVersionMajor }, query }) => {
     // Node's parser still reads a request line without a version, as HTTP/0.9.
     if (httpVersionMajor !== 1) throw new HttpProblem('bad_request', { detail: 'Speak HTTP/1.1.', headers: close });
     if (rawHeaders.length / 2 > maxHeadersCount) throw new HttpProblem('headers_too_large', { headers: close });
@@ -32,11 +31,9 @@ export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Mid
     if (Number(headers['content-length'] ?? 0) > bodyLimitBytes) {
       throw new HttpProblem('payload_too_large', { headers: close });
     }
-    if (ctx.querystring.split('&', MAX_PARAMETERS + 1).length > MAX_PARAMETERS) {
+    if (query !== '' && query.split('&', MAX_PARAMETERS + 1).length > MAX_PARAMETERS) {
       throw new HttpProblem('bad_request', { detail: `More than ${MAX_PARAMETERS} parameters.` });
     }
-    ctx.state.bodyLimitBytes = bodyLimitBytes; // for a chunked body, whose length only its reader gets to know
-    return next();
   };
 }
 
