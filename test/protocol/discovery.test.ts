@@ -1,7 +1,7 @@
-import { openProtocol, protocolForEach } from './scene.ts';
+import { openProtocol, protocolForAll } from './scene.ts';
 
 describe('what the server says of itself', () => {
-  const scene = protocolForEach();
+  const scene = protocolForAll();
   const metadata = async (path = '/.well-known/openid-configuration') => (await scene.send('GET', path)).body;
 
   test('M-01 the backchannel authentication endpoint is published below the issuer', async () => {

@@ -19,11 +19,12 @@ import {
 } from './scene.ts';
 
 const clients = [aClient('helpdesk'), aClient('other')];
+const anyNumber = { perClient: 0, policy: 'refuse', perUser: 0 } as const;
 const artifactsOf = (scene: Scene) => (scene.store as unknown as Pick<ProtocolDeps, 'artifacts'>).artifacts;
 
 describe('promise 3: an approval becomes one token set', () => {
   test('TH-08 of twenty polls at once for each of a hundred approvals one gets the tokens, and they live', async () => {
-    const scene = await openProtocol({ clients, overrides: withLatency(seeded(8)) });
+    const scene = await openProtocol({ clients, cap: anyNumber, overrides: withLatency(seeded(8)) });
     const alice = await withAlice(scene);
     const winners = await race(scene, alice, 100);
     expect(winners).toHaveLength(100);
@@ -34,6 +35,16 @@ describe('promise 3: an approval becomes one token set', () => {
     expect(new Set(winners.map(({ body }) => body.access_token)).size).toBe(100);
     await scene.close();
   });
+
+  test('RL-02 a thousand approvals, twenty polls at once for each, two providers that share only the store', async () => {
+    const scene = await openProtocol({ clients, cap: anyNumber, peers: 1, overrides: withLatency(seeded(2)) });
+    const winners = await race(scene, await withAlice(scene), 1000);
+    expect(winners).toHaveLength(1000);
+    scene.clock.advance(60);
+    const client = scene.client('helpdesk');
+    for (const { body } of winners) expect((await client.userinfo(body.access_token)).status).toBe(200);
+    await scene.close();
+  }, 180_000);
 
   /** Twenty polls of each approval at once, eight approvals at a time; the answers that were tokens. */
   async function race(scene: ProtocolScene, alice: Alice, approvals: number): Promise<Reply[]> {

@@ -39,6 +39,8 @@ export interface ProtocolOptions extends SceneOptions {
   settings?: ProtocolSettings;
   /** The path of the issuer. */
   issuerPath?: string;
+  /** Further providers that share nothing but the store; requests go to each in turn. */
+  peers?: number;
   /** Takes the place of a dependency, to let it fail. */
   overrides?: (scene: Scene) => Partial<ProtocolDeps>;
 }
@@ -67,7 +69,12 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     logged.push({ event, fields });
     logs.emit(event);
   };
-  const protocol = createProtocol({
+  const close = async () => {
+    await new Promise((closed) => server.close(closed).closeAllConnections());
+    jest.useRealTimers();
+    await scene.close();
+  };
+  const deps: ProtocolDeps = {
     issuer,
     clients,
     settings: options.settings ?? settings,
@@ -81,8 +88,11 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     clock: scene.clock.now,
     log: { debug: write, info: write, warn: write, error: write },
     ...options.overrides?.(scene),
-  });
-  server.on('request', (req, res) => void protocol.handle(req, res));
+  };
+  const protocol = await orAfter(close, () => createProtocol(deps));
+  const protocols = [protocol, ...Array.from({ length: options.peers ?? 0 }, () => createProtocol(deps))];
+  let turn = 0;
+  server.on('request', (req, res) => void protocols[turn++ % protocols.length]!.handle(req, res));
 
   const send = async (method: string, path: string, init: RequestInit = {}): Promise<Reply> => {
     const response = await fetch(origin + path, { method, ...init });
@@ -105,12 +115,18 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     send,
     /** A client that authenticates with its secret in the `Authorization` header. */
     client: (id: string) => callsOf(send, clients.find(({ client_id }) => client_id === id)!),
-    async close() {
-      await new Promise((closed) => server.close(closed).closeAllConnections());
-      jest.useRealTimers();
-      await scene.close();
-    },
+    close,
   };
+}
+
+/** What was opened before is closed again where the rest fails. */
+async function orAfter<T>(close: () => Promise<void>, work: () => T): Promise<T> {
+  try {
+    return work();
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 type Send = (method: string, path: string, init?: RequestInit) => Promise<Reply>;
@@ -147,8 +163,21 @@ export function protocolForEach(options: ProtocolOptions = {}): ProtocolScene {
     scene = await openProtocol(options);
   });
   afterEach(() => scene.close());
-  return new Proxy({} as ProtocolScene, { get: (_target, name) => scene[name as keyof ProtocolScene] });
+  return later(() => scene);
 }
+
+/** One scene for all tests of the enclosing `describe`, where none disturbs another. */
+export function protocolForAll(options: ProtocolOptions = {}): ProtocolScene {
+  let scene: ProtocolScene;
+  beforeAll(async () => {
+    scene = await openProtocol(options);
+  });
+  afterAll(() => scene.close());
+  return later(() => scene);
+}
+
+const later = (scene: () => ProtocolScene) =>
+  new Proxy({} as ProtocolScene, { get: (_target, name) => scene()[name as keyof ProtocolScene] });
 
 /** The engine reads the machine's clock; here that is the test's. */
 function followClock({ clock }: Scene): void {
