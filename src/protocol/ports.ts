@@ -14,7 +14,7 @@ export interface Artifact {
 }
 
 export interface ArtifactStore {
-  /** Writes all, replacing; concurrently, counted as one round trip. Not atomic over partitions: the ids are not known to anyone yet. */
+  /** Writes all, replacing (what was consumed stays consumed); concurrently, counted as one round trip. Not atomic over partitions: the ids are not known to anyone yet. */
   write(artifacts: Artifact[], now: number): Promise<void>;
   read(model: string, id: string, now: number): Promise<(Artifact & { consumedAt?: number }) | undefined>;
   /** Marks it consumed; true for exactly one of any number of calls. */

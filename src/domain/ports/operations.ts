@@ -147,8 +147,8 @@ export interface OperationStore {
   >;
 
   /**
-   * Reserves a try for a typed activation code before it is compared; at `limit` the operation becomes `failed`.
-   * One step; `used` counts this one.
+   * Reserves a try for a typed activation code before it is compared. One step; `used` counts this one. The try at
+   * `limit` is still compared; the one after it finds the tries spent, and the operation becomes `failed`.
    */
   reserveCode(reserve: {
     operationId: string;
@@ -216,7 +216,8 @@ export interface OperationStore {
 
   /**
    * Writes `expired` on pending operations whose time has passed; at most `limit`, one step per partition.
-   * `event` is written for each, with the operation's id; so is an outbox entry of kind `inbox`.
+   * `event` is written for each, with the operation's id; so is an outbox entry of kind `inbox` with the id
+   * `<operation id>.expired`. `finishedAt` is the operation's `expiresAt`.
    */
   expireDue(expire: {
     partitions: readonly Partition[];
@@ -225,12 +226,17 @@ export interface OperationStore {
     event: Omit<AuditEvent, 'id' | 'operationId' | 'userId'>;
   }): Promise<string[]>;
 
-  /** The token call's one round trip: owner, pacing and state together. One step; see {@link PollResult}. */
+  /**
+   * The token call's one round trip: owner, pacing and state together. One step; see {@link PollResult}. Pacing is ruling 8;
+   * of several first polls at once one is accepted. A holder gets its own live lease or response again: its first call may
+   * have timed out after it was done.
+   */
   poll(poll: Poll): Promise<PollResult>;
 
   /**
    * leased -> committed, if `holder` still has it. `lost`: another holder leased meanwhile, or lease and operation are
-   * both over, so that a poll may have been told `expired`; nothing may be answered.
+   * both over, so that a poll may have been told `expired`; nothing may be answered. The same commit again is `committed`;
+   * a second response under one lease is `lost`.
    */
   commit(commit: {
     operationId: string;

@@ -31,7 +31,7 @@ export interface Claimed {
 
 /** At-least-once delivery with leases. An entry lies in the partition that its id begins with. */
 export interface OutboxStore {
-  /** Claims entries that are due, unleased or with a lease that ran out; at most `limit`; expired ones are dropped. One step per partition. */
+  /** Claims entries that are due, soonest first, unleased or with a lease that ran out; at most `limit`; expired ones are dropped. One step per partition. */
   claimDue(claim: {
     partitions: readonly Partition[];
     now: number;
@@ -39,9 +39,9 @@ export interface OutboxStore {
     holder: string;
     leaseMs: number;
   }): Promise<Claimed[]>;
-  /** Done: the entry is deleted. False if the fence is not the entry's current one. */
+  /** Done: the entry is deleted. False if the fence is not the entry's current one, or the lease was given back. */
   complete(id: string, fence: number): Promise<boolean>;
-  /** Later again: lease ends, due at `dueAt`. False if the fence is not the entry's current one. */
+  /** Later again: lease ends, due at `dueAt`. False as in {@link complete}. */
   retry(id: string, fence: number, dueAt: number): Promise<boolean>;
   /** How many wait and since when the oldest is due, for metrics and drain. */
   backlog(partitions: readonly Partition[]): Promise<{ count: number; oldestDueAt?: number }>;

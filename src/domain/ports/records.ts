@@ -31,7 +31,7 @@ export interface CounterStore {
 export interface IdempotencyStore {
   /**
    * `fresh`: go on, then finish or abandon; the claim is held until `leaseUntil`. `done`: the stored response.
-   * `busy`: the first call is still running. `mismatch`: the key was used for another request.
+   * `busy`: the first call is still running. `mismatch`: the key was used for another request, until `until`.
    */
   begin(begin: {
     scope: string;
@@ -50,6 +50,7 @@ export interface IdempotencyStore {
     now: number;
     until: number;
   }): Promise<void>;
+  /** Frees the key of a call that was refused; a stored response stays. */
   abandon(abandon: { scope: string; key: string }): Promise<void>;
 }
 
