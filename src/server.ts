@@ -4,16 +4,10 @@ import { createInboxHandler } from './channels/inbox.ts';
 import { createWakeHub } from './channels/wake-hub.ts';
 import type { Config } from './config.ts';
 import { createDemo } from './demo/routes.ts';
-import { createAnswers } from './domain/answers.ts';
 import type { Application } from './domain/application.ts';
 import { createApplications } from './domain/applications.ts';
-import { createDeviceCalls } from './domain/device-calls.ts';
-import { createDeviceRequests } from './domain/device-requests.ts';
-import { createDeviceServerKeys } from './domain/device-server-keys.ts';
+import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
-import { createEnrollment } from './domain/enrollment.ts';
-import { createInbox } from './domain/inbox.ts';
-import { createInboxStreams } from './domain/inbox-stream.ts';
 import { createOperations } from './domain/operations.ts';
 import type { Store } from './domain/ports/store.ts';
 import { createRedemptions } from './domain/redemptions.ts';
@@ -70,7 +64,7 @@ export interface AssentServer {
 export async function createServer(config: Config, deps: ServerDeps): Promise<AssentServer> {
   const { log } = deps;
   const domain = await createDomain(config, deps);
-  const devices = createDeviceSide(config, deps, domain);
+  const devices = createDevicePart(config, deps, domain);
   const protocol = createProtocol({
     issuer: config.issuer,
     clients: config.clients.map((client) => ({ ...client })),
@@ -212,35 +206,24 @@ async function createDomain(config: Config, { store, masterKey, clock }: ServerD
 type Domain = Awaited<ReturnType<typeof createDomain>>;
 
 /** What talks to authenticators: the device API, its event streams, and the dispatcher that wakes them. */
-function createDeviceSide(config: Config, { store, clock, timers = systemTimers, log }: ServerDeps, domain: Domain) {
-  const { issuer, acr, device } = config;
-  const { secrets, applications, tickets, users } = domain;
-  const serverKeys = createDeviceServerKeys({ issuer, serverKeys: domain.serverKeys });
-  const base = { issuer, store, serverKeys, secrets, applications, clock };
-  const requests = createDeviceRequests(base);
-  const inbox = createInbox({ store, applications, clock });
-  const enrollment = createEnrollment({ ...base, tickets, users, random: randomBytes });
-  const answers = createAnswers({ ...base, inbox, acr, evidenceRetentionMs: config.retention.evidenceHours * HOUR });
-  const calls = createDeviceCalls({
-    store,
-    requests,
-    enrollment,
-    answers,
-    inbox,
-    secrets,
-    clock,
-    sessionSeconds: device.sessionSeconds,
-  });
+function createDevicePart(config: Config, { store, clock, timers = systemTimers, log }: ServerDeps, domain: Domain) {
+  const { issuer, acr, device, retention } = config;
   const hub = createWakeHub({ wakeups: store.wakeups });
-  const streams = createInboxStreams({
+  const side = createDeviceSide({
+    ...domain,
+    issuer,
     store,
-    inbox,
-    requests,
-    watch: hub,
     clock,
     timers,
-    heartbeatMs: device.eventHeartbeatSeconds * SECOND,
-    lifetimeMs: device.eventStreamSeconds * SECOND,
+    random: randomBytes,
+    watch: hub,
+    options: {
+      acr,
+      evidenceRetentionMs: retention.evidenceHours * HOUR,
+      sessionSeconds: device.sessionSeconds,
+      heartbeatMs: device.eventHeartbeatSeconds * SECOND,
+      streamLifetimeMs: device.eventStreamSeconds * SECOND,
+    },
   });
   const dispatcher = createDispatcher({
     outbox: store.outbox,
@@ -251,7 +234,7 @@ function createDeviceSide(config: Config, { store, clock, timers = systemTimers,
     holder: randomBytes(9).toString('base64url'),
     log,
   });
-  return { api: createDeviceApi({ requests, calls, streams, serverKeys, clock, log }), streams, dispatcher };
+  return { api: createDeviceApi({ ...side, clock, log }), streams: side.streams, dispatcher };
 }
 
 type Helper = Mounted & { stop(): void };
