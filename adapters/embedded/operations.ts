@@ -35,16 +35,16 @@ export function startOperation(tx: Tx, start: Start) {
   if (readUser(tx.db, operation.userId)?.state !== 'active') return { result: 'user_not_active' as const };
   const { refused, superseded } = capped(tx.db, start);
   if (refused) return { result: 'refused' as const, ...refused };
-  for (const old of superseded) supersede(tx, old, start);
+  for (const old of superseded) supersede(tx, old, now, start.supersededEvent);
   insertOperation(tx, operation);
   writeEvents(tx, start.events);
   writeOutbox(tx, start.outbox);
   return { result: 'started' as const, superseded: superseded.map(({ id }) => id) };
+}
 
-  function supersede(inside: Tx, old: Operation, { supersededEvent: event }: Start) {
-    endOperation(inside, old, 'cancelled', now, 'superseded');
-    if (event) writeEvents(inside, [{ ...event, id: `${old.id}.${event.type}`, operationId: old.id }]);
-  }
+function supersede(tx: Tx, old: Operation, now: number, event: Start['supersededEvent']): void {
+  endOperation(tx, old, 'cancelled', now, 'superseded');
+  if (event) writeEvents(tx, [{ ...event, id: `${old.id}.${event.type}`, operationId: old.id }]);
 }
 
 interface Capped {

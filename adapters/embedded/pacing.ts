@@ -8,7 +8,7 @@ interface Pace {
   intervalSeconds: number;
 }
 
-// 100 bytes each. Beyond, the longest silent is forgotten: its next poll is free, which harms nobody.
+// Some 20 MB at most. Beyond, the one that was silent longest is forgotten: its next poll is free, which harms nobody.
 const REMEMBERED = 100_000;
 
 /**

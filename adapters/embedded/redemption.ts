@@ -32,22 +32,28 @@ function lookAtRedemption({ redemption, expiresAt }: Operation, { now, holder }:
 }
 
 /** Of several that found it free one is first; the others are told what they would have found a moment later. */
-export function takeRedemption(tx: Tx, poll: Poll): Exclude<PollResult, { result: 'pending' | 'slow_down' }> {
+export function takeRedemption(tx: Tx, poll: Poll): PollResult {
   const operation = readOperation(tx.db, poll.operationId);
   const found = lookAt(operation, poll);
-  if (found !== 'take') return found as Exclude<PollResult, { result: 'pending' | 'slow_down' }>;
-  const user = readUser(tx.db, operation!.userId);
+  // what was approved does not wait again
+  if (!operation || found === 'wait') return { result: 'missing' };
+  if (found !== 'take') return found;
+  const user = readUser(tx.db, operation.userId);
   if (!user) return { result: 'missing' };
-  const device = operation!.decision && readDevice(tx.db, operation!.decision.deviceId);
-  const { redemption } = operation!;
-  const held = { holder: poll.holder, until: poll.now + poll.leaseMs };
+  const device = operation.decision && readDevice(tx.db, operation.decision.deviceId);
+  return { ...take(tx, operation, poll), user, device };
+}
+
+function take(tx: Tx, operation: Operation, { holder, now, leaseMs }: Poll) {
+  const { redemption } = operation;
+  const held = { holder, until: now + leaseMs };
   if (redemption?.state === 'committed') {
-    const taken = replaceOperation(tx, operation!, { redemption: { ...redemption, ...held } });
     const { response, binding } = redemption;
-    return { result: 'committed', operation: taken, user, device, response, binding };
+    const taken = replaceOperation(tx, operation, { redemption: { ...redemption, ...held } });
+    return { result: 'committed' as const, operation: taken, response, binding };
   }
-  const leased = replaceOperation(tx, operation!, { redemption: { state: 'leased', ...held } });
-  return { result: 'leased', operation: leased, user, device };
+  const leased = replaceOperation(tx, operation, { redemption: { state: 'leased', ...held } });
+  return { result: 'leased' as const, operation: leased };
 }
 
 export function commitRedemption(tx: Tx, commit: Commit): { result: 'committed' } | { result: 'lost' } {

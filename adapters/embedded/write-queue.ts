@@ -12,6 +12,9 @@ export interface WriteQueue {
   close(): Promise<void>;
 }
 
+// A disk that hangs must not fill the memory: beyond this many, callers are told at once.
+const WAITING = 20_000;
+
 interface Waiting {
   resolve(result: unknown): void;
   reject(error: Error): void;
@@ -49,6 +52,7 @@ export async function startWriter(file: string, onWakes: (wakes: Wake[]) => void
     write: (name, argument) =>
       new Promise((resolve, reject) => {
         if (stopped !== undefined) return reject(new StoreUnavailable(stopped));
+        if (waiting.size >= WAITING) return reject(new StoreUnavailable('too many writes wait for the disk'));
         lastId += 1;
         waiting.set(lastId, { resolve: resolve as Waiting['resolve'], reject });
         send({ id: lastId, name, argument });

@@ -83,6 +83,15 @@ describe('embedded store, what only it has', () => {
     expect(['a', 'b'].map(poll)).toEqual(['slow_down', 'pending']);
   });
 
+  test('more writes than may wait are refused at once; those that were taken are done', async () => {
+    const answers = await Promise.allSettled(
+      Array.from({ length: 20_001 }, (_, i) => store.replay.once({ scope: 's', id: `${i}`, now: T0, until: T0 })),
+    );
+    expect(answers.slice(0, -1).every((answer) => answer.status === 'fulfilled' && answer.value)).toBe(true);
+    expect(answers.at(-1)).toMatchObject({ status: 'rejected', reason: expect.any(StoreUnavailable) });
+    await store.check();
+  });
+
   test('ready means that it can read and commit', async () => {
     const before = commits(file);
     await store.check();

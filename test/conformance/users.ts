@@ -38,7 +38,7 @@ export const userStoreSuite: Suite = (name, open, { knownDifferences = {} } = {}
       expect(await at.store.users.create(aUser({ identifiers: { phone } }), T0, [])).toEqual({ result: 'created' });
     });
 
-    test('promise: of a hundred users who want one identifier at once, one gets it', async () => {
+    test('of a hundred users who want one identifier at once, one gets it', async () => {
       const email = aHash();
       const users = Array.from({ length: HUNDRED }, () => aUser({ identifiers: { email, username: aHash() } }));
       const answers = await at.race(HUNDRED, (store, i) =>
