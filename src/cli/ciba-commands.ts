@@ -41,7 +41,7 @@ export async function startCommand(run: Run, options: StartOptions) {
 export async function pollCommand(run: Run, authReqId: string, options: WaitOptions) {
   const session = await openSession(run, options);
   const { wait = 120, interval = 5 } = options;
-  const acknowledgement = { auth_req_id: authReqId, expires_in: wait, interval };
+  const acknowledgement = { auth_req_id: authReqId, expires_in: wait, interval: Math.min(interval, Math.max(wait, 1)) };
   const tokens =
     (await askOnce(session, authReqId)) ?? (await waitFor(session, acknowledgement, { isWholeLife: false }));
   await show(session, tokens, options);

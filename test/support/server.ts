@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -38,6 +37,8 @@ export interface TestServer extends AsyncDisposable {
   pid(): number;
   /** Everything that it has written so far. */
   output(): string;
+  /** Resolves with the exit status when it ends by itself. */
+  ended(): Promise<number | null>;
   /** SIGTERM: it drains. Resolves with the exit status. */
   stop(): Promise<number | null>;
   /** SIGKILL: no goodbye. */
@@ -69,13 +70,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
 
   const env = { ASSENT_CONFIG: configFile };
   let running = launch({ ...env, ...options.env }, folder.path);
-  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
-    const { child } = running;
-    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-    const exited = once(child, 'exit');
-    child.kill(signal);
-    await exited;
-    return child.exitCode;
+  const end = (signal: NodeJS.Signals): Promise<number | null> => {
+    running.child.kill(signal);
+    return running.ended;
   };
   const dispose = async () => {
     await end('SIGKILL');
@@ -95,6 +92,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     secretOf: (clientId) => secretIn(config, clientId),
     pid: () => running.child.pid!,
     output: () => running.output(),
+    ended: () => running.ended,
     stop: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
     async restart() {
@@ -109,6 +107,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
 interface Running {
   child: ChildProcess;
   ready: Promise<void>;
+  ended: Promise<number | null>;
   output(): string;
 }
 
@@ -136,7 +135,9 @@ function launch(env: Record<string, string>, cwd: string): Running {
     child.once('error', (error) => settle(() => reject(error)));
   });
   ready.catch(() => undefined); // whoever does not wait for it must not fail by it
-  return { child, ready, output: () => output };
+  // `close`: also its output has been read
+  const ended = new Promise<number | null>((resolve) => void child.once('close', resolve));
+  return { child, ready, ended, output: () => output };
 }
 
 /** Settings of whoever runs the tests must not reach the server. */

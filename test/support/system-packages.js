@@ -8,6 +8,7 @@ export const systemPackages = /** @type {const} */ ({
   'redis-server': 'redis-server',
   chromium: 'chromium',
   strace: 'strace',
+  curl: 'curl',
 });
 
 /** @typedef {keyof typeof systemPackages} SystemPackage */
