@@ -21,6 +21,8 @@ export function takeOwnership(file: string): Ownership {
   makeFile(path);
   const db = openDb(path, { readOnly: false });
   try {
+    // whoever only looks, or is refused itself, holds a lock for a moment; the owner holds it for good
+    db.exec('PRAGMA busy_timeout = 250');
     signIn(db);
     db.exec('BEGIN IMMEDIATE');
   } catch (error) {
