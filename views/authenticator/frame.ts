@@ -3,6 +3,7 @@ import { chooseLanguage, translator } from '../texts/index.ts';
 
 export const language = chooseLanguage(navigator.languages);
 export const t = translator(language);
+document.documentElement.lang = language;
 
 const app = document.getElementById('app') as HTMLElement;
 

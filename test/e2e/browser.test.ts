@@ -1,0 +1,255 @@
+/** Both sides of the same moment, in real Chromium: from an empty profile to the verified person, and every way it can end. */
+import type { Page } from 'playwright-core';
+import { accessibilityProblems, isInView, openBrowser, type Person, phoneSize } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { requireSystem } from '../support/system.ts';
+
+const pin = '271990';
+
+requireSystem('chromium')('in a browser', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer();
+  });
+  afterAll(async () => server[Symbol.asyncDispose]());
+
+  test('B02 F190 from an empty profile to the verified person on the help desk page', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await using desk = await openBrowser();
+    await enroll(server, phone.page, user);
+
+    await ask(server, desk.page, user, 'Change of address, case 4711');
+    const number = await desk.page.textContent('#number');
+    await phone.page.waitForSelector('#approve');
+    expect(await phone.page.textContent('h1')).toBe('Demo help desk');
+    // F204: the same text on both sides
+    expect(await phone.page.textContent('blockquote')).toBe('Change of address, case 4711');
+    expect(await desk.page.textContent('blockquote')).toBe('Change of address, case 4711');
+    await choose(phone.page, number);
+    await phone.page.fill('#pin', pin);
+    await phone.page.click('#confirm');
+
+    await phone.page.waitForSelector('text=Approved');
+    await desk.page.waitForSelector('text=It is Alice');
+    const facts = await desk.page.textContent('dl');
+    expect(facts).toContain(`${user}@example.test`);
+    expect(facts).toContain('swk, pin, mfa');
+    expect(facts).toContain('urn:assent:acr:two-factor');
+    expect([...phone.complaints, ...desk.complaints]).toEqual([]);
+  });
+
+  test('F204 a denial with a reason is told to the help desk in plain words', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await using desk = await openBrowser();
+    await enroll(server, phone.page, user);
+    await ask(server, desk.page, user, 'Refund of 12.50');
+    await phone.page.click('#deny');
+    await phone.page.click('#reason-incorrect_data');
+    await phone.page.waitForSelector('text=now sees that you refused');
+    await desk.page.waitForSelector('text=something in the request is not right');
+  });
+
+  test('a wrong number closes the request on both sides', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await using desk = await openBrowser();
+    await enroll(server, phone.page, user);
+    await ask(server, desk.page, user, '');
+    const number = await desk.page.textContent('#number');
+    const options = await numbers(phone.page);
+    await choose(phone.page, options.find((option) => option !== number) ?? '');
+    await phone.page.fill('#pin', pin);
+    await phone.page.click('#confirm');
+    await phone.page.waitForSelector('text=This request is closed');
+    await desk.page.waitForSelector('text=The number or the PIN was wrong');
+  });
+
+  test('F189 the TV shows the number and greets the person, who used the keyboard alone', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await using tv = await openBrowser();
+    await enroll(server, phone.page, user);
+    await tv.page.goto(`${server.issuer}/demo/tv`);
+    await tv.page.waitForSelector('#user:focus');
+    await tv.page.keyboard.type(user);
+    await tv.page.keyboard.press('Enter');
+    const number = await tv.page.textContent('#number');
+
+    await phone.page.waitForSelector('#approve');
+    const options = await numbers(phone.page);
+    await phone.page.keyboard.press('Tab');
+    await phone.page.keyboard.press('Space');
+    for (let i = 0; i < options.indexOf(String(number)); i++) await phone.page.keyboard.press('ArrowRight');
+    await tabTo(phone.page, 'approve');
+    await phone.page.keyboard.press('Enter');
+    await phone.page.waitForSelector('#pin:focus');
+    await phone.page.keyboard.type(pin);
+    await phone.page.keyboard.press('Enter');
+    await tv.page.waitForSelector('text=Welcome, Alice');
+  });
+
+  test('who asks, the number and both buttons are in view without scrolling; nothing overflows in Dutch', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize, locale: 'nl-NL' });
+    await using desk = await openBrowser({ locale: 'nl-NL' });
+    await enroll(server, phone.page, user);
+    await ask(server, desk.page, user, 'ĳ'.repeat(60));
+    await phone.page.waitForSelector('#approve');
+    for (const selector of ['h1', '.choices', '#deny', '#approve'])
+      expect([selector, await isInView(phone.page, selector)]).toEqual([selector, true]);
+    expect(await phone.page.getAttribute('html', 'lang')).toBe('nl');
+    expect(await phone.page.textContent('#approve')).toBe('Goedkeuren');
+    const overflow = Number(await phone.page.evaluate('document.documentElement.scrollWidth - innerWidth'));
+    expect(overflow).toBeLessThanOrEqual(0);
+    const [deny, approve] = await Promise.all(['#deny', '#approve'].map((id) => phone.page.locator(id).boundingBox()));
+    expect([deny?.width, deny?.height]).toEqual([approve?.width, approve?.height]);
+  });
+
+  test.each([
+    ['light', false],
+    ['dark', true],
+  ])('axe finds nothing on any screen, %s', async (_, dark) => {
+    const user = await newUser(server);
+    const found: Record<string, string[]> = {};
+    await using phone = await openBrowser({ size: phoneSize, dark });
+    await using desk = await openBrowser({ dark });
+    const look = async (name: string, { page }: Person) => {
+      const problems = await accessibilityProblems(page);
+      if (problems.length > 0) found[name] = problems;
+    };
+    await phone.page.goto(server.authenticator);
+    await phone.page.waitForSelector('text=No enrollment on this device yet');
+    await look('welcome', phone);
+    await phone.page.click('button');
+    await look('code', phone);
+    await enroll(server, phone.page, user, (step) => look(step, phone));
+    await desk.page.goto(`${server.issuer}/demo/helpdesk`);
+    await look('help desk', desk);
+    await ask(server, desk.page, user, 'Case 4711');
+    await look('help desk waiting', desk);
+    await phone.page.waitForSelector('text=Case 4711');
+    await look('prompt', phone);
+    await phone.page.click('#deny');
+    await look('reasons', phone);
+    await phone.page.click('#reason-not_me');
+    await phone.page.waitForSelector('.outcome');
+    await look('outcome', phone);
+    await desk.page.waitForSelector('.notice.bad');
+    await look('help desk refused', desk);
+    await desk.page.goto(`${server.issuer}/demo/tv`);
+    await look('tv', desk);
+    expect(found).toEqual({});
+  });
+
+  test('the keys stay in the browser: none of them can be exported, and no PIN is stored', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await enroll(server, phone.page, user);
+    const stored = (await phone.page.evaluate(dumpDatabases)) as { keys: { extractable: boolean }[]; text: string };
+    expect(stored.keys.length).toBeGreaterThanOrEqual(3);
+    expect(stored.keys.filter((key) => key.extractable)).toEqual([]);
+    expect(stored.text).not.toContain(pin);
+    // the ticket is gone from the address, and so from the history
+    expect(phone.page.url()).toBe(`${server.authenticator}/`);
+  });
+
+  test('a reload shows the same device and the request that still waits', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await using desk = await openBrowser();
+    await enroll(server, phone.page, user);
+    await ask(server, desk.page, user, 'After a reload');
+    await phone.page.waitForSelector('text=After a reload');
+    await phone.page.reload();
+    await phone.page.waitForSelector('text=After a reload');
+  });
+});
+
+let users = 0;
+
+/** A person of their own for each test: what waits for one does not stand in the way of another. */
+async function newUser({ management, managementKey }: TestServer): Promise<string> {
+  users += 1;
+  const username = `alice${users}`;
+  const response = await fetch(`${management}/management/v1/users`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${managementKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ username, name: 'Alice', email: `${username}@example.test` }),
+  });
+  expect(response.status).toBe(201);
+  return username;
+}
+
+async function enroll(
+  server: TestServer,
+  page: Page,
+  user = 'alice',
+  look: (step: string) => Promise<void> = async () => {},
+): Promise<void> {
+  // An address that differs in its fragment alone would not be loaded again.
+  await page.goto('about:blank');
+  await page.goto(`${server.issuer}/demo/enroll?user=${user}`);
+  await page.waitForSelector('#continue');
+  await look('enroll: device');
+  await page.click('#continue');
+  await page.fill('#pin', pin);
+  await page.fill('#pin-again', pin);
+  await look('enroll: PIN');
+  await page.click('#save');
+  await page.waitForSelector('#done');
+  await look('enroll: done');
+  await page.click('#done');
+  await page.waitForSelector('.outcome, #approve');
+  await look('inbox');
+}
+
+async function ask(server: TestServer, desk: Page, user: string, text: string): Promise<void> {
+  await desk.goto(`${server.issuer}/demo/helpdesk`);
+  await desk.fill('#who', user);
+  await desk.fill('#text', text);
+  await desk.click('button[type=submit]');
+  await desk.waitForSelector('#number');
+}
+
+async function choose(phone: Page, number: string | null): Promise<void> {
+  await phone.click(`.choices label:has(input[value="${number}"])`);
+  await phone.click('#approve');
+  await phone.waitForSelector('#pin');
+}
+
+/** Focus by Tab alone, as somebody without a pointer would. */
+async function tabTo(page: Page, id: string): Promise<void> {
+  for (let i = 0; i < 12; i++) {
+    if ((await page.evaluate('document.activeElement?.id')) === id) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`no Tab leads to ${id}`);
+}
+
+/** The numbers to choose from, as shown. */
+async function numbers(phone: Page): Promise<(string | null)[]> {
+  const inputs = await phone.locator('.choices input').all();
+  return Promise.all(inputs.map((input) => input.getAttribute('value')));
+}
+
+/** Runs in the page (hence a text): every key object in IndexedDB, and everything else that is kept. */
+const dumpDatabases = `(async () => {
+  const keys = [];
+  const text = [JSON.stringify({ ...localStorage })];
+  const opened = (request) => new Promise((resolve) => request.addEventListener('success', () => resolve(request.result)));
+  for (const { name } of await indexedDB.databases()) {
+    const database = await opened(indexedDB.open(name));
+    for (const store of database.objectStoreNames) {
+      const records = await opened(database.transaction(store).objectStore(store).getAll());
+      text.push(JSON.stringify(records, (_, value) => {
+        if (!(value instanceof CryptoKey)) return value;
+        if (value.type !== 'public') keys.push({ extractable: value.extractable });
+        return 'key';
+      }));
+    }
+    database.close();
+  }
+  return { keys, text: text.join() };
+})()`;
