@@ -21,7 +21,7 @@ import { createDeviceApi } from './http/device-api/index.ts';
 import { createListener, drain, type Listener } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
 import type { Mounted } from './http/mount.ts';
-import { type Asset, AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets } from './http/pages/assets.ts';
+import { AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets } from './http/pages/assets.ts';
 import { createHealth } from './observability/health.ts';
 import type { Log } from './observability/log.ts';
 import { currentTrace } from './observability/trace.ts';

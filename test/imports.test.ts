@@ -14,8 +14,7 @@ const rules: Record<string, ImportRule> = {
   'src/demo': {
     folders: ['src/device-sdk', 'src/support'],
     // its pages are routes that server.ts mounts; what it does with the server still goes over HTTP
-    packages: ['openid-client', '@koa/router'],
-    packageTypes: ['koa'],
+    packages: ['openid-client', 'koa', '@koa/router'],
   },
   'src/cli': {
     // serve, init, config and store run in this process and look at the store without a server; every other verb goes
