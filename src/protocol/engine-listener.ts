@@ -59,4 +59,6 @@ function keepFromBrowsers(ctx: Pick<KoaContextWithOIDC, 'remove' | 'set'>): void
 function describe(metadata: Record<string, unknown>): void {
   for (const member of untrue) delete metadata[member];
   metadata['backchannel_user_code_parameter_supported'] = false;
+  // sessions of browsers, of which there are none
+  metadata['claims_supported'] = (metadata['claims_supported'] as string[]).filter((claim) => claim !== 'sid');
 }

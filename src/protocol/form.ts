@@ -37,7 +37,7 @@ function readText(req: IncomingMessage): Promise<string> {
     });
     const broken = () => reject(new ProtocolError('invalid_request', 'the body is incomplete'));
     req.once('error', broken);
-    req.once('aborted', broken);
+    req.once('close', broken);
   });
 }
 

@@ -118,7 +118,10 @@ function configurationOf(deps: ProtocolDeps, { adapter }: EngineStorage, account
   };
 }
 
-/** Rotation does not prolong: a chain of refresh tokens ends when its first one would have, and its grant a day later. */
+/**
+ * Rotation does not prolong: a chain of refresh tokens ends when its first one would have. A grant lives longer than
+ * whatever needs it, and not longer than that: most have no refresh token.
+ */
 function lifetimes(tokens: ProtocolDeps['settings']['tokens']): Pick<Configuration, 'ttl' | 'rotateRefreshToken'> {
   return {
     rotateRefreshToken: () => true,
@@ -126,7 +129,10 @@ function lifetimes(tokens: ProtocolDeps['settings']['tokens']): Pick<Configurati
       AccessToken: () => tokens.accessSeconds,
       IdToken: () => tokens.idSeconds,
       RefreshToken: (ctx) => ctx.oidc.entities.RotatedRefreshToken?.remainingTTL ?? tokens.refreshSeconds,
-      Grant: () => Math.max(tokens.refreshSeconds, tokens.accessSeconds) + 24 * 3600,
+      Grant: (_ctx, grant) => {
+        const mayRefresh = grant.getOIDCScope().split(' ').includes(scope.offlineAccess);
+        return (mayRefresh ? tokens.refreshSeconds : 0) + tokens.accessSeconds + 3600;
+      },
       BackchannelAuthenticationRequest: (ctx) => lifetimeOf(ctx),
     },
   };

@@ -90,7 +90,9 @@ export function createTokenCall(deps: Deps): TokenCall {
       throw error;
     }
     if (!answer) return send(res, answers.pending);
-    const settled = settle(res, of).finally(() => leaving.delete(authReqId));
+    const settled: Promise<void> = settle(res, of).then(() => {
+      if (leaving.get(authReqId) === settled) leaving.delete(authReqId);
+    });
     leaving.set(authReqId, settled);
     send(res, answer);
   }

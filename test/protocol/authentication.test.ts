@@ -131,6 +131,12 @@ describe('who may ask', () => {
     expect(error(await start({ ...asserted(jwt), client_id: 'helpdesk' }))).toEqual([400, 'invalid_request']);
   });
 
+  test('A-10 client_id beside the authentication is tolerated where it is the same', async () => {
+    const { headers } = scene.client('helpdesk');
+    expect((await start({ client_id: 'helpdesk' }, headers)).status).toBe(200);
+    expect(error(await start({ client_id: 'other' }, headers))).toEqual([400, 'invalid_request']);
+  });
+
   test('A-11 an unknown client, a client that is switched off and a wrong secret get the same answer', async () => {
     const attempts = await Promise.all([
       start({}, { authorization: basic('nobody', 'wrong') }),

@@ -1,5 +1,6 @@
 import { ClientMetadataError } from '../../src/protocol/protocol.ts';
-import { aClient, CIBA, openProtocol, protocolForEach, withAlice } from './scene.ts';
+import { buildEngine } from '../../src/protocol/provider.ts';
+import { aClient, CIBA, claimsOf, openProtocol, protocolForEach, withAlice } from './scene.ts';
 
 async function problemsOf(...clients: Record<string, unknown>[]): Promise<string[]> {
   try {
@@ -52,6 +53,30 @@ describe('clients are checked when the server starts', () => {
   test('C-10 a pairwise client names its keys by address and authenticates with them', async () => {
     expect(await problemsOf({ subject_type: 'pairwise' })).toHaveLength(1);
   });
+});
+
+test('I-03 pairwise clients see a sub of their own, the same for one sector and no other', async () => {
+  const pairwise = (client_id: string, host: string) =>
+    aClient(client_id, {
+      client_secret: undefined,
+      subject_type: 'pairwise',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks_uri: `https://${host}/jwks.json`,
+    });
+  const clients = [pairwise('a', 'one.example'), pairwise('b', 'one.example'), pairwise('c', 'two.example')];
+  const scene = await openProtocol({ clients });
+  const { provider } = buildEngine(scene.deps);
+  const subOf = async (clientId: string) => {
+    const client = (await provider.Client.find(clientId))!;
+    const token = new provider.IdToken({ sub: 'user' }, { client, ctx: undefined as never });
+    Object.assign(token, { scope: 'openid' });
+    return claimsOf(await token.issue({ use: 'idtoken' }))['sub'];
+  };
+  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(subOf));
+  expect(a).toBe(b);
+  expect(a).not.toBe(c);
+  expect([a, c]).not.toContain('user');
+  await scene.close();
 });
 
 describe('reload', () => {

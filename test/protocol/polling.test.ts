@@ -1,4 +1,4 @@
-import { newHandle } from '../../src/support/ids.ts';
+import { newHandle, partitionOf, randomPartition } from '../../src/support/ids.ts';
 import { by } from '../domain/scene.ts';
 import { type Alice, aClient, answer, approved, CIBA, protocolForEach, withAlice } from './scene.ts';
 
@@ -37,6 +37,21 @@ describe('what a poll is told', () => {
     for (const id of [newHandle('00'), 'x', '../../etc/passwd', 'A'.repeat(5000), '\u0000', `${await asked()}x`]) {
       expect(error(await poll(id))).toEqual([400, 'invalid_grant']);
     }
+  });
+
+  test('TH-07 a hundred thousand guesses, some of them in the right partition, hit nothing', async () => {
+    const id = await asked();
+    await answer(scene, alice, id);
+    const guess = (n: number) => newHandle(n % 2 === 0 ? partitionOf(id) : randomPartition());
+    const outcomes = new Set<string>();
+    for (let done = 0; done < 100_000; done += 500) {
+      const polls = Array.from({ length: 500 }, (_, n) =>
+        scene.redemptions.poll({ authReqId: guess(n), clientId: 'helpdesk', holder: 'guesser' }),
+      );
+      for (const { outcome } of await Promise.all(polls)) outcomes.add(outcome);
+    }
+    expect([...outcomes]).toEqual(['unknown']);
+    expect((await poll(id)).status).toBe(200);
   });
 
   test('T-04 F199 authorization_pending until somebody decides', async () => {

@@ -108,6 +108,7 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     issuer,
     clients,
     server,
+    deps,
     protocol,
     logged,
     /** Resolves when such a line is written, or was before. */
