@@ -355,7 +355,7 @@ describe('who is meant', () => {
     expect(backlog.count).toBe(0);
   });
 
-  test('H-04 a login_hint_token is refused in words', async () => {
+  test('a login_hint_token is refused in words', async () => {
     const { post } = scene.client('helpdesk');
     const { status, body } = await post('/bc-authorize', { scope: 'openid', login_hint_token: 'x.y.z' });
     expect([status, body.error, body.error_description]).toEqual([

@@ -50,12 +50,12 @@ describe('clients are checked when the server starts', () => {
     await scene.close();
   });
 
-  test('C-10 a pairwise client names its keys by address and authenticates with them', async () => {
+  test('a pairwise client names its keys by address and authenticates with them', async () => {
     expect(await problemsOf({ subject_type: 'pairwise' })).toHaveLength(1);
   });
 });
 
-test('I-03 pairwise clients see a sub of their own, the same for one sector and no other', async () => {
+test('I-03 C-10 pairwise clients see a sub of their own, the same for one sector and no other', async () => {
   const pairwise = (client_id: string, host: string) =>
     aClient(client_id, {
       client_secret: undefined,
