@@ -7,7 +7,7 @@ import { applySettings, readSetting, settingsOf } from './settings.ts';
 /** What `assent store check` reports. Nothing is changed by looking, and a running server is not disturbed. */
 export interface Inspection {
   file: string;
-  /** False: it is made at the first start, and nothing else is known. */
+  /** False, also for an empty file: it is made at the first start, and nothing else is known. */
   exists: boolean;
   bytes?: number;
   /** The process that has it open, if one has. */
@@ -26,7 +26,7 @@ export interface Inspection {
 /** @throws StoreUnavailable the file cannot be read; StoreRefused SQLite does not take a setting */
 export function inspectStore(file: string): Inspection {
   const base = { file, knownVersion: SCHEMA_VERSION };
-  if (!existsSync(file)) return { ...base, exists: false };
+  if (!existsSync(file) || statSync(file).size === 0) return { ...base, exists: false };
   const owner = ownerOf(file);
   const db = openDb(file, { readOnly: true });
   try {

@@ -1,0 +1,42 @@
+import { runCli } from '../support/cli.ts';
+import { freePort } from '../support/ports.ts';
+import { startRedis } from '../support/redis.ts';
+import { requireSystem } from '../support/system.ts';
+
+const check = (store: string) =>
+  runCli(['store', 'check', '--config', 'config/development.json', '--json'], {
+    cwd: new URL('../..', import.meta.url).pathname,
+    env: { ASSENT_STORE: store },
+  });
+
+requireSystem('redis-server')('store check on Redis', () => {
+  test('one that keeps what it acknowledges is fit', async () => {
+    await using redis = await startRedis();
+    const checked = await check(redis.url);
+    expect(checked).toMatchObject({ status: 0 });
+    expect(checked.json()).toMatchObject({ ok: true, findings: [{ what: 'reachable' }, { what: 'schema version' }] });
+  });
+
+  test('one that may forget is not', async () => {
+    await using redis = await startRedis({ args: ['--maxmemory-policy', 'allkeys-lru', '--appendonly', 'no'] });
+    const checked = await check(redis.url);
+    expect(checked.status).toBe(2);
+    const bad = checked.json().error.findings.filter(({ ok }: { ok: boolean }) => !ok);
+    expect(bad.map(({ what }: { what: string }) => what)).toEqual(['redis_may_evict', 'redis_not_durable']);
+  });
+
+  test('one of another schema version is not', async () => {
+    await using redis = await startRedis();
+    await check(redis.url);
+    await redis.command('set', 'assent:{00}:schema', '99');
+    const checked = await check(redis.url);
+    expect([checked.status, JSON.stringify(checked.json())]).toEqual([2, expect.stringContaining('schema version 99')]);
+  });
+
+  test('one that is not there is not, and the password is not repeated', async () => {
+    const checked = await check(`redis://:hidden-word@127.0.0.1:${await freePort()}`);
+    expect(checked.status).toBe(2);
+    expect(checked.stdout).toContain('store_unfit');
+    expect(checked.stdout).not.toContain('hidden-word');
+  });
+});
