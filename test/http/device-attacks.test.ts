@@ -32,10 +32,19 @@ describe('TH-12 replay and forgery of a device’s answer', () => {
     const approval = raw.make('decide', raw.approval(await raw.answerTo(operation.id)));
     server.scene.clock.advance(296);
     expect(await raw.post('decide', approval)).toMatchObject({ status: 409, code: 'operation_expired' });
+    expect(await raw.call('present', { claims: { op: operation.id } })).toMatchObject({ code: 'operation_expired' });
     server.scene.clock.advance(5);
     expect(await raw.post('decide', approval)).toMatchObject({ status: 409, code: 'operation_expired' });
     expect(await raw.call('present', { claims: { op: operation.id } })).toMatchObject({ code: 'operation_expired' });
     expect(await stored(operation.id)).toEqual(operation);
+  });
+
+  test('a denial counts until the very end, when an approval could not be redeemed any more', async () => {
+    const { raw, operation } = await asked();
+    const denial = raw.make('decide', raw.denial(await raw.answerTo(operation.id)));
+    server.scene.clock.advance(299);
+    expect((await raw.call('inbox')).body.operations).toEqual([]);
+    expect(await raw.post('decide', denial)).toMatchObject({ status: 200, body: { state: 'denied' } });
   });
 
   test('F029 TH-12 an answer to one challenge does not answer another', async () => {
@@ -189,6 +198,8 @@ describe('promise 6: tries', () => {
     expect(await raw.call('decide', raw.approval(answer, wrong), viaAnother)).toMatchObject({
       body: { problem: { attempts_left: 1 } },
     });
+    const events = async () => (await server.scene.store.events.ofUser(user.id, 30)).map(({ type }) => type);
+    expect((await events()).filter((type) => type.startsWith('device.lock'))).toEqual(['device.lock.imminent']);
     const last = raw.make('decide', raw.approval(answer, wrong));
     expect(await raw.post('decide', last)).toMatchObject({ status: 403, body: { problem: { attempts_left: 0 } } });
     another.server.closeAllConnections();
@@ -198,9 +209,10 @@ describe('promise 6: tries', () => {
     expect(device).toMatchObject({ state: 'locked', lockReason: 'attempts' });
     expect(device.keys).not.toHaveProperty('pin');
     expect(await server.scene.operations.get(second.id)).toMatchObject({ state: 'failed', endReason: 'attempts' });
-    const types = (await server.scene.store.events.ofUser(user.id, 30)).map(({ type }) => type);
-    expect(types.filter((type) => type === 'device.lock.imminent')).toHaveLength(1);
-    expect(types.filter((type) => type === 'device.locked')).toHaveLength(1);
+    expect((await events()).filter((type) => type.startsWith('device.lock'))).toEqual([
+      'device.locked',
+      'device.lock.imminent',
+    ]);
 
     // the very message that locked it still gets its own answer; any other learns the lock, coarsely
     expect(await raw.post('decide', last)).toMatchObject({
