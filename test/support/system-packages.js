@@ -9,6 +9,7 @@ export const systemPackages = /** @type {const} */ ({
   chromium: 'chromium',
   strace: 'strace',
   curl: 'curl',
+  bsdutils: 'script',
 });
 
 /** @typedef {keyof typeof systemPackages} SystemPackage */

@@ -1,0 +1,75 @@
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { deviceFile, fileStorage } from '../../src/cli/device-file.ts';
+import { beginEnrollment } from '../../src/device-sdk/index.ts';
+import { createManagementClient, type ManagementTicket } from '../../src/support/management-client.ts';
+import { runCli } from '../support/cli.ts';
+import { startServer } from '../support/server.ts';
+import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
+
+let folder: TemporaryFolder;
+let file: string;
+beforeEach(async () => {
+  folder = await temporaryFolder('assent-device');
+  file = deviceFile('phone', { XDG_CONFIG_HOME: folder.path });
+});
+afterEach(() => folder.remove());
+
+const enrolling = { v: 1, base: 'http://localhost:3002', sourceHash: 'x', sig: {} } as never;
+
+test('lies where XDG says, else below the home folder', () => {
+  expect(file).toBe(join(folder.path, 'assent/phone.json'));
+  expect(deviceFile('phone', { HOME: '/home/alice' })).toBe('/home/alice/.config/assent/phone.json');
+});
+
+test('a slot is kept beside the other, and nothing else is left in the folder', async () => {
+  const storage = fileStorage(file);
+  await storage.save('enrolling', enrolling);
+  await storage.save('device', { v: 1, deviceId: 'x' } as never);
+  expect(await storage.load('enrolling')).toEqual(enrolling);
+  expect(await readdir(join(folder.path, 'assent'))).toEqual(['phone.json']);
+  await storage.erase('enrolling');
+  expect(await storage.load('device')).toMatchObject({ deviceId: 'x' });
+  await storage.erase('device');
+  expect(await readdir(join(folder.path, 'assent'))).toEqual([]);
+});
+
+test('a file that cannot be understood is told and left as it is', async () => {
+  await mkdir(join(folder.path, 'assent'));
+  await writeFile(file, '{"v": 7}');
+  const env = { XDG_CONFIG_HOME: folder.path };
+  const inbox = await runCli(['device', 'inbox', '--device', 'phone', '--json'], { env });
+  expect([inbox.status, inbox.json().error.code]).toEqual([2, 'device_file_unusable']);
+  await expect(fileStorage(file).save('enrolling', enrolling)).rejects.toMatchObject({ code: 'device_file_unusable' });
+  expect(await readFile(file, 'utf8')).toBe('{"v": 7}');
+});
+
+test('a folder that cannot be written is told', async () => {
+  await mkdir(join(folder.path, 'assent'));
+  await writeFile(join(folder.path, 'assent/phone.json'), '');
+  await chmod(join(folder.path, 'assent/phone.json'), 0o600);
+  const below = fileStorage(join(file, 'deeper.json'));
+  await expect(below.save('enrolling', enrolling)).rejects.toMatchObject({ code: 'device_file_unusable' });
+});
+
+test('an enrollment whose last answer was lost is finished without its link and without the PIN', async () => {
+  await using server = await startServer();
+  const management = createManagementClient({ url: server.management, key: server.managementKey });
+  const { id } = (await management.findUser('alice'))!;
+  const { ticket_uri } = await management.call<ManagementTicket>(`/users/${id}/enrollment-tickets`, { body: {} });
+  const offline: typeof fetch = async (url, init) => {
+    if (String(url).endsWith('/status')) throw new TypeError('fetch failed');
+    return fetch(url, init);
+  };
+  const options = { fetch: offline, sleep: async () => undefined };
+  const enrollment = await beginEnrollment(fileStorage(file), ticket_uri, options);
+  const lost = enrollment.finish({ device: { name: 'Phone' }, pin: '493817' });
+  await expect(lost).rejects.toMatchObject({ code: 'network' });
+
+  const env = { ...server.env, XDG_CONFIG_HOME: folder.path };
+  const enroll = ['device', 'enroll', '--device', 'phone', '--json'];
+  const resumed = await runCli(enroll, { env });
+  expect([resumed.status, resumed.json().device_id]).toEqual([0, enrollment.deviceId]);
+  const again = await runCli(enroll, { env });
+  expect([again.status, again.json().error.code]).toEqual([2, 'nothing_to_resume']);
+});
