@@ -220,6 +220,7 @@ function createDevicePart(config: Config, { store, clock, timers = systemTimers,
     options: {
       acr,
       evidenceRetentionMs: retention.evidenceHours * HOUR,
+      skewSeconds: device.skewSeconds,
       sessionSeconds: device.sessionSeconds,
       heartbeatMs: device.eventHeartbeatSeconds * SECOND,
       streamLifetimeMs: device.eventStreamSeconds * SECOND,

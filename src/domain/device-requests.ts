@@ -79,25 +79,22 @@ interface Deps {
   secrets: Secrets;
   applications: Pick<Applications, 'find'>;
   clock: Clock;
+  /** How far a device's clock may be off. */
+  skewSeconds: number;
 }
 
-export function createDeviceRequests({
-  issuer,
-  store,
-  serverKeys,
-  secrets,
-  applications,
-  clock,
-}: Deps): DeviceRequests {
+export function createDeviceRequests(deps: Deps): DeviceRequests {
+  const { issuer, store, serverKeys, secrets, applications, clock, skewSeconds } = deps;
   return {
     open: (body) => openUp(body, { boxKey: serverKeys.box, openSession: (id) => openSession(secrets, id, clock()) }),
 
-    redeem: (opened) => verifyRedeem(opened, { issuer, now: clock() }),
+    redeem: (opened) => verifyRedeem(opened, { issuer, now: clock(), skewSeconds }),
 
     verify(act, opened) {
       // enrolled and replaced devices alike: a revoked one that proves its key is told so, anybody else is not
       const findDevice = (id: string) => (isId(id) ? find(id, namedIn(act, opened)) : Promise.resolve(undefined));
-      return verifyRequest(opened, { issuer, act, now: clock(), findDevice, sigKey: ({ device }) => device.keys.sig });
+      const sigKey = ({ device }: KnownDevice) => device.keys.sig;
+      return verifyRequest(opened, { issuer, act, now: clock(), skewSeconds, findDevice, sigKey });
     },
 
     refuseUnusable(act, { device, userState }) {

@@ -44,6 +44,8 @@ export interface DeviceSideDeps {
 export interface DeviceSideOptions {
   acr: AcrNames;
   evidenceRetentionMs: number;
+  /** How far a device's clock may be off: 120 s. */
+  skewSeconds: number;
   /** At most an hour. */
   sessionSeconds: number;
   /** Of event streams (device-protocol, section 7): 15 s and 55 s. */
@@ -52,9 +54,9 @@ export interface DeviceSideOptions {
 }
 
 export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: DeviceSideDeps): DeviceSide {
-  const { acr, evidenceRetentionMs, sessionSeconds, heartbeatMs, streamLifetimeMs } = options;
+  const { acr, evidenceRetentionMs, skewSeconds, sessionSeconds, heartbeatMs, streamLifetimeMs } = options;
   const common = { ...deps, serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }) };
-  const requests = createDeviceRequests(common);
+  const requests = createDeviceRequests({ ...common, skewSeconds });
   const inbox = createInbox(common);
   const enrollment = createEnrollment(common);
   const answers = createAnswers({ ...common, inbox, acr, evidenceRetentionMs });

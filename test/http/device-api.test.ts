@@ -286,6 +286,17 @@ describe('messages in either form', () => {
     }
   });
 
+  test('how far a clock may be off is a setting', async () => {
+    const user = await server.alice();
+    const raw = await enrollRaw(server, user);
+    const strict = await server.another({ skewSeconds: 10 });
+    const iat = Math.floor(server.scene.clock.now() / 1000) - 11;
+    expect(await raw.call('inbox', { claims: { iat } })).toMatchObject({ status: 200 });
+    expect(await raw.call('inbox', { claims: { iat } }, strict)).toMatchObject({ code: 'clock_skew' });
+    strict.server.closeAllConnections();
+    strict.server.close();
+  });
+
   test('an SDK whose clock is an hour off asks, enrolls and answers all the same', async () => {
     const user = await server.alice();
     const { uri } = await server.ticket(user);

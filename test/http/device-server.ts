@@ -6,7 +6,7 @@ import { createInboxHandler } from '../../src/channels/inbox.ts';
 import { createWakeHub } from '../../src/channels/wake-hub.ts';
 import { beginEnrollment, type Device, type DeviceInfo, memoryStorage } from '../../src/device-sdk/index.ts';
 import { defaultAcrNames } from '../../src/domain/acr.ts';
-import { createDeviceSide } from '../../src/domain/device-side.ts';
+import { createDeviceSide, type DeviceSideOptions } from '../../src/domain/device-side.ts';
 import type { StartOperation } from '../../src/domain/operations.ts';
 import type { User } from '../../src/domain/user.ts';
 import { createPublicApp } from '../../src/http/app.ts';
@@ -36,7 +36,7 @@ export async function startDeviceServer(options: SceneOptions = {}) {
   const scene = await openScene(options);
   const timers = createTimers(scene.clock);
   const hub = createWakeHub(scene.store);
-  const makeSide = () =>
+  const makeSide = (changed: Partial<DeviceSideOptions> = {}) =>
     createDeviceSide({
       ...scene,
       issuer,
@@ -47,9 +47,11 @@ export async function startDeviceServer(options: SceneOptions = {}) {
       options: {
         acr: defaultAcrNames,
         evidenceRetentionMs: 365 * DAY,
+        skewSeconds: 120,
         sessionSeconds: 3600,
         heartbeatMs: 15 * SECOND,
         streamLifetimeMs: 55 * SECOND,
+        ...changed,
       },
     });
   const dispatcher = createDispatcher({
@@ -110,7 +112,7 @@ export async function startDeviceServer(options: SceneOptions = {}) {
     sdk,
     issuer,
     /** Another process on the same store. */
-    another: () => listen(makeSide()),
+    another: (changed: Partial<DeviceSideOptions> = {}) => listen(makeSide(changed)),
     alice: (user = {}) => newUser(scene, { username: 'alice', name: 'Alice Example', ...user }),
     ticket: async (user: User, applicationId = 'assent-web') => {
       const ticket = await scene.tickets.create({ userId: user.id, applicationId }, by);

@@ -48,6 +48,8 @@ export interface RequestChecks<D> {
   act: Act;
   /** epoch milliseconds */
   now: number;
+  /** how far the device's clock may be off */
+  skewSeconds?: number;
   /** unknown and finally deactivated devices alike: undefined. May be asked for any text that somebody sent. */
   findDevice(id: string): Promise<D | undefined>;
   /** the key that signs for this device */
@@ -111,7 +113,10 @@ export interface VerifiedRedeem {
  *
  * @throws DomainError unreadable (came under a session) | device_refused | message_invalid | clock_skew
  */
-export function verifyRedeem(opened: OpenedUp, checks: { issuer: string; now: number }): VerifiedRedeem {
+export function verifyRedeem(
+  opened: OpenedUp,
+  checks: { issuer: string; now: number; skewSeconds?: number },
+): VerifiedRedeem {
   if (opened.kind !== 'signed') throw invalid('this call needs a signature');
   const jws = readJws(opened.jws, ['jwk']);
   const sig = headerJwk(jws);
@@ -143,7 +148,7 @@ function headerJwk({ header }: ParsedJws): EcPublicJwk {
 function readClaims(
   jws: ParsedJws,
   deviceId: string,
-  checks: Pick<RequestChecks<unknown>, 'issuer' | 'act' | 'now'>,
+  checks: Pick<RequestChecks<unknown>, 'issuer' | 'act' | 'now' | 'skewSeconds'>,
 ): JsonObject {
   if (jws.header.typ !== typ.request || jws.header.cty !== undefined) throw invalid('typ');
   let payload: JsonObject;
@@ -159,13 +164,18 @@ function readClaims(
 function checkClaims(
   payload: JsonObject,
   deviceId: string,
-  { issuer, act, now }: Pick<RequestChecks<unknown>, 'issuer' | 'act' | 'now'>,
+  {
+    issuer,
+    act,
+    now,
+    skewSeconds = clockSkewSeconds,
+  }: Pick<RequestChecks<unknown>, 'issuer' | 'act' | 'now' | 'skewSeconds'>,
 ): void {
   if (payload.aud !== issuer) throw invalid('aud');
   if (payload.iss !== deviceId) throw invalid('iss');
   if (payload.act !== act) throw invalid('act');
   const iat = integerOf(payload, 'iat');
-  const isFresh = Math.abs(iat - Math.floor(now / 1000)) <= clockSkewSeconds;
+  const isFresh = Math.abs(iat - Math.floor(now / 1000)) <= skewSeconds;
   // an answer is bound to its challenge, which has its own end; a phone with a wrong clock may still deny
   if (act !== 'decide' && !isFresh) throw new DomainError('clock_skew', { detail: `iat ${iat}` });
 }
