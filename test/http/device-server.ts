@@ -154,10 +154,10 @@ interface EnrollOptions {
 }
 
 /** A server of its own for each test of the enclosing `describe`. */
-export function deviceServerForEach(options: SceneOptions = {}): DeviceServer {
+export function deviceServerForEach(options: SceneOptions | (() => Promise<SceneOptions>) = {}): DeviceServer {
   let server: DeviceServer;
   beforeEach(async () => {
-    server = await startDeviceServer(options);
+    server = await startDeviceServer(typeof options === 'function' ? await options() : options);
   });
   afterEach(() => server.close());
   return new Proxy({} as DeviceServer, { get: (_target, name) => server[name as keyof DeviceServer] });

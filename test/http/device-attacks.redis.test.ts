@@ -1,0 +1,15 @@
+import { openRedisStore } from '../../adapters/redis/index.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { requireSystem } from '../support/system.ts';
+import { deviceAttacks } from './device-attacks.ts';
+
+requireSystem('redis-server')('the device API on Redis', () => {
+  let redis: TestRedis;
+  let stores = 0;
+  beforeAll(async () => {
+    redis = await startRedis({ appendfsync: 'no' });
+  });
+  afterAll(() => redis.stop());
+
+  deviceAttacks(async () => ({ store: await openRedisStore({ url: redis.url, prefix: `device-${stores++}:` }) }));
+});

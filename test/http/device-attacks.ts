@@ -1,0 +1,567 @@
+import { newEcKey, publicJwkOf } from '../../src/support/jose/index.ts';
+import { newUser, type SceneOptions } from '../domain/scene.ts';
+import { deviceServerForEach } from './device-server.ts';
+import { enrollRaw, jti, proofBy, type RawDevice, redeem, redeemWith } from './raw-device.ts';
+
+const management = { actor: 'management:test' };
+
+/** What must hold however a device, or somebody who is none, behaves; for each store. */
+export function deviceAttacks(options: () => Promise<SceneOptions>): void {
+  describe('TH-12 replay and forgery of a device’s answer', () => {
+    const server = deviceServerForEach(options);
+
+    async function asked(options = {}) {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation, matchCode } = await server.ask(user, options);
+      return { user, raw, operation, matchCode };
+    }
+    const stored = (id: string) => server.scene.store.operations.get(id);
+
+    test('TH-12 an approval after the denial is 409, and the denial stands', async () => {
+      const { raw, operation } = await asked();
+      const answer = await raw.answerTo(operation.id);
+      const approval = raw.make('decide', raw.approval(answer));
+      expect(await raw.deny(operation.id)).toMatchObject({ status: 200, body: { state: 'denied' } });
+      const after = await stored(operation.id);
+      expect(await raw.post('decide', approval)).toMatchObject({ status: 409, code: 'operation_decided' });
+      expect(await raw.call('decide', raw.approval(answer))).toMatchObject({ status: 409, code: 'operation_decided' });
+      expect(await stored(operation.id)).toEqual(after);
+    });
+
+    test('TH-12 an approval after the expiry is 409, also before anybody wrote the expiry down', async () => {
+      const { raw, operation } = await asked();
+      const approval = raw.make('decide', raw.approval(await raw.answerTo(operation.id)));
+      server.scene.clock.advance(296);
+      expect(await raw.post('decide', approval)).toMatchObject({ status: 409, code: 'operation_expired' });
+      expect(await raw.call('present', { claims: { op: operation.id } })).toMatchObject({ code: 'operation_expired' });
+      server.scene.clock.advance(5);
+      expect(await raw.post('decide', approval)).toMatchObject({ status: 409, code: 'operation_expired' });
+      expect(await raw.call('present', { claims: { op: operation.id } })).toMatchObject({ code: 'operation_expired' });
+      expect(await stored(operation.id)).toEqual(operation);
+    });
+
+    test('a denial counts until the very end, when an approval could not be redeemed any more', async () => {
+      const { raw, operation } = await asked();
+      const denial = raw.make('decide', raw.denial(await raw.answerTo(operation.id)));
+      server.scene.clock.advance(299);
+      expect((await raw.call('inbox')).body.operations).toEqual([]);
+      expect(await raw.post('decide', denial)).toMatchObject({ status: 200, body: { state: 'denied' } });
+    });
+
+    test('F029 TH-12 an answer to one challenge does not answer another', async () => {
+      const { user, raw, operation } = await asked();
+      const other = (await server.ask(user, { clientId: 'demo-tv' })).operation;
+      const answer = await raw.answerTo(operation.id);
+      const moved = raw.approval({ ...answer, op: other.id });
+      expect(await raw.call('decide', moved)).toMatchObject({ status: 409, code: 'challenge_stale' });
+      expect(await stored(other.id)).toEqual(other);
+      expect(await stored(operation.id)).toEqual(operation);
+    });
+
+    test('TH-12 an approval of changed content, or of an old challenge, is 409 and counts as no try', async () => {
+      const { raw, operation } = await asked();
+      const answer = await raw.answerTo(operation.id);
+      const otherHash = Buffer.alloc(32, 7).toString('base64url');
+      for (const changed of [{ ctx_hash: otherHash }, { challenge_sha256: otherHash }]) {
+        const refused = await raw.call('decide', raw.approval({ ...answer, ...changed }));
+        expect(refused).toMatchObject({ status: 409, code: 'challenge_stale' });
+      }
+      expect(await stored(operation.id)).toEqual(operation);
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ failures: { pin: 0 } });
+    });
+
+    test('TH-12 the device of another person finds no such operation, and cannot sign for this device', async () => {
+      const { raw, operation } = await asked();
+      const mallory = await enrollRaw(server, await newUser(server.scene, { username: 'mallory' }));
+      const answer = await raw.answerTo(operation.id);
+      expect(await mallory.call('decide', mallory.approval(answer))).toMatchObject({
+        status: 404,
+        code: 'operation_not_found',
+      });
+      expect(await mallory.call('present', { claims: { op: operation.id } })).toMatchObject({ status: 404 });
+      const forged = { ...raw.approval(answer), key: mallory.sig };
+      expect(await raw.call('decide', forged)).toMatchObject({ status: 401, code: 'device_refused' });
+      expect(await stored(operation.id)).toEqual(operation);
+    });
+
+    test('TH-12 the same decision again is 200 with the same result: the same bytes, or made anew', async () => {
+      const { raw, operation } = await asked();
+      const answer = await raw.answerTo(operation.id);
+      const approval = raw.make('decide', raw.approval(answer));
+      const first = await raw.post('decide', approval);
+      expect(first).toMatchObject({ status: 200, body: { op: operation.id, state: 'approved' } });
+      const after = await stored(operation.id);
+      expect(await raw.post('decide', approval)).toEqual(first);
+      expect(await raw.call('decide', raw.approval(answer))).toEqual(first);
+      expect(await raw.call('decide', raw.denial(answer))).toMatchObject({ status: 409, code: 'operation_decided' });
+      expect(await stored(operation.id)).toEqual(after);
+    });
+
+    test('TH-12 another device of the person may not repeat what the first one decided', async () => {
+      const { user, raw, operation } = await asked();
+      const second = await enrollRaw(server, user);
+      const answer = await second.answerTo(operation.id);
+      await raw.approve(operation.id);
+      expect(await second.call('decide', second.approval(answer))).toMatchObject({
+        status: 409,
+        code: 'operation_decided',
+      });
+    });
+
+    test('an id of a message belongs to that message', async () => {
+      const { user, raw, operation } = await asked();
+      const used = jti();
+      const withId = (making: ReturnType<RawDevice['denial']>) => ({
+        ...making,
+        claims: { ...making.claims, jti: used },
+      });
+      expect(await raw.call('decide', withId(raw.denial(await raw.answerTo(operation.id))))).toMatchObject({
+        status: 200,
+      });
+      const next = (await server.ask(user)).operation;
+      const reused = await raw.call('decide', withId(raw.approval(await raw.answerTo(next.id))));
+      expect(reused).toMatchObject({ status: 409, code: 'message_reused' });
+      expect(await stored(next.id)).toEqual(next);
+    });
+
+    test('no proof can be added, dropped or exchanged under a signature', async () => {
+      const { raw, operation } = await asked();
+      const message = raw.make('decide', raw.approval(await raw.answerTo(operation.id)));
+      const foreign = proofBy(newEcKey(), raw.pinKid, 'x');
+      for (const proofs of [[], [foreign], [...message.proofs, foreign]]) {
+        const refused = await raw.post('decide', { ...message, proofs });
+        expect(refused).toMatchObject({ status: 400, code: 'message_invalid' });
+      }
+      expect(await stored(operation.id)).toEqual(operation);
+      expect(await raw.post('decide', message)).toMatchObject({ status: 200 });
+    });
+
+    test('a message for one call, server or device is none for another', async () => {
+      const { raw, operation } = await asked();
+      const claims = (await raw.answerTo(operation.id)) as object;
+      const refusals = [
+        { act: 'present' },
+        { aud: 'https://other.example' },
+        { iss: operation.userId },
+        { jti: 'short' },
+        { iat: 'now' },
+      ];
+      for (const wrong of refusals) {
+        const refused = await raw.call('decide', { ...raw.denial({ ...claims, ...wrong }) });
+        expect(refused).toMatchObject({ status: 400, code: 'message_invalid' });
+      }
+      expect(await raw.call('decide', { ...raw.denial(claims), header: { typ: 'JWT' } })).toMatchObject({
+        status: 400,
+      });
+      expect(await stored(operation.id)).toEqual(operation);
+    });
+  });
+
+  describe('promise 6: tries', () => {
+    const server = deviceServerForEach(options);
+    const failuresOf = async (raw: RawDevice) => (await server.scene.devices.get(raw.id)).failures;
+    const wrong = newEcKey();
+
+    test('a wrong PIN counts, is told with the tries that are left, and a right one clears the count', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation } = await server.ask(user);
+      expect(await raw.approve(operation.id, wrong)).toMatchObject({
+        status: 403,
+        code: 'attempt_failed',
+        body: { problem: { attempts_left: 2 } },
+      });
+      expect(await failuresOf(raw)).toEqual({ pin: 1, number: 0, pinLifetime: 1 });
+      expect(await raw.approve(operation.id)).toMatchObject({ status: 200 });
+      expect(await failuresOf(raw)).toEqual({ pin: 0, number: 0, pinLifetime: 1 });
+    });
+
+    test('the same wrong message counts once, however often it is sent', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation } = await server.ask(user);
+      const message = raw.make('decide', raw.approval(await raw.answerTo(operation.id), wrong));
+      const answers = await Promise.all(Array.from({ length: 8 }, () => raw.post('decide', message)));
+      for (const answer of [...answers, await raw.post('decide', message)]) {
+        expect(answer).toMatchObject({ code: 'attempt_failed', body: { problem: { attempts_left: 2 } } });
+      }
+      expect(await failuresOf(raw)).toMatchObject({ pin: 1 });
+    });
+
+    test('the third wrong PIN in a row locks the device, erases its PIN key and fails the operation, over any number of operations and processes', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const another = await server.another();
+      const first = (await server.ask(user)).operation;
+      expect(await raw.approve(first.id, wrong)).toMatchObject({ body: { problem: { attempts_left: 2 } } });
+      await raw.deny(first.id);
+      const second = (await server.ask(user)).operation;
+      const answer = await raw.answerTo(second.id);
+      const viaAnother = { base: another.base };
+      expect(await raw.call('decide', raw.approval(answer, wrong), viaAnother)).toMatchObject({
+        body: { problem: { attempts_left: 1 } },
+      });
+      const events = async () => (await server.scene.store.events.ofUser(user.id, 30)).map(({ type }) => type);
+      expect((await events()).filter((type) => type.startsWith('device.lock'))).toEqual(['device.lock.imminent']);
+      const last = raw.make('decide', raw.approval(answer, wrong));
+      expect(await raw.post('decide', last)).toMatchObject({ status: 403, body: { problem: { attempts_left: 0 } } });
+      another.server.closeAllConnections();
+      another.server.close();
+
+      const device = await server.scene.devices.get(raw.id);
+      expect(device).toMatchObject({ state: 'locked', lockReason: 'attempts' });
+      expect(device.keys).not.toHaveProperty('pin');
+      expect(await server.scene.operations.get(second.id)).toMatchObject({ state: 'failed', endReason: 'attempts' });
+      expect((await events()).filter((type) => type.startsWith('device.lock'))).toEqual([
+        'device.locked',
+        'device.lock.imminent',
+      ]);
+
+      // the very message that locked it still gets its own answer; any other learns the lock, coarsely
+      expect(await raw.post('decide', last)).toMatchObject({
+        code: 'attempt_failed',
+        body: { problem: { attempts_left: 0 } },
+      });
+      expect(await raw.call('inbox')).toMatchObject({
+        status: 403,
+        code: 'device_locked',
+        body: { problem: { reason: 'attempts' } },
+      });
+      expect(await raw.call('status')).toMatchObject({
+        status: 200,
+        body: { device: { state: 'locked', reason: 'attempts' } },
+      });
+      await server.scene.devices.unlock(raw.id, management);
+      expect(await failuresOf(raw)).toMatchObject({ pin: 0, number: 0 });
+    });
+
+    test('SCA-03 wrong PIN, wrong number and both are one answer', async () => {
+      const user = await server.alice();
+      const answers = [];
+      for (const [pinIsRight, numberIsRight] of [
+        [false, true],
+        [true, false],
+        [false, false],
+      ]) {
+        const raw = await enrollRaw(server, user);
+        const { operation, matchCode } = await server.ask(user, { match: 'type6', deviceId: raw.id });
+        const match = numberIsRight ? matchCode : otherThan(matchCode!);
+        const approval = raw.approval({ ...(await raw.answerTo(operation.id)), match }, pinIsRight ? raw.pin : wrong);
+        const { status, body } = await raw.call('decide', approval);
+        answers.push({ status, problem: { ...body.problem, trace_id: '' } });
+        expect(await failuresOf(raw)).toMatchObject({ pin: 1, number: 1 });
+      }
+      expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+    });
+
+    test('a number that is chosen has one try; a right one after it comes too late', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation, matchCode } = await server.ask(user, { match: 'choose' });
+      const answer = await raw.answerTo(operation.id);
+      expect(await raw.call('decide', raw.approval({ ...answer, match: otherThan(matchCode!) }))).toMatchObject({
+        code: 'attempt_failed',
+        body: { problem: { attempts_left: 0 } },
+      });
+      expect(await raw.call('decide', raw.approval({ ...answer, match: matchCode }))).toMatchObject({
+        status: 409,
+        code: 'operation_failed',
+      });
+    });
+
+    test('a hundred guesses at once get no more tries than a row of them', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation } = await server.ask(user);
+      const answer = await raw.answerTo(operation.id);
+      const guesses = Array.from({ length: 100 }, () => raw.make('decide', raw.approval(answer, newEcKey())));
+      const answers = await Promise.all(guesses.map((guess) => raw.post('decide', guess)));
+      expect(answers.every(({ status }) => status === 403 || status === 409)).toBe(true);
+      expect(await failuresOf(raw)).toMatchObject({ pin: 3, pinLifetime: 3 });
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'locked' });
+      expect(await server.scene.operations.get(operation.id)).toMatchObject({ state: 'failed' });
+    });
+
+    test('a try that was reserved before a crash is verified again and counted once', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation } = await server.ask(user);
+      const message = raw.make('decide', raw.approval(await raw.answerTo(operation.id)));
+      const { failAttempt, decide } = server.scene.store.operations;
+      const crash = async () => {
+        throw new Error('the process died here');
+      };
+      Object.assign(server.scene.store.operations, { failAttempt: crash, decide: crash });
+      expect(await raw.post('decide', message)).toMatchObject({ status: 500, type: 'application/jose' });
+      expect(await failuresOf(raw)).toMatchObject({ pin: 1 });
+      Object.assign(server.scene.store.operations, { failAttempt, decide });
+      expect(await raw.post('decide', message)).toMatchObject({ status: 200, body: { state: 'approved' } });
+      expect(await failuresOf(raw)).toMatchObject({ pin: 0, pinLifetime: 0 });
+    });
+
+    test('a decision takes three round trips to the store, a read of the inbox no more than two', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation } = await server.ask(user);
+      const answer = await raw.answerTo(operation.id);
+      const calls = countCalls(server.scene.store);
+      await raw.call('decide', raw.approval(answer));
+      expect(calls()).toEqual(['operations.forDevice', 'operations.reserveAttempt', 'operations.decide']);
+      await raw.call('inbox');
+      expect(calls()).toEqual(['devices.withUser', 'operations.pendingOf']);
+    });
+  });
+
+  describe('promise 2: one decision', () => {
+    const server = deviceServerForEach(options);
+
+    test('of a hundred contradicting decisions of two devices one wins, and its repeats get its result', async () => {
+      const user = await server.alice();
+      const devices = [await enrollRaw(server, user), await enrollRaw(server, user)];
+      const { operation } = await server.ask(user, { possessionOnly: true });
+      const answers = await Promise.all(devices.map((device) => device.answerTo(operation.id)));
+      const makings = Array.from({ length: 100 }, (_, i) => {
+        const device = devices[i % 2]!;
+        const answer = answers[i % 2]!;
+        const approved = i % 4 < 2;
+        const claims = { ...answer, decision: approved ? 'approve' : 'deny', method: 'device' };
+        return { device, approved, message: device.make('decide', { claims }) };
+      });
+      const results = await Promise.all(makings.map(({ device, message }) => device.post('decide', message)));
+      const { decision } = (await server.scene.operations.get(operation.id)) as {
+        decision: { approved: boolean; deviceId: string };
+      };
+      results.forEach(({ status, code }, i) => {
+        const { device, approved } = makings[i]!;
+        const isWinner = device.id === decision.deviceId && approved === decision.approved;
+        expect([status, code]).toEqual(isWinner ? [200, undefined] : [409, 'operation_decided']);
+      });
+      const decided = (await server.scene.store.events.ofOperation(operation.id)).filter(({ type }) =>
+        ['operation.approved', 'operation.denied'].includes(type),
+      );
+      expect(decided).toHaveLength(1);
+    });
+  });
+
+  describe('promise 5: states are looked at when a decision is taken', () => {
+    const server = deviceServerForEach(options);
+
+    test('F034 F035 a locked device is refused while another one of the person works; unlocked, it works again', async () => {
+      const user = await server.alice();
+      const [raw, other] = [await enrollRaw(server, user), await enrollRaw(server, user)];
+      const { operation } = await server.ask(user);
+      const answer = await raw.answerTo(operation.id);
+      await raw.call('decide', raw.approval(answer, newEcKey()));
+      await server.scene.devices.lock(raw.id, management);
+      for (const [act, making] of [
+        ['decide', raw.approval(answer)],
+        ['inbox', {}],
+        ['session', {}],
+      ] as const) {
+        expect(await raw.call(act, making)).toMatchObject({
+          status: 403,
+          code: 'device_locked',
+          body: { problem: { reason: 'locked' } },
+        });
+      }
+      const second = await server.ask(user, { clientId: 'demo-tv' });
+      expect(await other.approve(second.operation.id)).toMatchObject({ status: 200 });
+      await server.scene.devices.unlock(raw.id, management);
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({
+        state: 'active',
+        failures: { pin: 0, number: 0 },
+      });
+      expect(await raw.call('decide', raw.approval(answer))).toMatchObject({ status: 200 });
+    });
+
+    test('F033 a deactivated device is refused by every process at once, and cannot be unlocked', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const another = await server.another();
+      const { operation } = await server.ask(user, { deviceId: raw.id });
+      const answer = await raw.answerTo(operation.id);
+      await server.scene.devices.deactivate(raw.id, management);
+      for (const to of [{}, { base: another.base }]) {
+        expect(await raw.call('decide', raw.approval(answer), to)).toMatchObject({
+          status: 403,
+          code: 'device_deactivated',
+        });
+      }
+      another.server.closeAllConnections();
+      another.server.close();
+      await expect(server.scene.devices.unlock(raw.id, management)).rejects.toMatchObject({ code: 'state_conflict' });
+      expect(await server.scene.operations.get(operation.id)).toMatchObject({ state: 'cancelled' });
+    });
+
+    test('a locked or deactivated person cannot decide; nothing is counted', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation } = await server.ask(user);
+      const answer = await raw.answerTo(operation.id);
+      await server.scene.users.lock(user.id, management);
+      expect(await raw.call('decide', raw.approval(answer))).toMatchObject({ status: 403, code: 'device_locked' });
+      await server.scene.users.unlock(user.id, management);
+      expect(await server.scene.store.operations.get(operation.id)).toEqual(operation);
+      await server.scene.users.deactivate(user.id, management);
+      expect(await raw.call('decide', raw.approval(answer))).toMatchObject({ status: 403, code: 'device_deactivated' });
+    });
+
+    test('who has proved no key learns nothing of any state', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const stranger = newEcKey();
+      const asRaw = await raw.call('inbox', { key: stranger });
+      await server.scene.devices.lock(raw.id, management);
+      const asLocked = await raw.call('inbox', { key: stranger });
+      await server.scene.devices.deactivate(raw.id, management);
+      const asGone = await raw.call('inbox', { key: stranger });
+      const unknown = await raw.call('inbox', { key: stranger, header: { kid: `${raw.id.slice(0, -1)}_` } });
+      const shapes = [asRaw, asLocked, asGone, unknown].map(({ status, body }) =>
+        JSON.stringify({ status, ...body, problem: { ...body.problem, trace_id: '' } }),
+      );
+      expect(new Set(shapes).size).toBe(1);
+      expect(asRaw).toMatchObject({ status: 401, code: 'device_refused' });
+    });
+  });
+
+  describe('enrollment under attack', () => {
+    const server = deviceServerForEach(options);
+
+    test('a stolen ticket that was redeemed belongs to the first key; the second is refused and reported', async () => {
+      const user = await server.alice();
+      const { uri, operationId } = await server.ticket(user);
+      const [owner, thief] = [newEcKey(), newEcKey()];
+      const first = await redeem(server, uri, owner);
+      expect(await redeem(server, uri, thief)).toMatchObject({ status: 409, code: 'ticket_bound' });
+      const again = await redeem(server, uri, owner);
+      expect(again.body).toMatchObject({ device_id: first.body.device_id, nonce: first.body.nonce });
+      const events = await server.scene.store.events.ofOperation(operationId);
+      expect(events.map(({ type }) => type)).toContain('device.key_refused');
+    });
+
+    test('a ticket is good once, for its time, and for nobody without it', async () => {
+      const user = await server.alice();
+      const { uri } = await server.ticket(user);
+      await enrollRaw(server, user);
+      server.scene.clock.advance(301);
+      expect(await redeem(server, uri, newEcKey())).toMatchObject({ status: 400, code: 'ticket_invalid' });
+      const made = `${server.base}/#t=${user.id.slice(0, 2)}${'A'.repeat(43)}&k=x`;
+      expect(await redeem(server, made, newEcKey())).toMatchObject({ status: 400, code: 'ticket_invalid' });
+      const used = await server.ticket(user);
+      const key = newEcKey();
+      const raw = await enrollRaw(Object.assign(Object.create(server), { ticket: async () => used }), user, {
+        sig: key,
+      });
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'active' });
+      expect(await redeem(server, used.uri, key)).toMatchObject({ status: 400, code: 'ticket_invalid' });
+    });
+
+    test('an activation code: unknown person, no ticket and wrong code look alike, and five wrong ones end the ticket', async () => {
+      const user = await server.alice();
+      await newUser(server.scene, { username: 'bob' });
+      const { activationCode } = await server.ticket(user);
+      const shape = async (name: string, code: string) => {
+        const { status, body } = await redeemWith(server, { user: name, activation_code: code }, newEcKey());
+        return JSON.stringify({ status, problem: { ...body.problem, trace_id: '' } });
+      };
+      const other = (await server.ticket(await newUser(server.scene, { username: 'carol' }))).activationCode;
+      const shapes = [
+        await shape('nobody', activationCode),
+        await shape('bob', activationCode),
+        await shape('alice', other),
+      ];
+      expect(new Set(shapes).size).toBe(1);
+      for (let wrong = 0; wrong < 4; wrong++) await shape('alice', other);
+      expect(await shape('alice', activationCode)).toBe(shapes[0]);
+    });
+
+    test('a key that another device has, or that has two uses, is refused and told of', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const sameSig = await enrollRaw(server, user, { sig: raw.sig, pending: true });
+      expect(sameSig.enrolled).toMatchObject({ status: 409, code: 'key_reused' });
+      const sameEnc = await enrollRaw(server, user, { enc: raw.enc, pending: true });
+      expect(sameEnc.enrolled).toMatchObject({ status: 409, code: 'key_reused' });
+      const sig = newEcKey();
+      expect((await enrollRaw(server, user, { sig, enc: sig, pending: true })).enrolled).toMatchObject({
+        code: 'key_reused',
+      });
+      const refused = (await server.scene.store.events.ofUser(user.id, 40)).filter(
+        ({ type }) => type === 'device.key_refused',
+      );
+      expect(refused).toHaveLength(2);
+      expect(await raw.call('inbox')).toMatchObject({ status: 200 });
+    });
+
+    test('a PIN key must be proved by itself, over this very message', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user, { pending: true });
+      const keys = { enc: publicJwkOf(newEcKey()), pin: { kid: 'pin-2' } };
+      const claims = { nonce: raw.redeemed.body.nonce, keys, device: {} };
+      const [key, other] = [newEcKey(), newEcKey()];
+      const proofs = {
+        'of another key': (hash: string) => [proofBy(other, 'pin-2', hash, { jwk: publicJwkOf(key) })],
+        'over something else': () => [proofBy(key, 'pin-2', 'AAAA', { jwk: publicJwkOf(key) })],
+        'of another name': (hash: string) => [proofBy(key, 'pin-3', hash, { jwk: publicJwkOf(key) })],
+        'without its key': (hash: string) => [proofBy(key, 'pin-2', hash)],
+        none: () => [],
+      };
+      for (const made of Object.values(proofs)) {
+        expect(await raw.call('enroll', { claims, proofs: made })).toMatchObject({
+          status: 400,
+          code: 'message_invalid',
+        });
+      }
+      expect(
+        await raw.call('enroll', {
+          claims: { ...claims, nonce: 'another' },
+          proofs: (hash) => [proofBy(key, 'pin-2', hash, { jwk: publicJwkOf(key) })],
+        }),
+      ).toMatchObject({ status: 400 });
+    });
+
+    test('only who can read what was sent to `enc` becomes active', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user, { pending: true });
+      const guess = await raw.call('status', { claims: { confirm: 'A'.repeat(43) } });
+      expect(guess).toMatchObject({ status: 400, code: 'confirm_invalid' });
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'pending' });
+      expect((await raw.call('status')).body).toMatchObject({
+        device: { state: 'pending' },
+        confirm: expect.any(String),
+      });
+      expect(await raw.activate()).toMatchObject({ status: 200, body: { device: { state: 'active' } } });
+    });
+
+    test('an enrollment that outlives its ticket does not become a device', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user, { pending: true });
+      server.scene.clock.advance(301);
+      expect(await raw.activate()).toMatchObject({ status: 400, code: 'ticket_invalid' });
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'pending' });
+    });
+  });
+}
+
+const otherThan = (code: string) => String((Number(code) + 1) % 10 ** code.length).padStart(code.length, '0');
+
+/** Names of the calls since the last look. */
+function countCalls(store: object) {
+  let names: string[] = [];
+  for (const [port, calls] of Object.entries(store)) {
+    if (!['operations', 'devices', 'users', 'events', 'counters', 'replay'].includes(port)) continue;
+    for (const [name, call] of Object.entries(calls as Record<string, unknown>)) {
+      if (typeof call !== 'function') continue;
+      (calls as Record<string, unknown>)[name] = (...args: unknown[]) => {
+        names.push(`${port}.${name}`);
+        return call.apply(calls, args);
+      };
+    }
+  }
+  return () => {
+    const seen = names;
+    names = [];
+    return seen;
+  };
+}
