@@ -3,6 +3,8 @@ import type { NewOutboxEntry } from '../../src/domain/ports/outbox.ts';
 import { HOUR } from '../../src/support/clock.ts';
 import { idPart } from './keys.ts';
 
+type Rest = Omit<NewOutboxEntry, 'id' | 'dueAt' | 'expiresAt'>;
+
 /** What a change brings along, as scripts/shared/changes.lua reads it. */
 export type Changes = (events: AuditEvent[], outbox?: NewOutboxEntry[]) => string;
 
@@ -11,10 +13,21 @@ export function createChanges(keepMs: number): Changes {
   return (events, outbox = []) =>
     JSON.stringify({
       events: events.map((event) => [JSON.stringify(event), ...subjectOf(event), event.at]),
-      outbox: outbox.map(({ id, dueAt, expiresAt, ...rest }) => [id, dueAt, expiresAt, JSON.stringify(rest)]),
+      outbox: outbox.map(({ id, dueAt, expiresAt, ...rest }) => [id, dueAt, expiresAt, entryText(id, rest)]),
       keepMs,
     });
 }
+
+/** `<operation id>.<what>` says already whose entry it is: see `entryOf`. */
+function entryText(id: string, rest: Rest): string {
+  return JSON.stringify(operationNamedBy(id) === rest.operationId ? { ...rest, operationId: undefined } : rest);
+}
+
+export function entryOf(id: string, text: string): Rest {
+  return { operationId: operationNamedBy(id), ...JSON.parse(text) };
+}
+
+const operationNamedBy = (id: string) => id.slice(0, id.indexOf('.'));
 
 /** Whose lists an event goes to: the key parts of operation and user, '' for none. */
 export function subjectOf(event: Partial<AuditEvent>): [operation: string, user: string] {

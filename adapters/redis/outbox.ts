@@ -1,5 +1,6 @@
-import type { Claimed, NewOutboxEntry, OutboxStore } from '../../src/domain/ports/outbox.ts';
+import type { Claimed, OutboxStore } from '../../src/domain/ports/outbox.ts';
 import type { Partition } from '../../src/support/ids.ts';
+import { entryOf } from './changes.ts';
 import type { Context } from './context.ts';
 import { answered } from './failures.ts';
 import { partitionFor } from './keys.ts';
@@ -42,7 +43,6 @@ export function createOutboxStore({ client, keys, scripts, walk }: Context): Out
 }
 
 function toClaimed([id, dueAt, expiresAt, rest, fence]: [string, string, string, string, number]): Claimed {
-  const others = JSON.parse(rest) as Omit<NewOutboxEntry, 'id' | 'dueAt' | 'expiresAt'>;
-  const entry = { ...others, id, dueAt: Number(dueAt), expiresAt: Number(expiresAt), attempts: (fence + 1) / 2 };
-  return { entry, fence };
+  const times = { dueAt: Number(dueAt), expiresAt: Number(expiresAt) };
+  return { entry: { ...entryOf(id, rest), ...times, id, attempts: (fence + 1) / 2 }, fence };
 }

@@ -8,7 +8,7 @@
 local now, limit, found = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 
 local function claim(member)
-  local id = string.sub(member, 17)
+  local id = idOf(member)
   local dueAt, expiresAt, _, rest = readEntry(redis.call('HGET', KEYS[2], id) or '0 0 0 ')
   if now >= tonumber(expiresAt) then
     redis.call('HDEL', KEYS[2], id)

@@ -4,19 +4,11 @@
   returns number of records deleted; the events of one operation are one
   Repeated: the rest.
   Members: o operation, v evidence, e its events, n a user's events, p those of nobody; each but p with an id. ]]
---- @include operations
 local root, now, limit, keepMs = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local deleted = 0
 
 local function dropOperation(id)
-  local operation = root .. NAME.operation .. id
-  local kind, user = unpack(redis.call('HMGET', operation, 'k', 'u'))
-  if kind then
-    redis.call('LREM', listOf(root, kind, user), 1, id)
-    redis.call('ZREM', root .. NAME.due, id)
-    redis.call('DEL', operation, root .. NAME.body .. id)
-    deleted = deleted + 1
-  end
+  if redis.call('DEL', root .. NAME.operation .. id, root .. NAME.body .. id) > 0 then deleted = deleted + 1 end
   local last = redis.call('LINDEX', root .. NAME.eventsOfOperation .. id, -1)
   if last then redis.call('ZADD', KEYS[2], cjson.decode(last).at + keepMs, 'e' .. id) end
 end

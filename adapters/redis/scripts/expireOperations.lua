@@ -15,7 +15,7 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', ARGV[1], 'BYSCORE', 'L
     endOperation(root, id, 'expired', tonumber(expiresAt))
     local event = string.format('{"id":"%s.%s","operationId":"%s","userId":"%s",', id, ARGV[3], id, user) .. ARGV[4]
     writeEvents(root, { { event, id, user, tonumber(ARGV[5]) } }, tonumber(ARGV[7]))
-    local rest = cjson.encode({ kind = 'inbox', operationId = id, userId = user, payload = cjson.encode({ op = id }) })
+    local rest = cjson.encode({ kind = 'inbox', userId = user, payload = cjson.encode({ op = id }) })
     enqueue(root, { { id .. '.expired', now, tonumber(ARGV[6]), rest } })
     expired[#expired + 1] = id
   else

@@ -61,7 +61,6 @@ redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[6])
 redis.call('PEXPIRE', operation, ARGV[6])
 redis.call('RPUSH', listOf(root, of.k, user), id)
 redis.call('ZADD', root .. NAME.due, of.x, id)
-redis.call('ZADD', root .. NAME.garbage, of.r, 'o' .. id)
 writeChanges(root, changes)
 wake(root, id, 'pending', user)
 return { 'started', superseded }

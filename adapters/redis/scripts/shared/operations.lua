@@ -12,15 +12,17 @@ local function listOf(root, kind, user)
   return root .. NAME.pendingOf .. user
 end
 
--- pending -> state, with indexes and wake-up. The caller has checked that it is pending.
+-- pending -> state, with indexes and wake-up. The caller has checked that it is pending. Until here the index of due
+-- operations was its place in an index of ends; from here it is that of garbage.
 local function endOperation(root, id, state, finishedAt, reason)
   local operation = root .. NAME.operation .. id
-  local kind, user = unpack(redis.call('HMGET', operation, 'k', 'u'))
+  local kind, user, retainUntil = unpack(redis.call('HMGET', operation, 'k', 'u', 'r'))
   redis.call('HSET', operation, 's', state, 'f', string.format('%.0f', finishedAt))
   if reason then redis.call('HSET', operation, 'e', reason) end
   redis.call('HINCRBY', operation, 'v', 1)
   redis.call('LREM', listOf(root, kind, user), 1, id)
   redis.call('ZREM', root .. NAME.due, id)
+  redis.call('ZADD', root .. NAME.garbage, retainUntil, 'o' .. id)
   wake(root, id, state, user)
 end
 

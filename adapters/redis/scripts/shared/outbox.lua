@@ -4,7 +4,11 @@
   The table holds "<dueAt> <expiresAt> <number> <JSON>" under the id; the due index "<number> <id>", so that entries of
   one instant keep the order in which they were given. ]]
 local function memberOf(number, id)
-  return string.format('%015.0f ', number) .. id
+  return string.format('%012.0f ', number) .. id
+end
+
+local function idOf(member)
+  return string.sub(member, 14)
 end
 
 local function enqueue(root, entries)
