@@ -37,7 +37,8 @@ function readText(req: IncomingMessage): Promise<string> {
     });
     const broken = () => reject(new ProtocolError('invalid_request', 'the body is incomplete'));
     req.once('error', broken);
-    req.once('close', broken);
+    // a request that was read whole closes as well, after its answer
+    req.once('close', () => req.readableEnded || broken());
   });
 }
 
