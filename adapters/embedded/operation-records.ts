@@ -1,7 +1,7 @@
 import type { EndReason, Operation, OperationState } from '../../src/domain/operation.ts';
 import { partitionOf } from '../../src/support/ids.ts';
 import type { Db } from './db.ts';
-import { parsed, parsedAll, type RecordRow, type Tx } from './transaction.ts';
+import { parsed, parsedAll, type RecordRow, type Tx, writeOutbox } from './transaction.ts';
 
 export function readOperation(db: Db, id: string): Operation | undefined {
   return parsed(db.get<RecordRow>('SELECT record FROM operations WHERE id = ?', id));
@@ -42,7 +42,8 @@ export function insertOperation(tx: Tx, operation: Operation): void {
 
 /** The record with the changes and the next version; a change of state wakes whoever waits. */
 export function replaceOperation(tx: Tx, operation: Operation, changes: Partial<Operation>): Operation {
-  const next = { ...operation, ...changes, version: operation.version + 1 };
+  const hasEnded = changes.state !== undefined && changes.state !== operation.state;
+  const next = { ...(hasEnded ? withoutSecret(operation) : operation), ...changes, version: operation.version + 1 };
   const changed = tx.db.run(
     'UPDATE operations SET version = ?, state = ?, record = ? WHERE id = ? AND version = ? AND state = ?',
     next.version,
@@ -53,8 +54,25 @@ export function replaceOperation(tx: Tx, operation: Operation, changes: Partial<
     operation.state,
   );
   if (changed !== 1) throw new Error(`operation ${operation.id} changed while it was being changed`);
-  if (next.state !== operation.state) wake(tx, next);
+  if (hasEnded) {
+    wake(tx, next);
+    notify(tx, next, operation.notification);
+  }
   return next;
+}
+
+/** What the notification needs goes into the outbox; the record keeps how the client was to learn of it (S-13). */
+function withoutSecret(operation: Operation): Operation {
+  const { notification } = operation;
+  return notification ? { ...operation, notification: { mode: notification.mode } } : operation;
+}
+
+function notify(tx: Tx, ended: Operation, owed: Operation['notification']): void {
+  if (!owed?.sealed || ended.endReason === 'cancelled_by_client') return;
+  if (ended.state === 'expired' && owed.mode === 'ping') return;
+  const { id, userId, finishedAt, retainUntil: expiresAt } = ended;
+  const entry = { id: `${id}.notify`, kind: owed.mode, operationId: id, userId, payload: owed.sealed };
+  writeOutbox(tx, [{ ...entry, dueAt: finishedAt!, expiresAt }]);
 }
 
 /** pending -> a final state. The caller has looked at {@link stateAt}. */

@@ -38,6 +38,9 @@ export function operationStore({ read, write }: Access): OperationStore {
     expireDue: (expire) => write('expireOperations', expire),
     commit: (commit) => write('commitRedemption', commit),
     delivered: (delivered) => write('deliverRedemption', delivered),
-    release: (release) => write('releaseRedemption', release),
+    release(release) {
+      pacing.endHold(release.operationId, release.holder);
+      return write('releaseRedemption', release);
+    },
   };
 }

@@ -6,6 +6,8 @@ type Paced = { result: 'pending' } | { result: 'slow_down'; intervalSeconds: num
 interface Pace {
   acceptedAt: number;
   intervalSeconds: number;
+  /** The poll that is being held. */
+  held?: { holder: string; until: number } | undefined;
 }
 
 // Some 20 MB at most. Beyond, the one that was silent longest is forgotten: its next poll is free, which harms nobody.
@@ -18,6 +20,8 @@ const REMEMBERED = 100_000;
 export interface Pacing {
   /** @param intervalSeconds as the acknowledgement gave it */
   take(poll: Poll, intervalSeconds: number): Paced;
+  /** The hold of this holder is over, if it has one. */
+  endHold(operationId: string, holder: string): void;
   forget(operationId: string): void;
 }
 
@@ -30,11 +34,21 @@ export function createPacing(remembered = REMEMBERED): Pacing {
     if (paces.size > remembered) paces.delete(paces.keys().next().value!);
   };
 
+  const endHold = (operationId: string, holder: string) => {
+    const pace = paces.get(operationId);
+    if (pace?.held?.holder === holder) pace.held = undefined;
+  };
+
   return {
-    take({ operationId, now, pacing }, intervalSeconds) {
-      const pace = paces.get(operationId) ?? { acceptedAt: Number.NEGATIVE_INFINITY, intervalSeconds };
-      if (now - pace.acceptedAt >= pace.intervalSeconds * SECOND - pacing.toleranceMs) {
-        remember(operationId, { ...pace, acceptedAt: now });
+    endHold,
+    take({ operationId, now, pacing, by, holdMs, holder }, intervalSeconds) {
+      if (by === 'held') endHold(operationId, holder);
+      if (by) return { result: 'pending' };
+      const pace: Pace = paces.get(operationId) ?? { acceptedAt: Number.NEGATIVE_INFINITY, intervalSeconds };
+      const overlaps = pace.held !== undefined && now < pace.held.until && pace.held.holder !== holder;
+      if (!overlaps && now - pace.acceptedAt >= pace.intervalSeconds * SECOND - pacing.toleranceMs) {
+        const held = holdMs === undefined ? undefined : { holder, until: now + holdMs };
+        remember(operationId, { ...pace, acceptedAt: now, held });
         return { result: 'pending' };
       }
       const slower = Math.min(pace.intervalSeconds + pacing.stepSeconds, pacing.maxSeconds);

@@ -16,6 +16,7 @@ type Committed = Extract<Redemption, { state: 'committed' }>;
  */
 export function lookAt(operation: Operation | undefined, poll: Poll): 'wait' | 'take' | PollResult {
   if (!operation?.poll || operation.clientId !== poll.clientId) return { result: 'missing' };
+  if (operation.notification?.mode === 'push' && poll.by !== 'push') return { result: 'push' };
   const state = stateAt(operation, poll.now);
   if (state === 'pending') return 'wait';
   if (state === 'approved') return lookAtRedemption(operation, poll);

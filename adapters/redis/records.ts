@@ -111,6 +111,7 @@ export function toDevice(fields: Fields): Device {
  * s state, v version, k kind, c client, u user (key part), d named device, x expiresAt, a answerBy, r retainUntil,
  * f finishedAt, e endReason, t m tries (used, max), i polling interval now, l last accepted poll, h:<hash> a message that
  * has reserved a try; tw tb td of a ticket (wrong codes, bound to, device); dc decision as JSON, dd its device;
+ * nm ns notification (mode, sealed), wh wu a poll that is held (by whom, until when),
  * rs rh ru rr rb rp ra redemption (state, holder, until, response, binding, replayUntil, delivered at)
  */
 export function operationFields(operation: Operation): Values {
@@ -128,6 +129,8 @@ export function operationFields(operation: Operation): Values {
     t: tries.used,
     m: tries.max,
     i: operation.poll?.intervalSeconds,
+    nm: operation.notification?.mode,
+    ns: operation.notification?.sealed,
     tw: ticket?.wrongCodes,
     tb: ticket?.boundTo,
     td: ticket?.deviceId,
@@ -137,7 +140,7 @@ export function operationFields(operation: Operation): Values {
 /** The members that are no fields. An id of another form than ours is kept here: its key holds only a hash. */
 export function operationBody(operation: Operation): Buffer {
   const { id, version: _v, state: _s, kind: _k, clientId: _c, userId, deviceId: _d, ...rest } = operation;
-  const { expiresAt: _x, answerBy: _a, retainUntil: _r, tries: _t, ticket, ...body } = rest;
+  const { expiresAt: _x, answerBy: _a, retainUntil: _r, tries: _t, notification: _n, ticket, ...body } = rest;
   return pack(
     JSON.stringify({
       ...body,
@@ -169,6 +172,7 @@ export function toOperation(id: string, body: string, fields: Fields): Operation
     endReason: f.e as Operation['endReason'],
     tries: { used: Number(f.t), max: Number(f.m) },
     ticket: ticket && defined({ ...ticket, wrongCodes: Number(f.tw), boundTo: f.tb, deviceId: f.td }),
+    notification: f.nm === undefined ? undefined : defined({ mode: f.nm as 'ping' | 'push', sealed: f.ns }),
     decision: f.dc === undefined ? undefined : (JSON.parse(f.dc) as Decision),
     redemption: toRedemption(f),
   });

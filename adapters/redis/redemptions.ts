@@ -13,7 +13,7 @@ export function createRedemptionCalls({ keys, scripts, changes }: Context): Rede
   const common = (operationId: string) => [keys.root(partitionFor(operationId)), keys.of('operation', operationId)];
 
   return {
-    async poll({ operationId, clientId, now, holder, leaseMs, pacing }) {
+    async poll({ operationId, clientId, now, holder, leaseMs, pacing, by, holdMs }) {
       const { toleranceMs, stepSeconds, maxSeconds } = pacing;
       const reply = await scripts.run('pollOperation', common(operationId), [
         now,
@@ -24,6 +24,8 @@ export function createRedemptionCalls({ keys, scripts, changes }: Context): Rede
         toleranceMs,
         stepSeconds,
         maxSeconds,
+        by ?? '',
+        holdMs === undefined ? '' : now + holdMs,
       ]);
       switch (reply[0]) {
         case 'slow_down':

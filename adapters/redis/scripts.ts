@@ -59,6 +59,7 @@ interface Replies {
   expireOperations: string[];
   pollOperation:
     | ['missing']
+    | ['push']
     | ['pending']
     | ['slow_down', number]
     | ['ended', string, string]

@@ -45,7 +45,8 @@ export const dispatcherDefaults: DispatcherOptions = {
 interface Deps {
   outbox: OutboxStore;
   wakeups: Wakeups;
-  handlers: Record<OutboxKind, Handler>;
+  /** A kind that is not among them was written by a newer process, which will deliver it. */
+  handlers: Partial<Record<OutboxKind, Handler>>;
   clock: Clock;
   timers: Timers;
   /** Names this process in leases. */
@@ -118,7 +119,8 @@ export function createDispatcher({ outbox, wakeups, handlers, clock, timers, hol
   /** Never rejects: whatever happens, the lease ends and the entry is there for the next claim. */
   async function deliver({ entry, fence }: Claimed): Promise<void> {
     const outcome = await attempt(entry);
-    const dueAt = outcome.outcome === 'retry' ? clock() + (outcome.afterMs ?? backOff(entry.attempts)) : Infinity;
+    const isOver = outcome.outcome === 'accepted' || outcome.outcome === 'gone';
+    const dueAt = isOver ? Infinity : clock() + (outcome.afterMs ?? backOff(entry.attempts));
     try {
       if (dueAt < entry.expiresAt) {
         await outbox.retry(entry.id, fence, dueAt);
@@ -131,9 +133,11 @@ export function createDispatcher({ outbox, wakeups, handlers, clock, timers, hol
 
   async function attempt(entry: OutboxEntry): Promise<DeliveryOutcome> {
     const { id, kind, operationId, attempts } = entry;
+    const handler = handlers[kind];
+    if (!handler) return { outcome: 'later', afterMs: options.leaseMs };
     try {
-      const outcome = await handlers[kind](entry);
-      if (outcome.outcome !== 'accepted') {
+      const outcome = await handler(entry);
+      if (outcome.outcome === 'retry' || outcome.outcome === 'gone') {
         log.warn('delivery.failed', { entry: id, kind, operationId, attempts, ...outcome });
       }
       return outcome;

@@ -1,10 +1,12 @@
 import type { OutboxEntry } from '../domain/ports/outbox.ts';
 
-/** What became of one attempt. Only `retry` is tried again, within the life of the entry. */
+/** What became of one attempt. Only `retry` and `later` come again, within the life of the entry. */
 export type DeliveryOutcome =
   /** The far side took it; says nothing about the person. */
   | { outcome: 'accepted'; reference?: string }
   | { outcome: 'retry'; afterMs?: number; reason: string }
+  /** Not tried: whoever should get it is busy or let alone for a while. */
+  | { outcome: 'later'; afterMs: number }
   /** Never to be tried again: the channel is closed for good. */
   | { outcome: 'gone'; reason: string };
 

@@ -80,6 +80,12 @@ export interface Operation {
     /** Seconds between polls as answered in the acknowledgement. */
     intervalSeconds: number;
   };
+  /** How the client learns of the end, where it does not poll for it; as it was at the start (C-14). */
+  notification?: {
+    mode: 'ping' | 'push';
+    /** Where to and with which token, sealed by src/protocol. Gone once the operation has ended: see OperationStore. */
+    sealed?: string;
+  };
   /** Of a registration. */
   ticket?: {
     /** HMAC of the typed activation code. */

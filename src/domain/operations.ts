@@ -43,6 +43,7 @@ export interface StartOperation {
   lifetimeSeconds: number;
   intervalSeconds?: number;
   protocol?: string;
+  notification?: Operation['notification'];
   by: By;
 }
 
@@ -146,7 +147,7 @@ interface Prepared extends OperationsDeps {
 
 function newOperation(start: StartOperation, { secrets, random, options, now, usable, methods }: Prepared) {
   const id = operationIdOf(start.handle);
-  const { kind, userId, clientId, applicationId, deviceId, intervalSeconds, protocol } = start;
+  const { kind, userId, clientId, applicationId, deviceId, intervalSeconds, protocol, notification } = start;
   const expiresAt = now + start.lifetimeSeconds * SECOND;
   const made = makeMatch(start.match, id, { secrets, random });
   const ctx = buildContext({ ...start.shown, op: id, kind });
@@ -169,6 +170,7 @@ function newOperation(start: StartOperation, { secrets, random, options, now, us
     match: made?.match,
     tries: { used: 0, max: maxTries(start.match, usable) },
     protocol,
+    notification,
     poll: intervalSeconds === undefined ? undefined : { intervalSeconds },
   };
   return { operation, matchCode: made?.code };

@@ -11,6 +11,8 @@ import { openUser } from './user-record.ts';
 /** What the token endpoint answers, in the domain's words. */
 export type TokenOutcome =
   | { outcome: 'unknown' }
+  /** The client does not poll for this one: the tokens are pushed. */
+  | { outcome: 'push' }
   | { outcome: 'pending' }
   | { outcome: 'slow_down'; intervalSeconds: number }
   | { outcome: 'denied'; reason?: EndReason }
@@ -26,8 +28,13 @@ export type TokenOutcome =
  * the client is the caller's matter.
  */
 export interface Redemptions {
-  /** One round trip. `holder` names this request in the calls that follow. */
-  poll(poll: { authReqId: string; clientId: string; holder: string }): Promise<TokenOutcome>;
+  /**
+   * One round trip. `holder` names this request in the calls that follow, also when it asks again after it was held.
+   * `by` and `holdMs` as in the store's `Poll`.
+   */
+  poll(
+    poll: { authReqId: string; clientId: string; holder: string } & Pick<Poll, 'by' | 'holdMs'>,
+  ): Promise<TokenOutcome>;
   /** False: somebody else leased meanwhile; answer `authorization_pending`. `response` is the JSON to be given; sealed here. `replayUntil` in epoch ms. */
   commit(commit: {
     operationId: string;
@@ -37,7 +44,7 @@ export interface Redemptions {
     replayUntil: number;
   }): Promise<boolean>;
   delivered(delivered: { operationId: string; holder: string }): Promise<void>;
-  /** The connection closed before the response was handed to the kernel. */
+  /** The connection closed before the response was handed to the kernel, or while the request was held. */
   release(release: { operationId: string; holder: string }): Promise<void>;
 }
 
@@ -80,10 +87,18 @@ export function createRedemptions({ store, clock, secrets, applications, options
   }
 
   return {
-    async poll({ authReqId, clientId, holder }) {
+    async poll({ authReqId, clientId, holder, ...how }) {
       if (!isHandle(authReqId)) return { outcome: 'unknown' };
       const operationId = operationIdOf(authReqId);
-      const found = await store.operations.poll({ operationId, clientId, now: clock(), holder, leaseMs, pacing });
+      const found = await store.operations.poll({
+        operationId,
+        clientId,
+        now: clock(),
+        holder,
+        leaseMs,
+        pacing,
+        ...how,
+      });
       return found.result === 'leased' || found.result === 'committed' ? handOver(found, holder) : outcomeOf(found);
     },
 
@@ -119,6 +134,8 @@ function outcomeOf(found: Exclude<PollResult, Leased>): TokenOutcome {
   switch (found.result) {
     case 'missing':
       return { outcome: 'unknown' };
+    case 'push':
+      return { outcome: 'push' };
     case 'pending':
     // another request of the same client issues right now: the answer is not this one's to give
     case 'busy':

@@ -176,6 +176,9 @@ function answerOf(outcome: Exclude<TokenOutcome, Issue | Repeat>): Answer {
       });
     case 'denied':
       return errorAnswer({ status: 400, error: 'access_denied', description: whyDenied(outcome.reason) });
+    case 'push':
+      // CIBA Core 11
+      throw new ProtocolError('unauthorized_client', 'the tokens of this request are pushed');
     default:
       return answers[outcome.outcome];
   }

@@ -1,5 +1,6 @@
 import { deviceStoreSuite } from './devices.ts';
 import type { OpenStore, SuiteOptions } from './harness.ts';
+import { notificationSuite } from './notifications.ts';
 import { operationStoreSuite } from './operations.ts';
 import { outboxSuite } from './outbox.ts';
 import { recordStoreSuite } from './records.ts';
@@ -15,6 +16,7 @@ export function storeConformance(name: string, open: OpenStore, options: SuiteOp
     deviceStoreSuite,
     operationStoreSuite,
     redemptionSuite,
+    notificationSuite,
     outboxSuite,
     recordStoreSuite,
   ])

@@ -2,24 +2,33 @@
   KEYS[1] root   KEYS[2] operation
   ARGV[1] now, epoch ms   ARGV[2] id   ARGV[3] client   ARGV[4] holder   ARGV[5] end of its lease, epoch ms
   ARGV[6] tolerance, ms   ARGV[7] step, s   ARGV[8] longest interval, s
-  returns { 'missing' } | { 'pending' } | { 'slow_down', interval in s } | { 'ended', state, reason or '' } | { 'expired' } | { 'busy' }
+  ARGV[9] '' a client's poll | 'held' it again, after it was held | 'push' the server's own   ARGV[10] end of its hold, epoch ms, '' for none
+  returns { 'missing' } | { 'push' } | { 'pending' } | { 'slow_down', interval in s } | { 'ended', state, reason or '' } | { 'expired' } | { 'busy' }
         | { 'leased' | 'committed', body, operation's fields, user's fields, device's fields } | { 'delivered' }
   Repeated by the same holder: the same lease. ]]
 local root, operation, now, holder = KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[4]
-local state, client, interval, last, expiresAt, redemption, heldBy, heldUntil, replayUntil, user, device, reason =
-  unpack(redis.call('HMGET', operation, 's', 'c', 'i', 'l', 'x', 'rs', 'rh', 'ru', 'rp', 'u', 'dd', 'e'))
+local state, client, interval, last, expiresAt, redemption, heldBy, heldUntil, replayUntil, user, device, reason, mode =
+  unpack(redis.call('HMGET', operation, 's', 'c', 'i', 'l', 'x', 'rs', 'rh', 'ru', 'rp', 'u', 'dd', 'e', 'nm'))
 if not state or client ~= ARGV[3] or not interval then return { 'missing' } end
+if mode == 'push' and ARGV[9] ~= 'push' then return { 'push' } end
 local late = now >= tonumber(expiresAt)
 
 if state == 'pending' then
   if late then return { 'ended', 'expired', '' } end
+  local waiter, waitsUntil = unpack(redis.call('HMGET', operation, 'wh', 'wu'))
+  if ARGV[9] ~= '' then
+    if waiter == holder then redis.call('HDEL', operation, 'wh', 'wu') end
+    return { 'pending' }
+  end
   interval = tonumber(interval)
-  if last and now - tonumber(last) < interval * 1000 - tonumber(ARGV[6]) then
+  local overlaps = waiter and waiter ~= holder and now < tonumber(waitsUntil)
+  if overlaps or (last and now - tonumber(last) < interval * 1000 - tonumber(ARGV[6])) then
     interval = math.min(interval + tonumber(ARGV[7]), tonumber(ARGV[8]))
     redis.call('HSET', operation, 'i', interval)
     return { 'slow_down', interval }
   end
   redis.call('HSET', operation, 'l', ARGV[1])
+  if ARGV[10] ~= '' then redis.call('HSET', operation, 'wh', holder, 'wu', ARGV[10]) end
   return { 'pending' }
 end
 if state ~= 'approved' then return { 'ended', state, reason or '' } end

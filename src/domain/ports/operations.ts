@@ -69,6 +69,13 @@ export interface Poll {
   holder: string;
   leaseMs: number;
   pacing: { toleranceMs: number; stepSeconds: number; maxSeconds: number };
+  /**
+   * `held`: the same request looks again after it was held. It counts as no poll, and its hold is over.
+   * `push`: the server itself, which delivers what the client may not fetch. Paces nothing either.
+   */
+  by?: 'held' | 'push';
+  /** Where it is told `pending`, the request stays for at most so long, and another poll meanwhile is too soon. */
+  holdMs?: number;
 }
 
 /** `current` is what the redeemer must check before tokens leave: both as they are at the instant of the poll. */
@@ -81,8 +88,10 @@ export interface Redeemer {
 export type PollResult =
   /** No such operation, another client's, or no CIBA request. Says nothing else and changes nothing. */
   | { result: 'missing' }
+  /** Its tokens are pushed; nobody polls for them. */
+  | { result: 'push' }
   | { result: 'pending' }
-  /** Sooner than the interval allows. `intervalSeconds` is the new one. */
+  /** Sooner than the interval allows, or while another poll is held. `intervalSeconds` is the new one. */
   | { result: 'slow_down'; intervalSeconds: number }
   | { result: 'ended'; state: Exclude<OperationState, 'pending' | 'approved'>; endReason?: EndReason }
   /** Approved, but not redeemed in time. */
@@ -99,6 +108,10 @@ export type PollResult =
  * Operations, in their user's partition. Exactly one of any number of concurrent calls wins each transition.
  *
  * Every call that changes an operation's state publishes a wake-up (see Wakeups).
+ *
+ * Every end of an operation with a `notification` moves its sealed half into an outbox entry, in the same step: kind is the
+ * mode, the id `<operation id>.notify`, due at `finishedAt`, living as long as the record (`retainUntil`). None is written
+ * where the client ended it itself (`cancelled_by_client`), nor at `expired` for a ping; the sealed half is erased all the same.
  */
 export interface OperationStore {
   /** One step. `operation.state` is `pending`. `exists`: the id is taken (a repeated call). */
@@ -252,6 +265,6 @@ export interface OperationStore {
   /** committed -> delivered, if `holder` has it; the response is erased. */
   delivered(delivered: { operationId: string; holder: string; now: number; events: AuditEvent[] }): Promise<boolean>;
 
-  /** The connection broke before the response left: frees `holder`'s lease or committed response for the next poll at once. */
+  /** The connection broke before the response left: frees `holder`'s lease, committed response or hold for the next poll at once. */
   release(release: { operationId: string; holder: string; now: number }): Promise<void>;
 }

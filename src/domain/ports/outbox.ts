@@ -1,7 +1,10 @@
 import type { Partition } from '../../support/ids.ts';
 
-/** `inbox`: the user's devices should look at their inbox again. Deliveries, pings and callbacks come beside it. */
-export type OutboxKind = 'inbox';
+/**
+ * `inbox`: the user's devices should look at their inbox again. `ping`, `push`: the client's notification of an end;
+ * the payload is the operation's sealed `notification`.
+ */
+export type OutboxKind = 'inbox' | 'ping' | 'push';
 
 /** Something that must leave the house, written in the same step as the change that it tells of. */
 export interface NewOutboxEntry {

@@ -1,4 +1,5 @@
 --- @include wake
+--- @include outbox
 -- What scripts know of operations. `operation`: the hash's key. `now`: epoch ms, a number.
 
 -- An operation past its time is not pending, whether the sweep has written that or not.
@@ -12,7 +13,18 @@ local function listOf(root, kind, user)
   return root .. NAME.pendingOf .. user
 end
 
--- pending -> state, with indexes and wake-up. The caller has checked that it is pending. Until here the index of due
+-- What the client is owed goes from the record into the outbox; what stays is how it was to learn of the end (S-13).
+local function notify(root, id, state, finishedAt, reason)
+  local operation = root .. NAME.operation .. id
+  local mode, sealed, user, retainUntil = unpack(redis.call('HMGET', operation, 'nm', 'ns', 'u', 'r'))
+  if not sealed then return end
+  redis.call('HDEL', operation, 'ns')
+  if reason == 'cancelled_by_client' or (state == 'expired' and mode == 'ping') then return end
+  local rest = cjson.encode({ kind = mode, operationId = id, userId = user, payload = sealed })
+  enqueue(root, { { id .. '.notify', finishedAt, tonumber(retainUntil), rest } })
+end
+
+-- pending -> state, with indexes, notification and wake-up. The caller has checked that it is pending. Until here the index of due
 -- operations was its place in an index of ends; from here it is that of garbage.
 local function endOperation(root, id, state, finishedAt, reason)
   local operation = root .. NAME.operation .. id
@@ -22,6 +34,7 @@ local function endOperation(root, id, state, finishedAt, reason)
   redis.call('HINCRBY', operation, 'v', 1)
   redis.call('LREM', listOf(root, kind, user), 1, id)
   redis.call('ZREM', root .. NAME.due, id)
+  notify(root, id, state, finishedAt, reason)
   redis.call('ZADD', root .. NAME.garbage, retainUntil, 'o' .. id)
   wake(root, id, state, user)
 end
