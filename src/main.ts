@@ -20,7 +20,7 @@ try {
   await run(config, createLog({ level: config.log.level }));
 } catch (error) {
   // One sentence for a person who starts it; a stack says nothing that they could act on.
-  process.stderr.write(`assent: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`assent: ${explain(error)}\n`);
   process.exit(error instanceof ConfigError ? EX_CONFIG : EX_SOFTWARE);
 }
 
@@ -54,6 +54,15 @@ async function openStorage(config: Config, embeddedFile: string | undefined, log
     ? await openEmbeddedStore({ file: embeddedFile, log })
     : await openRedisStore({ url: config.store, log });
   return { store, artifacts: store.artifacts };
+}
+
+function explain(error: unknown): string {
+  const { code, port, message } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === 'EADDRINUSE')
+    return `port ${port} is in use. Stop what listens there, or choose another (ASSENT_PORT, ASSENT_MANAGEMENT_PORT, ASSENT_AUTHENTICATOR_PORT).`;
+  if (code === 'EACCES' && port !== undefined)
+    return `port ${port} may not be used by this account. Choose one above 1023.`;
+  return message ?? String(error);
 }
 
 /** A state that nobody thought of: nothing in memory can be trusted, everything acknowledged is in the store. */

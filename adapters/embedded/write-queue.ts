@@ -44,7 +44,11 @@ export async function startWriter(file: string, onWakes: (wakes: Wake[]) => void
     for (const settled of message.settled) settle(waiting, settled);
     onWakes(message.wakes);
   });
-  worker.on('error', (error) => stop(`the store's writer has stopped: ${(error as Error).message}`));
+  worker.on('error', (error) => {
+    stop(`the store's writer has stopped: ${(error as Error).message}`);
+    // A fault of the writer is a fault of the process: it ends, and whoever supervises it starts another one.
+    throw error;
+  });
   worker.on('exit', () => stop('the store is closed'));
   const send = (message: ToWriter) => worker.postMessage(message);
 
