@@ -53,6 +53,8 @@ function form(): HTMLElement {
     try {
       const request = await startRequest('helpdesk', who.value.trim(), text.value.trim());
       render(request);
+      // on a small screen the card lies below the form, and the number is what is needed now
+      card.scrollIntoView({ block: 'nearest' });
       stopWatching();
       stopWatching = watchRequest('helpdesk', request.id, render);
     } catch (error) {
