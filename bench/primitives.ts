@@ -1,0 +1,68 @@
+/**
+ * What cryptography costs here: CPU time of one call, by the cheapest way that Node offers (node:crypto, keys imported
+ * before, except those that come with each message). Its own process on the server's core.
+ *
+ *     node bench/primitives.ts     ──> {"sign": µs, "verify": µs, …}
+ */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createECDH,
+  createHash,
+  createHmac,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto';
+
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const peer = createECDH('prime256v1');
+const peerPoint = peer.generateKeys();
+const peerJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+const payload = randomBytes(600);
+const signature = sign('sha256', payload, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+const key = randomBytes(32);
+
+function encrypt(): { iv: Buffer; ciphertext: Buffer; tag: Buffer } {
+  const iv = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, iv);
+  const ciphertext = Buffer.concat([cipher.update(payload), cipher.final()]);
+  return { iv, ciphertext, tag: cipher.getAuthTag() };
+}
+
+const sealed = encrypt();
+
+const primitives = {
+  sign: () => sign('sha256', payload, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
+  verify: () => verify('sha256', payload, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature),
+  /** A fresh key pair and the agreement with a known public key: encrypting to a device. */
+  agreeAsSender() {
+    const own = createECDH('prime256v1');
+    own.generateKeys();
+    return own.computeSecret(peerPoint);
+  },
+  /** The sender's public key comes with the message and must be checked to be a point of the curve. */
+  agreeAsReceiver: () => diffieHellman({ privateKey, publicKey: createPublicKey({ key: peerJwk, format: 'jwk' }) }),
+  encrypt,
+  decrypt() {
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.iv).setAuthTag(sealed.tag);
+    return Buffer.concat([decipher.update(sealed.ciphertext), decipher.final()]);
+  },
+  hmac: () => createHmac('sha256', key).update(payload).digest(),
+  hash: () => createHash('sha256').update(payload).digest(),
+};
+
+function microsecondsOf(work: () => unknown): number {
+  const calls = 2_000;
+  for (let i = 0; i < calls / 4; i++) work();
+  const before = process.cpuUsage();
+  for (let i = 0; i < calls; i++) work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / calls;
+}
+
+const measured = Object.entries(primitives).map(([name, work]) => [name, microsecondsOf(work)]);
+process.stdout.write(JSON.stringify(Object.fromEntries(measured)));
