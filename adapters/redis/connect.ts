@@ -72,7 +72,15 @@ function toSingle(url: RedisUrl, { tls }: ConnectOptions): Connection {
     ...credentialsOf(url),
     db: url.db,
     ...(url.kind === 'sentinel'
-      ? { sentinels: url.hosts, name: url.master!, enableTLSForSentinelMode: url.tls, sentinelCommandTimeout: 500 }
+      ? {
+          sentinels: url.hosts,
+          name: url.master!,
+          enableTLSForSentinelMode: url.tls,
+          sentinelCommandTimeout: 500,
+          // After a planned failover the old master goes on taking writes, for seconds, that nobody will ever see: leave it
+          // when the sentinels say so, not when it does.
+          failoverDetector: true,
+        }
       : url.hosts[0]),
     ...(url.tls && { tls: { ...tls } }),
   };

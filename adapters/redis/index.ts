@@ -4,6 +4,7 @@ import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { DAY, HOUR } from '../../src/support/clock.ts';
 import { createArtifactStore } from './artifacts.ts';
 import { createChanges } from './changes.ts';
+import { createClientStore } from './clients.ts';
 import { type Connection, connect, type StoreLog } from './connect.ts';
 import type { Context } from './context.ts';
 import { createCounterStore } from './counters.ts';
@@ -73,6 +74,7 @@ function storeOf(context: Context, connection: Connection): RedisStore {
     counters: createCounterStore(context),
     idempotency: createIdempotencyStore(context),
     keys: createKeyStore(context),
+    clients: createClientStore(context),
     artifacts: createArtifactStore(context),
     wakeups: { subscribe: wakeups.subscribe },
 

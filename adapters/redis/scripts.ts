@@ -80,6 +80,7 @@ interface Replies {
   beginIdempotent: ['fresh'] | ['done', string] | ['busy'] | ['mismatch'];
   finishIdempotent: 0 | 1;
   abandonIdempotent: 0 | 1;
+  saveClient: ['saved'] | ['exists'] | ['stale'] | ['missing'];
   addKey: ['added'] | ['exists'];
   destroyKey: 0 | 1;
   writeArtifact: 1;
@@ -126,6 +127,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   beginIdempotent: 1,
   finishIdempotent: 1,
   abandonIdempotent: 1,
+  saveClient: 4,
   addKey: 2,
   destroyKey: 2,
   writeArtifact: 1,

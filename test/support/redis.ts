@@ -1,5 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePorts } from './ports.ts';
@@ -17,6 +19,8 @@ export interface RedisOptions {
 export interface TestRedis extends AsyncDisposable {
   url: string;
   port: number;
+  /** Its files; removed with it. */
+  folder: string;
   pid(): number;
   /** Run one command with redis-cli; resolves with what it prints. */
   command(...args: string[]): Promise<string>;
@@ -65,6 +69,70 @@ export async function startRedisCluster(options: RedisOptions = {}): Promise<Tes
   return { url: `redis+cluster://${addresses.join(',')}`, nodes, stop, [Symbol.asyncDispose]: stop };
 }
 
+/** A master with one replica in step, and a sentinel that watches them as `assent`. */
+export interface TestSentinel extends AsyncDisposable {
+  url: string;
+  master: TestRedis;
+  replica: TestRedis;
+  /** Resolves when the replica has all that the master has at this moment. */
+  replicated(): Promise<void>;
+  /** Makes the replica the master; resolves when the sentinel says so. */
+  failover(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startRedisWithSentinel(): Promise<TestSentinel> {
+  const [port] = await freePorts(1);
+  const folder = await temporaryFolder('assent-sentinel');
+  const [master, replica] = await Promise.all([
+    startRedis({ args: ['--repl-diskless-sync-delay', '0'] }),
+    startRedis(),
+  ]);
+  await replica.command('replicaof', '127.0.0.1', String(master.port));
+  await until('the replica', async () => (await master.command('info', 'replication')).includes('state=online'));
+  const file = join(folder.path, 'sentinel.conf');
+  const lines = [
+    `port ${port}`,
+    `dir ${folder.path}`,
+    `sentinel monitor assent 127.0.0.1 ${master.port} 1`,
+    'sentinel down-after-milliseconds assent 1000',
+    'sentinel failover-timeout assent 5000',
+  ];
+  await writeFile(file, lines.join('\n'));
+  const sentinel = spawn(systemProgram('redis-server'), [file, '--sentinel'], { stdio: 'ignore' });
+  const command = (...args: string[]) => redisCli(port!, args);
+  const stop = async () => {
+    sentinel.kill('SIGKILL');
+    await Promise.all([master.stop(), replica.stop()]);
+    await folder.remove();
+  };
+  await until('the sentinel', async () =>
+    (await command('sentinel', 'replicas', 'assent')).includes(String(replica.port)),
+  );
+  return {
+    url: `redis+sentinel://127.0.0.1:${port}/assent`,
+    master,
+    replica,
+    async replicated() {
+      const wanted = await offsetOf(master);
+      await until('replication', async () => (await offsetOf(replica)) >= wanted);
+    },
+    async failover() {
+      await until('the failover', async () => (await command('sentinel', 'failover', 'assent')) === 'OK');
+      await until('the new master', async () =>
+        (await command('sentinel', 'master', 'assent')).includes(`port\n${replica.port}\n`),
+      );
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function offsetOf(redis: TestRedis): Promise<number> {
+  const info = await redis.command('info', 'replication');
+  return Number(/(?:slave|master)_repl_offset:(\d+)/.exec(info)?.[1] ?? 0);
+}
+
 async function formCluster(nodes: TestRedis[], busPorts: number[]): Promise<void> {
   const slots: [number, number][] = [
     [0, 5460],
@@ -106,6 +174,7 @@ async function startServer(port: number, args: string[]): Promise<TestRedis> {
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    folder: folder.path,
     pid: () => server.pid!,
     command: (...command) => redisCli(port, command),
     kill: () => end('SIGKILL'),
