@@ -3,6 +3,7 @@ import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import type { Access } from './access.ts';
 import { artifactStore } from './artifacts.ts';
+import { clientStore } from './clients.ts';
 import { deviceStore } from './devices.ts';
 import { keyStore } from './keys.ts';
 import { openReader } from './open.ts';
@@ -51,6 +52,7 @@ export async function openEmbeddedStore({ file, log }: EmbeddedOptions): Promise
     counters: counterStore(access),
     idempotency: idempotencyStore(access),
     keys: keyStore(access),
+    clients: clientStore(access),
     artifacts: artifactStore(access),
     wakeups,
     async check() {

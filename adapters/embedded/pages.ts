@@ -5,7 +5,7 @@ import { parsedAll, type RecordRow } from './transaction.ts';
 /** In the order of ids, which is partition by partition. The cursor is the last id that was given. */
 export function pageOf<T extends { id: string }>(
   db: Db,
-  table: 'users' | 'devices',
+  table: 'users' | 'devices' | 'clients',
   { limit, cursor = '' }: Page,
 ): { items: T[]; nextCursor?: string } {
   const sql = `SELECT record FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`;

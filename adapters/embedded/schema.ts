@@ -135,6 +135,15 @@ const migrations: readonly string[] = [
   CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
   INSERT INTO probe VALUES (1, 0);
   `,
+  `
+  CREATE TABLE clients (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE clients_revision (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
+  CREATE UNIQUE INDEX server_keys_next ON server_keys (use, alg) WHERE state = 'next';
+  `,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

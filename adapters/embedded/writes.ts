@@ -1,4 +1,5 @@
 import { consumeArtifact, destroyArtifact, writeArtifacts } from './artifacts.ts';
+import { createClient, updateClient } from './clients.ts';
 import { activateDevice, changeDeviceState, claimKey, saveDevice } from './devices.ts';
 import { collectGarbage } from './garbage.ts';
 import { addKey, destroyKey } from './keys.ts';
@@ -45,6 +46,8 @@ export const writes = {
   beginCall,
   finishCall,
   abandonCall,
+  createClient,
+  updateClient,
   addKey,
   destroyKey,
   writeEvents,

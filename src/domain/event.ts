@@ -48,6 +48,12 @@ export type EventType =
   | 'operation.redeemed'
   | 'operation.delivered'
   | 'ticket.code_wrong'
+  | 'client.created'
+  | 'client.updated'
+  | 'client.secret_rotated'
+  | 'client.activated'
+  | 'client.deactivated'
+  | 'client.removed'
   | 'key.created'
   | 'key.retired'
   | 'key.destroyed';

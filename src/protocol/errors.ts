@@ -42,6 +42,11 @@ const oauthErrors = {
   operation_failed: ['access_denied', 400],
   unavailable: ['server_error', 503],
 
+  client_metadata_invalid: ['invalid_client_metadata', 400],
+
+  client_not_found: ['server_error', 500],
+  client_exists: ['server_error', 500],
+  client_configured: ['server_error', 500],
   user_not_found: ['server_error', 500],
   device_not_found: ['server_error', 500],
   application_not_found: ['server_error', 500],

@@ -1,3 +1,4 @@
+import { clientStoreSuite } from './clients.ts';
 import { deviceStoreSuite } from './devices.ts';
 import type { OpenStore, SuiteOptions } from './harness.ts';
 import { notificationSuite } from './notifications.ts';
@@ -19,6 +20,7 @@ export function storeConformance(name: string, open: OpenStore, options: SuiteOp
     notificationSuite,
     outboxSuite,
     recordStoreSuite,
+    clientStoreSuite,
   ])
     suite(name, open, options);
 }

@@ -1,4 +1,5 @@
 import type { Partition } from '../../support/ids.ts';
+import type { ClientStore } from './clients.ts';
 import type { DeviceStore } from './devices.ts';
 import type { OperationStore } from './operations.ts';
 import type { OutboxStore } from './outbox.ts';
@@ -30,6 +31,7 @@ export interface Store {
   readonly counters: CounterStore;
   readonly idempotency: IdempotencyStore;
   readonly keys: KeyStore;
+  readonly clients: ClientStore;
   readonly wakeups: Wakeups;
   /** Resolves when the store can read and write. For readiness. @throws StoreUnavailable */
   check(): Promise<void>;
