@@ -51,7 +51,7 @@ const quick: Size = {
   pollsPerRound: 4_000,
   pollIds: 100,
   redemptionsPerRound: 300,
-  flowsPerRound: 80,
+  flowsPerRound: 250,
   storeRounds: 1,
   storeSeconds: 1,
   pendingOperations: 2_000,

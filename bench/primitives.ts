@@ -8,11 +8,12 @@ import {
   createCipheriv,
   createDecipheriv,
   createECDH,
-  createHash,
   createHmac,
   createPublicKey,
+  createSecretKey,
   diffieHellman,
   generateKeyPairSync,
+  hash,
   randomBytes,
   sign,
   verify,
@@ -24,7 +25,7 @@ const peerPoint = peer.generateKeys();
 const peerJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
 const payload = randomBytes(600);
 const signature = sign('sha256', payload, { key: privateKey, dsaEncoding: 'ieee-p1363' });
-const key = randomBytes(32);
+const key = createSecretKey(randomBytes(32));
 
 function encrypt(): { iv: Buffer; ciphertext: Buffer; tag: Buffer } {
   const iv = randomBytes(12);
@@ -52,7 +53,7 @@ const primitives = {
     return Buffer.concat([decipher.update(sealed.ciphertext), decipher.final()]);
   },
   hmac: () => createHmac('sha256', key).update(payload).digest(),
-  hash: () => createHash('sha256').update(payload).digest(),
+  hash: () => hash('sha256', payload, 'base64url'),
 };
 
 function microsecondsOf(work: () => unknown): number {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /**
  * Two lower-case hex digits, `00` to `ff`. Everything that must change together for one user lies in one partition,
@@ -29,7 +29,7 @@ export function randomPartition(random: RandomBytes = randomBytes): Partition {
 
 /** The partition of something that belongs to no user (a token, a `jti`, a counter): the first byte of its hash. */
 export function partitionOfText(text: string): Partition {
-  return createHash('sha256').update(text).digest('hex').slice(0, 2);
+  return hash('sha256', text, 'hex').slice(0, 2);
 }
 
 /** An id: the partition and 128 random bits. Opaque to everyone else. */
@@ -47,7 +47,7 @@ export function newHandle(partition: Partition, random: RandomBytes = randomByte
 
 /** One-way: whoever holds the handle finds the operation; whoever reads the store learns no handle. */
 export function operationIdOf(handle: string): string {
-  const digest = createHash('sha256').update('assent-operation\0').update(handle).digest('base64url');
+  const digest = hash('sha256', `assent-operation\0${handle}`, 'base64url');
   return partitionOf(handle) + digest.slice(0, 22);
 }
 

@@ -1,5 +1,5 @@
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
-import { decrypt, encrypt } from './aead.ts';
+import { createHmac, hkdfSync, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { asKey, decrypt, encrypt } from './aead.ts';
 
 /**
  * All that is derived from the master key. Uses are separated by HKDF labels, every sealed value carries the id of
@@ -18,35 +18,35 @@ export interface Secrets {
 
 export function createSecrets(masterKey: Buffer): Secrets {
   if (masterKey.length !== 32) throw new RangeError('the master key must be 32 bytes');
-  const keys = new Map<string, Buffer>();
-  const key = (label: string): Buffer => {
+  const keys = new Map<string, KeyObject>();
+  const keyOf = (label: string): KeyObject => {
     const known = keys.get(label);
     if (known) return known;
-    const derived = Buffer.from(hkdfSync('sha256', masterKey, 'assent', label, 32));
+    const derived = asKey(Buffer.from(hkdfSync('sha256', masterKey, 'assent', label, 32)));
     keys.set(label, derived);
     return derived;
   };
-  const masterId = createHmac('sha256', key('master-key-id')).update('id').digest('base64url').slice(0, 6);
+  const masterId = createHmac('sha256', keyOf('master-key-id')).update('id').digest('base64url').slice(0, 6);
 
   return {
-    key,
+    key: (label) => keyOf(label).export(),
     hmac: (label, text) =>
-      createHmac('sha256', key(`hmac:${label}`))
+      createHmac('sha256', keyOf(`hmac:${label}`))
         .update(text)
         .digest('base64url'),
     seal: (label, plaintext, aad) =>
-      `${masterId}.${encrypt(key(`seal:${label}`), plaintext, aad).toString('base64url')}`,
+      `${masterId}.${encrypt(keyOf(`seal:${label}`), plaintext, aad).toString('base64url')}`,
     open(label, sealed, aad) {
       const [id, text = ''] = sealed.split('.');
       if (id !== masterId) throw new Error(`sealed with another master key (${id})`);
-      return decrypt(key(`seal:${label}`), Buffer.from(text, 'base64url'), aad);
+      return decrypt(keyOf(`seal:${label}`), Buffer.from(text, 'base64url'), aad);
     },
   };
 }
 
 /** Constant-time comparison of two texts; lengths may differ. */
 export function sameText(a: string, b: string): boolean {
-  const key = randomBytes(32);
+  const key = asKey(randomBytes(32));
   const digest = (text: string) => createHmac('sha256', key).update(text).digest();
   return timingSafeEqual(digest(a), digest(b));
 }

@@ -11,6 +11,7 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
+import { asKey } from '../aead.ts';
 import { fromBase64url, toBase64url } from '../bytes.ts';
 import { decodePart, maxMessageBytes, readHeader, splitCompact } from './compact.ts';
 import { JoseError } from './errors.ts';
@@ -89,7 +90,7 @@ export function decryptJwe(jwe: ParsedJwe, key: JweKey): Buffer {
   if (jwe.header.alg !== key.alg) throw new JoseError('header', 'another alg than the key is for');
   const contentKey = key.alg === 'dir' ? key.key : concatKdf(sharedSecret(key.privateKey, jwe.epk as KeyObject));
   try {
-    const decipher = createDecipheriv('aes-256-gcm', contentKey, jwe.iv, { authTagLength: 16 });
+    const decipher = createDecipheriv('aes-256-gcm', asKey(contentKey), jwe.iv, { authTagLength: 16 });
     decipher.setAAD(Buffer.from(jwe.aad)).setAuthTag(jwe.tag);
     return Buffer.concat([decipher.update(jwe.ciphertext), decipher.final()]);
   } catch (cause) {
@@ -100,7 +101,7 @@ export function decryptJwe(jwe: ParsedJwe, key: JweKey): Buffer {
 function seal(key: Uint8Array, header: object, plaintext: Uint8Array | string): string {
   const aad = toBase64url(Buffer.from(JSON.stringify(header)));
   const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: 16 }).setAAD(Buffer.from(aad));
+  const cipher = createCipheriv('aes-256-gcm', asKey(key), iv, { authTagLength: 16 }).setAAD(Buffer.from(aad));
   const ciphertext = Buffer.concat([cipher.update(Buffer.from(plaintext as Uint8Array)), cipher.final()]);
   return `${aad}..${toBase64url(iv)}.${toBase64url(ciphertext)}.${toBase64url(cipher.getAuthTag())}`;
 }
