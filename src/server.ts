@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createDispatcher } from './channels/dispatcher.ts';
 import { createInboxHandler } from './channels/inbox.ts';
 import { createWakeHub } from './channels/wake-hub.ts';
+import { createOperationWatch } from './channels/operation-watch.ts';
 import type { Config } from './config.ts';
 import { createDemo } from './demo/routes.ts';
 import type { Application } from './domain/application.ts';
@@ -75,6 +76,8 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     serverKeys: domain.serverKeys,
     artifacts: deps.artifacts,
     replay: deps.store.replay,
+  const stopping = new AbortController();
+  const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
     secrets: domain.secrets,
     clock: deps.clock,
     log,
@@ -87,6 +90,9 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
   const authenticatorOrigin = config.authenticator.origin;
   const publicApp = createPublicApp({
     ...common,
+    timers: deps.timers,
+    watchOperation: operationWatch.watch,
+    stopping: stopping.signal,
     issuer: config.issuer,
     authenticatorOrigin,
     health,
@@ -117,7 +123,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     management: listen('management', config.management.host, config.management.port, managementApp),
     authenticator: listen('authenticator', config.host, config.authenticator.port, authenticatorApp),
   };
-  const stopping = new AbortController();
+  const secure: { tls?: Listener; tlsClients?: Listener } = tls ? tlsListeners(config, tls, publicApp) : {};
   stopping.signal.addEventListener('abort', () => devices.streams.endAll());
   const sweeper = createSweeper({
     store: deps.store,
@@ -139,6 +145,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     },
     async stop() {
       for (const helper of helpers) helper.stop();
+      await operationWatch.start();
       await drain({
         listeners: Object.values(listeners),
         health,
@@ -161,6 +168,7 @@ async function createDomain(config: Config, { store, masterKey, clock }: ServerD
   const { ticketSeconds, ticketMaxSeconds } = config.device;
   const tickets = createTickets({
     store,
+      operationWatch.stop();
     clock,
     secrets,
     serverKeys,

@@ -93,6 +93,17 @@ export interface Config {
     stepSeconds: number;
     /** The interval grows no further. */
     maxSeconds: number;
+    /** How clients may learn the result. Leave `push` out where tokens must be bound to a key of the client (FAPI-CIBA forbids it). */
+    deliveryModes: ('poll' | 'ping' | 'push')[];
+    /** Long polling: a token request waits for the decision where its client is registered for it (`assent_hold_seconds`) or asks for it (`Prefer: wait=20`). */
+    hold: {
+      /** The longest, whatever a client asks for; 0: every poll is answered at once. */
+      maxSeconds: number;
+      /** Waiting requests of one client in one process; who comes beyond is answered at once. */
+      perClient: number;
+      /** Waiting requests in one process. Each is an open connection: keep it below `listeners.maxConnections`. */
+      perProcess: number;
+    };
   };
   /** Handing out the tokens of an approved operation, once. */
   redemption: {
@@ -322,6 +333,8 @@ export interface SeedUser {
   username: string;
   /** Identifier in another system. */
   external_ref?: string;
+  /** Long polling: its token requests wait this long for the decision. A request that says `Prefer: wait` gets what it asks for instead. */
+  assent_hold_seconds: number;
   /** E-mail address. */
   email?: string;
   /** Phone number in E.164. */

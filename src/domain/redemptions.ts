@@ -14,6 +14,8 @@ export type TokenOutcome =
   /** The client does not poll for this one: the tokens are pushed. */
   | { outcome: 'push' }
   | { outcome: 'pending' }
+  /** Decided; another request of the same client has it in hands. */
+  | { outcome: 'busy' }
   | { outcome: 'slow_down'; intervalSeconds: number }
   | { outcome: 'denied'; reason?: EndReason }
   | { outcome: 'expired' }
@@ -137,9 +139,8 @@ function outcomeOf(found: Exclude<PollResult, Leased>): TokenOutcome {
     case 'push':
       return { outcome: 'push' };
     case 'pending':
-    // another request of the same client issues right now: the answer is not this one's to give
     case 'busy':
-      return { outcome: 'pending' };
+      return { outcome: found.result };
     case 'slow_down':
       return { outcome: 'slow_down', intervalSeconds: found.intervalSeconds };
     case 'ended':

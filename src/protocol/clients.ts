@@ -2,7 +2,7 @@ import type Provider from 'oidc-provider';
 import { type Client, errors } from 'oidc-provider';
 import type { ClientMetadata } from './deps.ts';
 import { newClient } from './engine-patches.ts';
-import { clientMember, clientMethods, matchModes } from './vocabulary.ts';
+import { clientMember, clientMethods, holdSeconds, matchModes } from './vocabulary.ts';
 
 /** Clients that cannot be used as they are written; found at start, all at once. */
 export class ClientMetadataError extends Error {
@@ -52,6 +52,7 @@ export const ownMetadata = {
       [clientMember.match]: matchModes,
       [clientMember.method]: clientMethods,
       [clientMember.active]: [true, false],
+      [clientMember.hold]: holdSeconds,
     }[member]!;
     if (value !== undefined && !allowed.includes(value)) {
       throw new errors.InvalidClientMetadata(`${member} must be one of ${allowed.join(', ')}`);

@@ -4,6 +4,7 @@ import type { ServerKeys } from '../domain/server-keys.ts';
 import type { Users } from '../domain/users.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
+import type { Timers } from '../support/timers.ts';
 import type { ArtifactStore } from './ports.ts';
 
 /** RFC 7591 metadata, and our members that begin with `assent_`. */
@@ -13,6 +14,7 @@ export interface ClientMetadata {
   assent_match?: 'none' | 'choose' | 'type2' | 'type6';
   assent_method?: 'device' | 'pin';
   assent_active?: boolean;
+  assent_hold_seconds?: number;
   [member: string]: unknown;
 }
 
@@ -20,6 +22,9 @@ export interface ClientMetadata {
 export interface ProtocolSettings {
   ciba: {
     intervalSeconds: number;
+    deliveryModes: ('poll' | 'ping' | 'push')[];
+    /** Long polling, in one process. */
+    hold: { maxSeconds: number; perClient: number; perProcess: number };
     expiry: { defaultSeconds: number; minSeconds: number; maxSeconds: number };
     bindingMessage: { maxCodePoints: number; maxBytes: number };
   };
@@ -54,6 +59,11 @@ export interface ProtocolDeps {
   replay: ReplayStore;
   secrets: Pick<Secrets, 'seal' | 'open' | 'hmac'>;
   clock: Clock;
+  timers?: Timers;
+  /** Calls back when the operation has ended, in whatever process; a hint. The answer stops it. */
+  watchOperation: (operationId: string, listener: () => void) => () => void;
+  /** Aborted when the process drains: held requests are answered. */
+  stopping?: AbortSignal;
   log: Log;
   /** The trace of the request that is being served, for the audit trail. */
   traceId?: () => string | undefined;

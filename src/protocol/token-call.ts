@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Client } from 'oidc-provider';
 import type { EndReason } from '../domain/operation.ts';
 import type { TokenOutcome } from '../domain/redemptions.ts';
 import { SECOND } from '../support/clock.ts';
+import { isHandle, operationIdOf } from '../support/ids.ts';
 import { type Answer, errorAnswer, jsonAnswer, send } from './answer.ts';
 import { authenticate } from './client-call.ts';
 import type { ProtocolDeps } from './deps.ts';
@@ -16,14 +18,19 @@ import {
 } from './engine-patches.ts';
 import { asOAuthError, ProtocolError } from './errors.ts';
 import { type Form, readForm } from './form.ts';
+import { createHolds } from './hold.ts';
 import { issueTokens, repeated, type StoredResponse } from './issuance.ts';
+import { preferredWaitSeconds } from './prefer.ts';
 import type { Engine } from './provider.ts';
-import { grantType, route, tokenParameters } from './vocabulary.ts';
+import { clientMember, grantType, route, tokenParameters } from './vocabulary.ts';
 
-/** `POST /oauth/token`. @throws ProtocolError | DomainError | errors of the engine; nothing has been answered then */
-export type TokenCall = (engine: Engine, req: IncomingMessage, res: ServerResponse) => Promise<void>;
+/**
+ * `POST /oauth/token`. `engine` gives the one that serves at that moment: a request may be held for longer than its own.
+ * @throws ProtocolError | DomainError | errors of the engine; nothing has been answered then
+ */
+export type TokenCall = (engine: () => Engine, req: IncomingMessage, res: ServerResponse) => Promise<void>;
 
-type Deps = Pick<ProtocolDeps, 'redemptions' | 'secrets' | 'clock' | 'log'>;
+type Deps = Pick<ProtocolDeps, 'redemptions' | 'secrets' | 'clock' | 'log' | 'watchOperation' | 'stopping' | 'timers'>;
 type Issue = Extract<TokenOutcome, { outcome: 'issue' }>;
 type Repeat = Extract<TokenOutcome, { outcome: 'repeat' }>;
 
@@ -44,15 +51,18 @@ interface Handing {
  * 2. client authentication        5. one round trip: owner, pacing and state
  * 3. grant allowed                6. the answer; only an approval goes further: issue → write → commit → answer
  *
- * Whatever fails before 5 neither counts as a poll nor uses anything up.
+ * Whatever fails before 5 neither counts as a poll nor uses anything up. A request that may wait does so between 5 and 6
+ * (`hold.ts`), and then 5 is asked once more, which counts as no poll.
  */
 export function createTokenCall(deps: Deps): TokenCall {
   const { redemptions, clock, log } = deps;
   const nextHolder = holders();
+  const holds = createHolds(deps);
   // A response that has left and is being recorded as delivered: the same client's next poll waits for that record.
   const leaving = new Map<string, Promise<void>>();
 
-  async function poll(engine: Engine, req: IncomingMessage, res: ServerResponse, form: Form): Promise<void> {
+  async function poll(current: () => Engine, req: IncomingMessage, res: ServerResponse, form: Form): Promise<void> {
+    const engine = current();
     const { ctx, params } = await authenticate(engine, {
       req,
       res,
@@ -70,11 +80,42 @@ export function createTokenCall(deps: Deps): TokenCall {
 
     await leaving.get(authReqId);
     const holder = nextHolder();
-    const outcome = await redemptions.poll({ authReqId, clientId: client.clientId, holder });
+    const asked = { authReqId, clientId: client.clientId, holder };
+    const wait = waitOf(req, client, engine.settings.ciba.hold.maxSeconds);
+    const outcome = await (wait ? waiting(asked, wait, current, res) : redemptions.poll(asked));
+    if (outcome === 'gone') return;
     if (outcome.outcome === 'issue' || outcome.outcome === 'repeat') {
       await handOver({ engine, ctx, res, proof, authReqId, holder }, outcome);
     } else {
-      send(res, answerOf(outcome));
+      send(res, answerOf(outcome, client));
+    }
+  }
+
+  /** As a poll, but not told `pending` before the time is over. */
+  async function waiting(asked: Asked, wait: Wait, current: () => Engine, res: ServerResponse) {
+    const { authReqId, clientId, holder } = asked;
+    const limits = current().settings.ciba.hold;
+    // what is no id of ours is nothing to wait for
+    const operationId = isHandle(authReqId) ? operationIdOf(authReqId) : undefined;
+    const ms = wait.seconds * SECOND;
+    const hold = operationId === undefined ? undefined : holds.begin({ clientId, operationId, ms, limits });
+    if (!hold || operationId === undefined) return redemptions.poll(asked);
+    try {
+      const first = await redemptions.poll({ ...asked, holdMs: hold.ms });
+      if (first.outcome !== 'slow_down' && wait.preferred) res.setHeader('preference-applied', `wait=${wait.seconds}`);
+      if (first.outcome !== 'pending') return first;
+      if ((await hold.until(res)) === 'gone') {
+        // the next poll need not wait for a hold that nobody is held by
+        await redemptions.release({ operationId, holder });
+        return 'gone';
+      }
+      // promise 5: it was checked when the wait began
+      if (!(await current().provider.Client.find(clientId))) {
+        throw new ProtocolError('invalid_client', 'client authentication failed', { status: 401 });
+      }
+      return await redemptions.poll({ ...asked, by: 'held' });
+    } finally {
+      hold.end();
     }
   }
 
@@ -141,10 +182,29 @@ export function createTokenCall(deps: Deps): TokenCall {
   return async (engine, req, res) => {
     const form = await readForm(req);
     if (form['grant_type'] === grantType.ciba) return poll(engine, req, res, form);
-    const ctx = newContext(engine.provider, { req, res, route: route.token, body: form });
+    const ctx = newContext(engine().provider, { req, res, route: route.token, body: form });
     await runTokenEndpoint(ctx);
     send(res, jsonAnswer(200, ctx.body));
   };
+}
+
+interface Asked {
+  authReqId: string;
+  clientId: string;
+  holder: string;
+}
+
+interface Wait {
+  seconds: number;
+  /** The request says so itself, and is told that it was heard (RFC 7240, 3). */
+  preferred: boolean;
+}
+
+/** How long this poll may be held: as the request says, else as its client is registered. */
+function waitOf(req: IncomingMessage, client: Client, maxSeconds: number): Wait | undefined {
+  const preferred = preferredWaitSeconds(req.headers['prefer']);
+  const seconds = Math.min(preferred ?? (client[clientMember.hold] as number | undefined) ?? 0, maxSeconds);
+  return seconds > 0 ? { seconds, preferred: preferred !== undefined } : undefined;
 }
 
 /** Unique over processes and calls, without asking for randomness at every poll. */
@@ -156,16 +216,27 @@ function holders(): () => string {
 
 const invalidGrant = errorAnswer({ status: 400, error: 'invalid_grant', description: 'grant request is invalid' });
 
+const pending = errorAnswer({
+  status: 400,
+  error: 'authorization_pending',
+  description: 'The user has not decided yet.',
+});
+
 /** What needs no thought is written once. */
 const answers = {
-  pending: errorAnswer({ status: 400, error: 'authorization_pending', description: 'The user has not decided yet.' }),
+  pending,
   expired: errorAnswer({ status: 400, error: 'expired_token', description: 'The authentication request has expired.' }),
+  busy: pending,
   unknown: invalidGrant,
   delivered: invalidGrant,
 };
 
 /** Ruling 7, ruling 8. */
-function answerOf(outcome: Exclude<TokenOutcome, Issue | Repeat>): Answer {
+function answerOf(outcome: Exclude<TokenOutcome, Issue | Repeat>, client: Client): Answer {
+  // CIBA Core 11. Of a request from when it still polled the client may have the answer (C-14).
+  if (outcome.outcome === 'push' || (outcome.outcome === 'unknown' && isPushed(client))) {
+    throw new ProtocolError('unauthorized_client', 'the tokens of this client are pushed');
+  }
   switch (outcome.outcome) {
     case 'slow_down':
       return errorAnswer({
@@ -176,13 +247,12 @@ function answerOf(outcome: Exclude<TokenOutcome, Issue | Repeat>): Answer {
       });
     case 'denied':
       return errorAnswer({ status: 400, error: 'access_denied', description: whyDenied(outcome.reason) });
-    case 'push':
-      // CIBA Core 11
-      throw new ProtocolError('unauthorized_client', 'the tokens of this request are pushed');
     default:
       return answers[outcome.outcome];
   }
 }
+
+const isPushed = (client: Client) => client.backchannelTokenDeliveryMode === ('push' as string);
 
 function whyDenied(reason: EndReason | undefined): string {
   switch (reason) {

@@ -22,9 +22,16 @@ export const clientAuthenticationParameters = [
 ] as const;
 
 /** Our client metadata beside RFC 7591. */
-export const clientMember = { match: 'assent_match', method: 'assent_method', active: 'assent_active' } as const;
+export const clientMember = {
+  match: 'assent_match',
+  method: 'assent_method',
+  active: 'assent_active',
+  hold: 'assent_hold_seconds',
+} as const;
 export const matchModes = ['none', 'choose', 'type2', 'type6'] as const;
 export const clientMethods = ['device', 'pin'] as const;
+/** 0 to 25: proxies and clients usually give up after 30 (CIBA Core 10.1). */
+export const holdSeconds = Array.from({ length: 26 }, (_, seconds) => seconds);
 
 /** CIBA Core 13 and 11, RFC 6749 5.2, and what else these endpoints may say. */
 export type OAuthErrorCode =

@@ -289,7 +289,7 @@ const polls = ofOperation('poll ∥ poll ∥ poll ∥ poll', async (asked, scene
     // refused, and given back at once: those who came between saw it taken
     asked.redemption =
       before.state === 'committed' ? { ...before, holder: 'one of them', until: now } : { state: 'none' };
-    expect(answers.every(({ outcome }) => outcome === 'denied' || outcome === 'pending')).toBe(true);
+    expect(answers.every(({ outcome }) => outcome === 'denied' || outcome === 'busy')).toBe(true);
     return;
   }
   const kinds = (list: Polled[]) => list.map(({ outcome, intervalSeconds }) => `${outcome} ${intervalSeconds}`).sort();

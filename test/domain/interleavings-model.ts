@@ -152,7 +152,7 @@ function takeRedemption(asked: ModelOperation, holder: string, now: number): Pol
   const { redemption } = asked;
   if (redemption.state === 'delivered') return { outcome: 'delivered' };
   if (redemption.state === 'committed' && now >= redemption.replayUntil) return { outcome: 'delivered' };
-  if (redemption.state !== 'none' && now < redemption.until) return { outcome: 'pending' };
+  if (redemption.state !== 'none' && now < redemption.until) return { outcome: 'busy' };
   if (redemption.state !== 'committed' && now >= asked.operation.expiresAt) {
     asked.redemption = { state: 'none' };
     return { outcome: 'expired' };

@@ -101,14 +101,14 @@ describe('handing over', () => {
     const answers = await Promise.all(Array.from({ length: 100 }, () => poll(scene, authReqId)));
     const issuing = answers.filter(({ outcome }) => outcome === 'issue');
     expect(issuing).toMatchObject([{ user: { id: user.id, state: 'active' }, operation: { state: 'approved' } }]);
-    expect(answers.filter(({ outcome }) => outcome === 'pending')).toHaveLength(99);
+    expect(answers.filter(({ outcome }) => outcome === 'busy')).toHaveLength(99);
   });
 
   test('whoever leased and died is replaced when the lease ends; coming back late it may not answer', async () => {
     const { authReqId } = await approved(scene);
     await poll(scene, authReqId, { holder: 'first' });
     scene.clock.advance(4);
-    expect(await poll(scene, authReqId)).toEqual({ outcome: 'pending' });
+    expect(await poll(scene, authReqId)).toEqual({ outcome: 'busy' });
     scene.clock.advance(1);
     expect(await poll(scene, authReqId, { holder: 'second' })).toMatchObject({ outcome: 'issue' });
     expect(await commit(scene, authReqId, 'first')).toBe(false);
@@ -120,7 +120,7 @@ describe('handing over', () => {
     const response = '{"access_token":"ünique-1"}';
     await poll(scene, authReqId, { holder: 'first' });
     await commit(scene, authReqId, 'first', response);
-    expect(await poll(scene, authReqId)).toEqual({ outcome: 'pending' });
+    expect(await poll(scene, authReqId)).toEqual({ outcome: 'busy' });
     await scene.redemptions.release({ operationId: operation.id, holder: 'first' });
     expect(await poll(scene, authReqId, { holder: 'second' })).toMatchObject({
       outcome: 'repeat',

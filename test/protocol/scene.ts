@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { jest } from '@jest/globals';
+import { createOperationWatch } from '../../src/channels/operation-watch.ts';
 import type { Device } from '../../src/domain/device.ts';
 import type { User } from '../../src/domain/user.ts';
 import type { ProtocolDeps } from '../../src/protocol/deps.ts';
@@ -17,6 +18,8 @@ export const settings: ProtocolSettings = {
   ciba: {
     intervalSeconds: 5,
     expiry: { defaultSeconds: 300, minSeconds: 10, maxSeconds: 600 },
+    deliveryModes: ['poll', 'ping', 'push'],
+    hold: { maxSeconds: 25, perClient: 100, perProcess: 200 },
     bindingMessage: { maxCodePoints: 160, maxBytes: 640 },
   },
   redemption: { replaySeconds: 60 },
@@ -75,6 +78,10 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     await scene.close();
   };
   const deps: ProtocolDeps = {
+  const timers = createTimers(scene.clock);
+  const watch = createOperationWatch({ wakeups: scene.store.wakeups });
+  await watch.start();
+  const stopping = new AbortController();
     issuer,
     clients,
     settings: options.settings ?? settings,
@@ -87,6 +94,9 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     secrets: scene.secrets,
     clock: scene.clock.now,
     log: { debug: write, info: write, warn: write, error: write },
+    timers,
+    watchOperation: watch.watch,
+    stopping: stopping.signal,
     ...options.overrides?.(scene),
   };
   const protocol = await orAfter(close, () => createProtocol(deps));
@@ -111,6 +121,12 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     deps,
     protocol,
     logged,
+    protocols,
+    /** Which of them gets the next request. */
+    turn: () => turn % protocols.length,
+    timers,
+    /** Of the process: it drains when this is aborted. */
+    stopping,
     /** Resolves when such a line is written, or was before. */
     logs: async (event: string) => logged.some((line) => line.event === event) || (await once(logs, event)),
     send,

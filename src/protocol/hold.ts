@@ -1,0 +1,104 @@
+/**
+ * Token requests that wait for the decision (CIBA Core 10.1, long polling).
+ *
+ *     begin ──> poll: pending ──> until ──told of the end, time over, server stopping──> `look`: poll once more, answer
+ *                                   └────the caller is gone────────────────────────────> `gone`
+ *
+ * Listening begins before the poll, so no decision falls between the two. A request that waits costs a timer and two
+ * entries in maps: no store connection, no lease.
+ */
+import type { ServerResponse } from 'node:http';
+import { systemTimers, type Timers } from '../support/timers.ts';
+
+export interface HoldLimits {
+  /** Held requests of one client, and of all clients, in this process. Who comes beyond is answered at once. */
+  perClient: number;
+  perProcess: number;
+}
+
+export interface Hold {
+  readonly ms: number;
+  /** The time runs from `begin`. */
+  until(res: ServerResponse): Promise<'look' | 'gone'>;
+  /** Whatever came of it. */
+  end(): void;
+}
+
+export interface Holds {
+  /** undefined: no room. */
+  begin(asked: { clientId: string; operationId: string; ms: number; limits: HoldLimits }): Hold | undefined;
+}
+
+interface Deps {
+  /** Calls back when the operation has ended, from any process; the answer stops it. */
+  watchOperation: (operationId: string, listener: () => void) => () => void;
+  /** Aborted when the process drains: nobody waits any longer. */
+  stopping?: AbortSignal;
+  timers?: Timers;
+}
+
+export function createHolds({ watchOperation, stopping, timers = systemTimers }: Deps): Holds {
+  const open = new Set<() => void>();
+  const perClient = new Map<string, number>();
+  const inTurn = createTurns();
+  // one listener for all, and none of theirs
+  stopping?.addEventListener('abort', () => {
+    for (const look of open) look();
+  });
+
+  function count(clientId: string, by: 1 | -1): void {
+    const now = (perClient.get(clientId) ?? 0) + by;
+    if (now === 0) perClient.delete(clientId);
+    else perClient.set(clientId, now);
+  }
+
+  return {
+    begin({ clientId, operationId, ms, limits }) {
+      const isFull = open.size >= limits.perProcess || (perClient.get(clientId) ?? 0) >= limits.perClient;
+      if (isFull || stopping?.aborted) return undefined;
+      const { promise, resolve } = Promise.withResolvers<'look' | 'gone'>();
+      const look = () => inTurn(() => resolve('look'));
+      const gone = () => resolve('gone');
+      const unwatch = watchOperation(operationId, look);
+      const cancel = timers.after(ms, look);
+      let waiting: ServerResponse | undefined;
+      open.add(look);
+      count(clientId, 1);
+      return {
+        ms,
+        until(res) {
+          waiting = res;
+          if (res.destroyed) gone();
+          else res.once('close', gone);
+          return promise;
+        },
+        end() {
+          if (!open.delete(look)) return;
+          count(clientId, -1);
+          unwatch();
+          cancel();
+          waiting?.off('close', gone);
+        },
+      };
+    },
+  };
+}
+
+/**
+ * RL-15: thousands that wake at the same moment (their time is over, the server stops, one wake-up tells of many) go on
+ * some at a time, so that others are served in between.
+ */
+function createTurns(size = 200): (resume: () => void) => void {
+  const queue: (() => void)[] = [];
+  let isRunning = false;
+  const next = () => {
+    for (const resume of queue.splice(0, size)) resume();
+    isRunning = queue.length > 0;
+    if (isRunning) setImmediate(next);
+  };
+  return (resume) => {
+    queue.push(resume);
+    if (!isRunning) setImmediate(next);
+    isRunning = true;
+  };
+}
