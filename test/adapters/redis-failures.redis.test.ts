@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRedisStore, type RedisStore } from '../../adapters/redis/index.ts';
 import { parseRedisUrl } from '../../adapters/redis/url.ts';
@@ -203,6 +204,32 @@ requireSystem('redis-server')('the Redis store when something fails', () => {
     await afterwards(() => opened.check());
     await opened.close();
     expect(lines).toEqual(['store.connection_lost', 'store.connection_restored']);
+  });
+
+  test('a user with the rights that the README names is enough, and may do nothing else', async () => {
+    const readme = await readFile(new URL('../../adapters/redis/README.md', import.meta.url), 'utf8');
+    const rights = /^ACL SETUSER assent on >… (.+)$/m.exec(readme)![1]!.split(' ');
+    await redis.command('acl', 'setuser', 'assent', 'on', '>pw', ...rights);
+    const opened = await openRedisStore({ url: redis.url.replace('//', '//assent:pw@') });
+    await opened.check();
+    const wakes = await listen(opened.wakeups, '*');
+    const scene = await asked(opened);
+    await opened.operations.decide(decideOf(scene));
+    await wakes.next({ operationId: scene.operation.id, state: 'approved' });
+    await wakes.stop();
+    await opened.collectGarbage({ partitions: ['00'], now: T0, limit: 1 });
+    await opened.close();
+    for (const command of [
+      ['keys', '*'],
+      ['flushall'],
+      ['config', 'get', '*'],
+      ['get', 'other:key'],
+      ['script', 'flush'],
+    ]) {
+      expect(await redis.command('--user', 'assent', '--pass', 'pw', '--no-auth-warning', ...command)).toMatch(
+        /^NOPERM/,
+      );
+    }
   });
 
   test('a Redis that is not there, or wants another password, is unavailable, and the refusal holds no password', async () => {
