@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { createDispatcher } from './channels/dispatcher.ts';
 import { createInboxHandler } from './channels/inbox.ts';
-import { createWakeHub } from './channels/wake-hub.ts';
 import { createOperationWatch } from './channels/operation-watch.ts';
+import { createWakeHub } from './channels/wake-hub.ts';
 import type { Config } from './config.ts';
 import { createDemo } from './demo/routes.ts';
 import type { Application } from './domain/application.ts';
@@ -66,6 +66,8 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
   const { log } = deps;
   const domain = await createDomain(config, deps);
   const devices = createDevicePart(config, deps, domain);
+  const stopping = new AbortController();
+  const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
   const protocol = createProtocol({
     issuer: config.issuer,
     clients: config.clients.map((client) => ({ ...client })),
@@ -76,10 +78,11 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     serverKeys: domain.serverKeys,
     artifacts: deps.artifacts,
     replay: deps.store.replay,
-  const stopping = new AbortController();
-  const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
     secrets: domain.secrets,
     clock: deps.clock,
+    timers: deps.timers,
+    watchOperation: operationWatch.watch,
+    stopping: stopping.signal,
     log,
     traceId: () => currentTrace()?.traceId,
   });
@@ -90,9 +93,6 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
   const authenticatorOrigin = config.authenticator.origin;
   const publicApp = createPublicApp({
     ...common,
-    timers: deps.timers,
-    watchOperation: operationWatch.watch,
-    stopping: stopping.signal,
     issuer: config.issuer,
     authenticatorOrigin,
     health,
@@ -123,7 +123,6 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     management: listen('management', config.management.host, config.management.port, managementApp),
     authenticator: listen('authenticator', config.host, config.authenticator.port, authenticatorApp),
   };
-  const secure: { tls?: Listener; tlsClients?: Listener } = tls ? tlsListeners(config, tls, publicApp) : {};
   stopping.signal.addEventListener('abort', () => devices.streams.endAll());
   const sweeper = createSweeper({
     store: deps.store,
@@ -135,6 +134,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
 
   return {
     async start() {
+      await operationWatch.start();
       await devices.dispatcher.start();
       sweeper.start();
       return {
@@ -145,7 +145,6 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     },
     async stop() {
       for (const helper of helpers) helper.stop();
-      await operationWatch.start();
       await drain({
         listeners: Object.values(listeners),
         health,
@@ -153,6 +152,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
         deadlineMs: config.drainSeconds * SECOND,
         log,
       });
+      operationWatch.stop();
       await Promise.all([sweeper.stop(), devices.dispatcher.stop()]);
     },
   };
@@ -168,7 +168,6 @@ async function createDomain(config: Config, { store, masterKey, clock }: ServerD
   const { ticketSeconds, ticketMaxSeconds } = config.device;
   const tickets = createTickets({
     store,
-      operationWatch.stop();
     clock,
     secrets,
     serverKeys,

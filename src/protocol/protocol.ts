@@ -35,7 +35,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
   async function serve(found: Found, req: IncomingMessage, res: ServerResponse): Promise<void> {
     const { engine, listener } = running;
     const endpoints: Record<Endpoint, () => unknown> = {
-      token: () => tokenCall(engine, req, res),
+      token: () => tokenCall(() => running.engine, req, res),
       cancel: () => cancelCall(deps, engine, req, res),
       engine: () => listener(withPath(req, found.pathname), res),
     };

@@ -10,6 +10,7 @@ import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { type ClientMetadata, createProtocol, type ProtocolSettings } from '../../src/protocol/protocol.ts';
 import { operationIdOf } from '../../src/support/ids.ts';
 import { decide, enroll, newUser, openScene, type Scene, type SceneOptions } from '../domain/scene.ts';
+import { createTimers } from '../support/timers.ts';
 
 export const CIBA = 'urn:openid:params:grant-type:ciba';
 export const ACR = { possession: 'urn:assent:acr:possession', twoFactor: 'urn:assent:acr:two-factor' };
@@ -17,9 +18,9 @@ export const ACR = { possession: 'urn:assent:acr:possession', twoFactor: 'urn:as
 export const settings: ProtocolSettings = {
   ciba: {
     intervalSeconds: 5,
-    expiry: { defaultSeconds: 300, minSeconds: 10, maxSeconds: 600 },
     deliveryModes: ['poll', 'ping', 'push'],
     hold: { maxSeconds: 25, perClient: 100, perProcess: 200 },
+    expiry: { defaultSeconds: 300, minSeconds: 10, maxSeconds: 600 },
     bindingMessage: { maxCodePoints: 160, maxBytes: 640 },
   },
   redemption: { replaySeconds: 60 },
@@ -77,11 +78,11 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     jest.useRealTimers();
     await scene.close();
   };
-  const deps: ProtocolDeps = {
   const timers = createTimers(scene.clock);
   const watch = createOperationWatch({ wakeups: scene.store.wakeups });
   await watch.start();
   const stopping = new AbortController();
+  const deps: ProtocolDeps = {
     issuer,
     clients,
     settings: options.settings ?? settings,
@@ -93,10 +94,10 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     replay: scene.store.replay,
     secrets: scene.secrets,
     clock: scene.clock.now,
-    log: { debug: write, info: write, warn: write, error: write },
     timers,
     watchOperation: watch.watch,
     stopping: stopping.signal,
+    log: { debug: write, info: write, warn: write, error: write },
     ...options.overrides?.(scene),
   };
   const protocol = await orAfter(close, () => createProtocol(deps));
@@ -120,13 +121,13 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     server,
     deps,
     protocol,
-    logged,
     protocols,
     /** Which of them gets the next request. */
     turn: () => turn % protocols.length,
     timers,
     /** Of the process: it drains when this is aborted. */
     stopping,
+    logged,
     /** Resolves when such a line is written, or was before. */
     logs: async (event: string) => logged.some((line) => line.event === event) || (await once(logs, event)),
     send,
