@@ -60,6 +60,17 @@ export interface Config {
   drainSeconds: number;
   /** What clients get at `/bc-authorize` and while they poll. */
   ciba: {
+    /** How clients may learn the result. Leave `push` out where tokens must be bound to a key of the client (FAPI-CIBA forbids it). */
+    deliveryModes: ('poll' | 'ping' | 'push')[];
+    /** Long polling: a token request waits for the decision where its client is registered for it (`assent_hold_seconds`) or asks for it (`Prefer: wait=20`). */
+    hold: {
+      /** The longest, whatever a client asks for; 0: every poll is answered at once. */
+      maxSeconds: number;
+      /** Waiting requests of one client in one process; who comes beyond is answered at once. */
+      perClient: number;
+      /** Waiting requests in one process. Each is an open connection: keep it below `listeners.maxConnections`. */
+      perProcess: number;
+    };
     /** Seconds between two polls that a client is told (`interval`). */
     intervalSeconds: number;
     /** Lifetime of an authentication request in seconds; `requested_expiry` is clamped to it. */
@@ -93,17 +104,6 @@ export interface Config {
     stepSeconds: number;
     /** The interval grows no further. */
     maxSeconds: number;
-    /** How clients may learn the result. Leave `push` out where tokens must be bound to a key of the client (FAPI-CIBA forbids it). */
-    deliveryModes: ('poll' | 'ping' | 'push')[];
-    /** Long polling: a token request waits for the decision where its client is registered for it (`assent_hold_seconds`) or asks for it (`Prefer: wait=20`). */
-    hold: {
-      /** The longest, whatever a client asks for; 0: every poll is answered at once. */
-      maxSeconds: number;
-      /** Waiting requests of one client in one process; who comes beyond is answered at once. */
-      perClient: number;
-      /** Waiting requests in one process. Each is an open connection: keep it below `listeners.maxConnections`. */
-      perProcess: number;
-    };
   };
   /** Handing out the tokens of an approved operation, once. */
   redemption: {
@@ -300,6 +300,8 @@ export interface ClientMetadata {
   software_version?: string;
   /** A client that is switched off gets nothing, not even for what it started before. */
   assent_active: boolean;
+  /** Long polling: its token requests wait this long for the decision. A request that says `Prefer: wait` gets what it asks for instead. */
+  assent_hold_seconds: number;
   /** Number matching: the user picks the shown number (`choose`), or types its two or six digits. */
   assent_match: 'none' | 'choose' | 'type2' | 'type6';
   /** How the person must prove presence. */
@@ -333,8 +335,6 @@ export interface SeedUser {
   username: string;
   /** Identifier in another system. */
   external_ref?: string;
-  /** Long polling: its token requests wait this long for the decision. A request that says `Prefer: wait` gets what it asks for instead. */
-  assent_hold_seconds: number;
   /** E-mail address. */
   email?: string;
   /** Phone number in E.164. */
