@@ -11,6 +11,8 @@ import { applicationId, type BenchAssent } from './assent.ts';
 
 export interface BenchDevice {
   user: string;
+  /** Has a session from now on, so that what follows is one message each. */
+  begin(): Promise<void>;
   /** Show the operation, as far as the person is concerned. */
   present(op: string): Promise<Shown>;
   /** Approve what was shown, with the PIN. */
@@ -23,8 +25,12 @@ type Shown = Awaited<ReturnType<typeof readChallenge>>;
 
 const pin = '825193';
 
-/** A new user with one device. */
-export async function enrollDevice({ management, authenticator }: BenchAssent, username: string): Promise<BenchDevice> {
+/** A new user with one device. @param fetch for what it sends when it is enrolled */
+export async function enrollDevice(
+  { management, authenticator }: BenchAssent,
+  username: string,
+  fetch?: typeof globalThis.fetch,
+): Promise<BenchDevice> {
   const user = await management.call<ManagementUser>('/users', { body: { username } });
   const body = { application: applicationId };
   const ticket = await management.call<ManagementTicket>(`/users/${user.id}/enrollment-tickets`, { body });
@@ -34,9 +40,10 @@ export async function enrollDevice({ management, authenticator }: BenchAssent, u
   await enrollment.finish({ device: { name: 'Bench' }, pin });
   const stored = (await storage.load('device'))!;
   const key = await pinKey(stored.pin!, pin);
-  const caller = await callerOf(stored, runtimeOf(), async (held) => held);
+  const caller = await callerOf(stored, runtimeOf({ ...(fetch && { fetch }) }), async (held) => held);
   return {
     user: username,
+    begin: async () => void (await caller.session()),
     async present(op) {
       const { challenge } = await caller.inSession('present', { op });
       const { payload, claims } = await caller.openSealed(String(challenge), typ.challenge);
