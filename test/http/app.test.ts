@@ -52,6 +52,25 @@ describe('what every answer carries', () => {
   });
 });
 
+test('a request target that is neither a path nor an address is 400, not a fault', async () => {
+  for (const app of [publicApp(), managementApp(), authenticatorApp()]) {
+    await using server = await startListener(app);
+    for (const target of ['http://[::1', 'http://', 'localhost:80', 'javascript:alert(1)']) {
+      const answer = await exchangeRaw(server.port, `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    }
+  }
+});
+
+test('a token that somebody put into a path is not in the log, nor are kilobytes of nonsense', async () => {
+  const { log, lines } = readableLog();
+  await using server = await startListener(publicApp({ log }));
+  const token = `3f${'A1_-'.repeat(11)}`;
+  for (const part of [token, 'x'.repeat(8000)]) await fetch(`${server.url}/device/v1/${part}`);
+  const written = lines().filter(({ event }) => event === 'http.request');
+  expect(written.map(({ path }) => path)).toEqual(['/device/v1/[46 characters]', '/device/v1/[8000 characters]']);
+});
+
 describe('who serves what', () => {
   test('TH-24 from the public port every management path is 404, like any path that never existed', async () => {
     let asked = 0;

@@ -18,9 +18,12 @@ const close = { connection: 'close' };
  * already; this is what it lets pass.
  */
 export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Step {
-  return ({ req: { rawHeaders, headers, httpVersionMajor }, query }) => {
+  return ({ req: { rawHeaders, headers, httpVersionMajor }, path, query }) => {
     // Node's parser still reads a request line without a version, as HTTP/0.9.
     if (httpVersionMajor !== 1) throw new HttpProblem('bad_request', { detail: 'Speak HTTP/1.1.', headers: close });
+    // Neither a path nor an address that has one (RFC 9112 §3.2): nobody further down could read it.
+    if (!path.startsWith('/') && path !== '*')
+      throw new HttpProblem('bad_request', { detail: 'Ask for a path.', headers: close });
     if (rawHeaders.length / 2 > maxHeadersCount) throw new HttpProblem('headers_too_large', { headers: close });
     const doubled = firstDoubled(rawHeaders);
     if (doubled) throw new HttpProblem('bad_request', { detail: `The header ${doubled} came twice.`, headers: close });

@@ -13,7 +13,7 @@ export function requestLog({ log, listener }: { log: Log; listener: string }): S
         trace_id: trace.traceId,
         listener,
         method: req.method,
-        path,
+        path: shownPath(path),
         status: res.statusCode,
         ms: Math.round(performance.now() - startedAt),
         // The client went away before it had everything.
@@ -21,6 +21,11 @@ export function requestLog({ log, listener }: { log: Log; listener: string }): S
       });
     });
   };
+}
+
+/** Ids have 24 characters: a longer part is somebody's mistake, perhaps with a ticket or a token, or an attack on the disk. */
+function shownPath(path: string): string {
+  return path.replaceAll(/[^/]{41,}/g, (part) => `[${part.length} characters]`);
 }
 
 /** What comes every few seconds and tells nothing: probes, and polls that are answered "not yet". Refusals have lines of their own. */
