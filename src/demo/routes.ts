@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
@@ -17,7 +17,8 @@ export interface DemoOptions {
 
 export interface Demo {
   paths: string[];
-  handle: RequestListener;
+  /** Rejects with what nobody expected; nothing has been answered then. */
+  handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
   stop(): void;
 }
 
@@ -43,10 +44,25 @@ export function createDemo(options: DemoOptions): Demo {
   });
 
   const app = new Koa({ env: 'production' });
+  // Koa would answer by itself, without the headers that every answer has and without a line in the log
+  const faults = new WeakMap<IncomingMessage, unknown>();
+  app.use(async (ctx, next) => {
+    try {
+      await next();
+    } catch (error) {
+      faults.set(ctx.req, error);
+      ctx.respond = false;
+    }
+  });
   app.use(router.routes());
+  app.use((ctx) => problem(ctx, 404, 'not_found', 'There is nothing here.'));
+  const serve = app.callback();
   return {
     paths: ['/demo'],
-    handle: app.callback(),
+    async handle(req, res) {
+      await serve(req, res);
+      if (faults.has(req)) throw faults.get(req);
+    },
     stop() {
       for (const desk of desks) desk.stop();
     },
@@ -106,15 +122,26 @@ function send(ctx: Context, asset: { type: string; body: string | Buffer } | und
 function problem(ctx: Context, status: number, code: string, detail: string): void {
   ctx.status = status;
   ctx.type = 'application/problem+json';
-  ctx.body = JSON.stringify({ type: 'about:blank', title: detail, status, code, detail });
+  const trace = ctx.res.getHeader('x-trace-id');
+  ctx.body = JSON.stringify({
+    type: `urn:assent:problem:${code}`,
+    title: detail,
+    status,
+    detail,
+    code,
+    trace_id: trace,
+  });
 }
+
+const maxTextLength = 4096;
 
 /** A page's own small request; anything else is no JSON object of ours. */
 async function readJson(ctx: Context): Promise<Record<string, unknown>> {
   let text = '';
-  for await (const chunk of ctx.req.setEncoding('utf8')) {
+  // an iterator that is left early would take the connection with it, and the answer
+  for await (const chunk of ctx.req.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
     text += chunk;
-    if (text.length > 4096) return {};
+    if (text.length > maxTextLength) return {};
   }
   try {
     return Object(JSON.parse(text));

@@ -1,0 +1,43 @@
+/** The demo pages' own calls, on a real server. */
+import { startServer, type TestServer } from '../support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(async () => server?.[Symbol.asyncDispose]());
+
+const call = (path: string, init?: RequestInit) => fetch(server.issuer + path, { redirect: 'manual', ...init });
+
+test.each([
+  ['a page that is not there', '/demo/nothing', 'GET', 404],
+  ['an asset that is not there', '/demo/assets/..%2fpackage.json', 'GET', 404],
+  ['a path that does not decode', '/demo/assets/%ff', 'GET', 404],
+  ['a method that nothing here has', '/demo/helpdesk', 'OPTIONS', 404],
+  ['a user whose name is too long to be one', `/demo/enroll?user=${'a'.repeat(9000)}`, 'GET', 404],
+  ['a user who is not there', '/demo/enroll?user=nobody', 'GET', 404],
+  ['a request that never was', '/demo/tv/requests/nothing/events', 'GET', 404],
+  ['a request without a user', '/demo/tv/requests', 'POST', 400],
+])(
+  '%s is a problem document with a trace, and has the headers of every answer',
+  async (_name, path, method, status) => {
+    const answer = await call(path, { method });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    const problem = (await answer.json()) as Record<string, unknown>;
+    expect(problem).toMatchObject({
+      type: `urn:assent:problem:${problem['code']}`,
+      status,
+      detail: expect.any(String),
+    });
+    expect(problem['trace_id']).toBe(answer.headers.get('x-trace-id'));
+  },
+);
+
+test('a request that is too long is refused, and the refusal arrives', async () => {
+  const body = JSON.stringify({ user: 'alice', text: 'a'.repeat(50_000) });
+  for (let i = 0; i < 20; i++)
+    expect((await call('/demo/helpdesk/requests', { method: 'POST', body })).status).toBe(400);
+});
