@@ -27,7 +27,11 @@ export function readNewDevice(body: JsonObject): NewDevice {
   const problems: InvalidParam[] = [];
   const check = (name: string, isGood: boolean, reason: string) => void (isGood || problems.push({ name, reason }));
   const { user, methods = ['device', 'pin'], behaviour = {}, ...others } = body;
-  check('user', typeof user === 'string' && user !== '', 'must name a user: id, user name, e-mail or phone');
+  check(
+    'user',
+    typeof user === 'string' && user !== '' && user.isWellFormed(),
+    'must name a user: id, user name, e-mail or phone',
+  );
   const isKnown = (method: unknown) => possibleMethods.includes(method as string);
   const isList = Array.isArray(methods) && methods.length > 0 && methods.every(isKnown);
   check('methods', isList, `must be a list of ${possibleMethods.join(', ')}`);

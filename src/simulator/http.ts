@@ -45,7 +45,8 @@ const maxBodyBytes = 16 * 1024;
 export async function readJson(req: IncomingMessage): Promise<JsonObject> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of req) {
+  // an iterator that is left early would take the connection with it, and the answer
+  for await (const chunk of req.iterator({ destroyOnReturn: false })) {
     length += (chunk as Buffer).length;
     if (length > maxBodyBytes) throw new Refusal(413, 'payload_too_large', 'The request body is too large.');
     chunks.push(chunk as Buffer);

@@ -149,6 +149,7 @@ describe('devices', () => {
   test.each([
     ['nobody', { user: 'nobody', methods: ['pin'] }, 404, 'user_not_found'],
     ['no user', { methods: ['pin'] }, 400, 'invalid_request'],
+    ['half a character', { user: '\ud800' }, 400, 'invalid_request'],
     ['a method that is none', { user: 'alice', methods: ['telepathy'] }, 400, 'invalid_request'],
     ['no method', { user: 'alice', methods: [] }, 400, 'invalid_request'],
     ['a decision that is none', { user: 'alice', behaviour: { decide: 'maybe' } }, 400, 'invalid_request'],
