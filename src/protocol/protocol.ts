@@ -40,7 +40,8 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
       engine: () => listener(withPath(req, found.pathname), res),
     };
     const endpoint = found.methods[req.method!];
-    if (endpoint) await endpoints[endpoint]();
+    if (endpoint && isPlainOptions(req)) send(res, optionsOf(found));
+    else if (endpoint) await endpoints[endpoint]();
     else send(res, notAllowed(found));
   }
 
@@ -84,7 +85,19 @@ function withPath(req: IncomingMessage, pathname: string): IncomingMessage {
 
 const notFound = errorAnswer({ status: 404, error: 'invalid_request', description: 'There is nothing here.' });
 
-function notAllowed({ methods }: Found): Answer {
-  const allow = Object.keys(methods).join(', ');
+const allowOf = ({ methods }: Found) => Object.keys(methods).join(', ');
+
+/** Not a preflight, which is the engine's: it knows no other OPTIONS and would say 404 (RFC 9110 9.3.7). */
+function isPlainOptions({ method, headers }: IncomingMessage): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] === undefined;
+}
+
+function optionsOf(found: Found): Answer {
+  const headers = { allow: allowOf(found), 'cache-control': 'no-store', 'content-length': '0' };
+  return { status: 200, headers, body: Buffer.alloc(0) };
+}
+
+function notAllowed(found: Found): Answer {
+  const allow = allowOf(found);
   return errorAnswer({ status: 405, error: 'invalid_request', description: `Use ${allow}.` }, { allow });
 }

@@ -96,6 +96,15 @@ describe('what the server says of itself', () => {
     expect(await allow('DELETE', '/userinfo')).toEqual([405, 'GET, HEAD, OPTIONS, POST']);
     expect(await allow('POST', '/.well-known/jwks.json')).toEqual([405, 'GET, HEAD, OPTIONS']);
   });
+
+  test('OPTIONS that is no preflight tells the methods, it is not an unknown page', async () => {
+    for (const path of ['/userinfo', '/.well-known/jwks.json', '/.well-known/openid-configuration']) {
+      const { status, headers } = await scene.send('OPTIONS', path);
+      expect([path, status, headers.get('allow')]).toEqual([path, 200, expect.stringContaining('GET, HEAD, OPTIONS')]);
+      const preflight = { origin: 'https://app.example', 'access-control-request-method': 'GET' };
+      expect((await scene.send('OPTIONS', path, { headers: preflight })).status).toBe(204);
+    }
+  });
 });
 
 test('M-08 an issuer with a path has everything below it, and its RFC 8414 document before it', async () => {
