@@ -64,7 +64,9 @@ function configurationOf(deps: ProtocolDeps, { adapter }: EngineStorage, account
     },
     // CIBA Core 7.1: a client must authenticate, so `none` is not among them
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
-    assertJwtClientAuthClaimsAndHeader(_ctx, claims) {
+    assertJwtClientAuthClaimsAndHeader(_ctx, claims, header) {
+      // RFC 7515 4.1.11: the engine understands no extension; `b64` among them would let two readers see two payloads
+      if (header['crit'] !== undefined) throw new errors.InvalidClientAuth('the client assertion has critical headers');
       if (Number(claims['exp']) > deps.clock() / 1000 + maxAssertionSeconds) {
         throw new errors.InvalidClientAuth('the client assertion is valid for too long');
       }

@@ -49,6 +49,15 @@ async function assertion(scene: ProtocolScene, claims: Record<string, unknown> =
   return new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid: 'k1' }).sign(pair.privateKey);
 }
 
+/** RFC 7797 6: with `b64: false` the payload is what stands there, so this is signed like any other. */
+async function unencodedAssertion(scene: ProtocolScene): Promise<string> {
+  const payload = (await assertion(scene)).split('.')[1]!;
+  const head = { alg: 'ES256', kid: 'k1', b64: false, crit: ['b64'] };
+  const input = `${Buffer.from(JSON.stringify(head)).toString('base64url')}.${payload}`;
+  const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, pair.privateKey, Buffer.from(input));
+  return `${input}.${Buffer.from(signature).toString('base64url')}`;
+}
+
 const asserted = (jwt: string) => ({
   client_assertion: jwt,
   client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
@@ -129,6 +138,10 @@ describe('who may ask', () => {
       'invalid_request',
     ]);
     expect(error(await start({ ...asserted(jwt), client_id: 'helpdesk' }))).toEqual([400, 'invalid_request']);
+  });
+
+  test('an assertion whose payload two readers would see differently (`b64`) is refused, though rightly signed', async () => {
+    expect(error(await start(asserted(await unencodedAssertion(scene))))).toEqual([401, 'invalid_client']);
   });
 
   test('A-10 client_id beside the authentication is tolerated where it is the same', async () => {
