@@ -16,6 +16,8 @@ export interface ServerOptions {
   /** Default: an embedded store in the server's own folder. */
   store?: string;
   env?: Record<string, string>;
+  /** A program and its arguments to run it under, for example strace. */
+  wrapper?: string[];
   /** Resolve as soon as the process runs, ready or not; for starts that are to fail. */
   expectReady?: boolean;
 }
@@ -69,7 +71,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   await writeFile(configFile, JSON.stringify(config, null, 2));
 
   const env = { ASSENT_CONFIG: configFile };
-  let running = launch({ ...env, ...options.env }, folder.path);
+  let running = launch({ ...env, ...options.env }, folder.path, options.wrapper);
   const end = (signal: NodeJS.Signals): Promise<number | null> => {
     running.child.kill(signal);
     return running.ended;
@@ -97,7 +99,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     kill: async () => void (await end('SIGKILL')),
     async restart() {
       await end('SIGKILL');
-      running = launch({ ...env, ...options.env }, folder.path);
+      running = launch({ ...env, ...options.env }, folder.path, options.wrapper);
       await running.ready;
     },
     [Symbol.asyncDispose]: dispose,
@@ -111,8 +113,10 @@ interface Running {
   output(): string;
 }
 
-function launch(env: Record<string, string>, cwd: string): Running {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(repository, 'src/main.ts')], {
+function launch(env: Record<string, string>, cwd: string, wrapper: string[] = []): Running {
+  const program = [process.execPath, '--disable-warning=ExperimentalWarning', join(repository, 'src/main.ts')];
+  const [command = '', ...args] = [...wrapper, ...program];
+  const child = spawn(command, args, {
     cwd,
     env: { ...inherited(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -121,11 +125,14 @@ function launch(env: Record<string, string>, cwd: string): Running {
   const ready = new Promise<void>((resolve, reject) => {
     const fail = (why: string) => reject(new Error(`the server ${why}:\n${output.slice(-4000)}`));
     const timer = setTimeout(() => fail(`was not ready in ${startDeadlineMs / 1000} s`), startDeadlineMs);
+    let isSettled = false;
     const keep = (chunk: Buffer) => {
       output += chunk;
-      if (output.includes('"process.ready"')) settle(resolve);
+      // later it would be megabytes to look through, for every line
+      if (!isSettled && output.includes('"process.ready"')) settle(resolve);
     };
     const settle = (done: () => void) => {
+      isSettled = true;
       clearTimeout(timer);
       done();
     };
