@@ -1,0 +1,47 @@
+import type { Case } from '../case.ts';
+import { decisions, envelopes, signatures } from './device.ts';
+import { duplicates, forms } from './forms.ts';
+import { hints } from './hints.ts';
+import { contentTypes, headers, methods, paths, wires } from './http.ts';
+import { ids } from './ids.ts';
+import { claims, joseGrid } from './jose.ts';
+import { jsonBodies } from './json.ts';
+
+/** Numbers that come again with the same seed. */
+export interface Random {
+  below(limit: number): number;
+}
+
+/** The corpus: every generator, in an order that the seed decides. */
+export function corpus(random: Random): Case[] {
+  const families: [cases: Case[], atMost: number][] = [
+    [methods(), 320],
+    [paths(), 240],
+    [headers(), 320],
+    [contentTypes(), 260],
+    [wires(random), 360],
+    [forms(), 400],
+    [duplicates(), 100],
+    [hints(), 300],
+    [jsonBodies(), 360],
+    [ids(random), 300],
+    [joseGrid(), 400],
+    [claims(), 300],
+    [envelopes(), 260],
+    [signatures(), 200],
+    [decisions(), 100],
+  ];
+  return shuffled(
+    families.flatMap(([cases, atMost]) => shuffled(cases, random).slice(0, atMost)),
+    random,
+  );
+}
+
+export function shuffled<T>(items: readonly T[], { below }: Random): T[] {
+  const mixed = [...items];
+  for (let i = mixed.length - 1; i > 0; i--) {
+    const j = below(i + 1);
+    [mixed[i], mixed[j]] = [mixed[j]!, mixed[i]!];
+  }
+  return mixed;
+}

@@ -1,0 +1,288 @@
+import type { Case, Jws } from '../case.ts';
+import { nameOf, routes } from '../routes.ts';
+import { mediaTypes } from './http.ts';
+
+/** A place where a JWT is read: how the right one would look, and what the answer is if it is believed. */
+interface Reader {
+  name: string;
+  header: Record<string, unknown>;
+  payload: Record<string, unknown>;
+  /** `nobody`: only the server has the key, so nothing at all may be believed. */
+  by: Jws['by'] | 'nobody';
+  around: Omit<Case, 'family' | 'name' | 'jws'>;
+  /** Statuses of refusals. */
+  refused: number[];
+  /** The error that tells that it was believed; where there is none, the status does. */
+  believed?: string;
+  /** Header members that may stand there and mean nothing. */
+  ignores: readonly string[];
+}
+
+const assertion = (path: string, rest: string, believed?: string): Reader => ({
+  name: `client_assertion of ${path}`,
+  header: { alg: 'ES256', kid: 'signed-1' },
+  payload: { iss: 'signed', sub: 'signed', aud: '{{issuer}}', jti: '{{jti}}', iat: '{{#now}}', exp: '{{#now+60}}' },
+  by: 'client',
+  around: {
+    ...at('POST', path),
+    headers: { 'content-type': mediaTypes.form },
+    body: `client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion={{jws}}&${rest}`,
+  },
+  refused: [400, 401],
+  ...(believed !== undefined && { believed }),
+  // RFC 8725 §3.10: what a header says about keys is not believed; it does no harm beside a right signature
+  ignores: ['kid', 'jwk', 'jku', 'x5u', 'x5c', 'typ', 'zip', 'p2c', 'cty', '__proto__'],
+});
+
+const act = (name: string, payload: Record<string, unknown>): Reader => ({
+  name: `the request inside ${name}`,
+  header: { alg: 'ES256', typ: 'assent-request+jwt', kid: '{{device_id}}' },
+  payload: { iss: '{{device_id}}', aud: '{{issuer}}', iat: '{{#now}}', jti: '{{jti}}', act: name, ...payload },
+  by: 'device',
+  around: { ...at('POST', `/device/v1/${name}`), headers: { 'content-type': mediaTypes.jose }, body: '{{up}}', up: {} },
+  refused: [400, 401, 403, 404, 409],
+  ignores: [],
+});
+
+const dpop = (method: string, path: string, around: Partial<Case>): Reader => ({
+  name: `the DPoP proof of ${path}`,
+  header: { alg: 'ES256', typ: 'dpop+jwt', jwk: strangerJwk },
+  payload: { htm: method, htu: `{{issuer}}${path}`, iat: '{{#now}}', jti: '{{jti}}' },
+  by: 'stranger',
+  around: { ...at(method, path), ...around, headers: { ...around.headers, dpop: '{{jws}}' } },
+  refused: [400, 401],
+  ...(method === 'POST' && { believed: 'invalid_grant' }),
+  ignores: ['kid', 'jku', 'x5u', 'x5c', 'zip', 'cty', 'p2c', '__proto__'],
+});
+
+function at(method: string, path: string) {
+  const route = { listener: 'public' as const, method, path };
+  return { ...route, route: nameOf(route) };
+}
+
+const strangerJwk = { kty: 'EC', crv: 'P-256', x: '{{stranger_x}}', y: '{{stranger_y}}' };
+
+/** Every endpoint that reads a JWT. */
+export const readers: readonly Reader[] = [
+  assertion('/bc-authorize', 'scope=openid&login_hint=nobody-at-all', 'unknown_user_id'),
+  assertion('/oauth/token', 'grant_type=urn:openid:params:grant-type:ciba&auth_req_id={{consumed}}', 'invalid_grant'),
+  assertion('/oauth/introspect', 'token=unknown'),
+  assertion('/oauth/revoke', 'token=unknown'),
+  {
+    name: 'id_token_hint of /bc-authorize',
+    header: { alg: 'ES256', typ: 'JWT', kid: '{{id_token_kid}}' },
+    payload: { iss: '{{issuer}}', sub: '{{target_id}}', aud: 'fuzzed', iat: '{{#now}}', exp: '{{#now+60}}' },
+    by: 'nobody',
+    around: {
+      ...at('POST', '/bc-authorize'),
+      headers: { authorization: '{{fuzzed}}', 'content-type': mediaTypes.form },
+      body: 'scope=openid&id_token_hint={{jws}}',
+    },
+    refused: [400],
+    ignores: [],
+  },
+  {
+    ...act('redeem', { iss: '{{stranger_thumbprint}}', ticket: '{{open_ticket}}' }),
+    header: { alg: 'ES256', typ: 'assent-request+jwt', kid: '{{stranger_thumbprint}}', jwk: strangerJwk },
+    by: 'stranger',
+  },
+  act('enroll', { nonce: '{{jti}}' }),
+  act('session', {}),
+  act('inbox', {}),
+  act('present', { op: '{{op}}' }),
+  act('status', {}),
+  act('decide', {
+    op: '{{op}}',
+    challenge_sha256: '{{jti}}',
+    ctx_hash: '{{jti}}',
+    decision: 'approve',
+    method: 'device',
+  }),
+  act('unenroll', { act: 'status' }), // even a right one is for another call: the device stays
+  act('events', { aud: 'https://other.example' }), // a right one would open a stream that nobody reads
+  dpop('POST', '/oauth/token', {
+    headers: { authorization: '{{fuzzed}}', 'content-type': mediaTypes.form },
+    body: 'grant_type=urn:openid:params:grant-type:ciba&auth_req_id={{consumed}}',
+  }),
+  dpop('GET', '/userinfo', { headers: { authorization: 'DPoP {{access_token}}' } }),
+];
+
+type Change = [name: string, header: (right: Record<string, unknown>) => string];
+const over = (members: Record<string, unknown>) => (right: Record<string, unknown>) =>
+  JSON.stringify({ ...right, ...members });
+
+/** 16 for the grid, and then the rest of RFC 8725 and of what others have met. */
+const headers: Change[] = [
+  ['right', (right) => JSON.stringify(right)],
+  ['alg none', over({ alg: 'none' })],
+  ['alg nOnE', over({ alg: 'nOnE' })],
+  ['alg HS256', over({ alg: 'HS256' })],
+  ['alg RS256', over({ alg: 'RS256' })],
+  ['alg ES384', over({ alg: 'ES384' })],
+  ['no alg', over({ alg: undefined })],
+  ['alg null', over({ alg: null })],
+  ['alg as a list', over({ alg: ['ES256'] })],
+  ['kid that climbs', over({ kid: '../../../../dev/null' })],
+  ['kid that asks SQL', over({ kid: "x' UNION SELECT 'k" })],
+  ['crit', over({ crit: ['exp'], exp: 1 })],
+  ['b64', over({ b64: false, crit: ['b64'] })],
+  ['jwk of the sender', over({ jwk: strangerJwk })],
+  ['jku', over({ jku: 'http://127.0.0.1:{{trap_port}}/jwks.json' })],
+  ['x5u', over({ x5u: 'http://127.0.0.1:{{trap_port}}/cert.pem' })],
+];
+
+const moreHeaders: Change[] = [
+  ['zip', over({ zip: 'DEF' })],
+  ['p2c of 2^31', over({ alg: 'PBES2-HS512+A256KW', p2c: 2 ** 31 - 1, p2s: 'AAAA' })],
+  ['x5c', over({ x5c: ['AAAA'] })],
+  ['oct as jwk', over({ jwk: { kty: 'oct', k: 'AAAA' } })],
+  ['a private jwk', over({ jwk: { kty: 'EC', crv: 'P-256', x: '{{stranger_x}}', y: '{{stranger_y}}', d: 'AAAA' } })],
+  ['a jwk off its curve', over({ jwk: { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43) } })],
+  ['a jwk of another curve', over({ jwk: { kty: 'EC', crv: 'secp256k1', x: '{{stranger_x}}', y: '{{stranger_y}}' } })],
+  ['RSA of 512 bits', over({ alg: 'RS256', jwk: { kty: 'RSA', n: 'A'.repeat(86), e: 'AQAB' } })],
+  ['typ of another thing', over({ typ: 'assent-evidence+jwt' })],
+  ['typ in capitals', over({ typ: 'DPOP+JWT' })],
+  ['typ null', over({ typ: null })],
+  ['kid of 10 kB', over({ kid: 'k'.repeat(10_000) })],
+  ['kid as an object', over({ kid: { toString: 'x' } })],
+  ['kid __proto__', over({ kid: '__proto__' })],
+  ['alg twice', (right) => JSON.stringify(right).replace('{', '{"alg":"none",')],
+  ['__proto__', (right) => JSON.stringify(right).replace('{', '{"__proto__":{"alg":"none"},')],
+  ['no JSON', () => 'not json'],
+  ['an array', () => '[]'],
+  ['null', () => 'null'],
+  ['nothing', () => ''],
+  ['EdDSA', over({ alg: 'EdDSA' })],
+  ['ES256K', over({ alg: 'ES256K' })],
+  ['dir', over({ alg: 'dir', enc: 'A256GCM' })],
+  ['HS256 in small letters', over({ alg: 'hs256' })],
+];
+
+const payloads: Change[] = [
+  ['right', (right) => JSON.stringify(right)],
+  ['empty', () => '{}'],
+  ['an array', () => '[]'],
+  ['no JSON', () => 'not json'],
+  ['no bytes', () => ''],
+  ['of long ago', over({ iat: 1, exp: 2, nbf: 1 })],
+  [
+    'for somebody else',
+    over({ aud: 'https://other.example', iss: 'other', htu: 'https://other.example/', htm: 'PUT' }),
+  ],
+  ['of __proto__', (right) => JSON.stringify(right).replace('{', '{"__proto__":{"sub":"signed"},')],
+  ['of 9 kB', over({ jti: 'j'.repeat(9_000), iss: 'x', htm: 'x' })],
+];
+
+const signatures: Jws['sign'][] = ['es256', 'none', 'other', 'hmac'];
+const moreSignatures: Jws['sign'][] = ['der', 'zeros', 'cut'];
+
+interface Vector {
+  header: Change;
+  payload: Change;
+  sign: Jws['sign'];
+}
+
+/** 16 × 9 × 4 and the list: more than 600. The one that is right is no vector. */
+export const vectors: readonly Vector[] = [
+  ...headers.flatMap((header) => payloads.flatMap((payload) => signatures.map((sign) => ({ header, payload, sign })))),
+  ...moreHeaders.flatMap((header) =>
+    (['es256', 'hmac'] as const).map((sign) => ({ header, payload: payloads[0]!, sign })),
+  ),
+  ...moreSignatures.map((sign) => ({ header: headers[0]!, payload: payloads[0]!, sign })),
+].filter(({ header, payload, sign }) => !(header === headers[0] && payload === payloads[0] && sign === 'es256'));
+
+export function joseCase(reader: Reader, { header, payload, sign }: Vector): Case {
+  const { name, around } = reader;
+  return {
+    family: 'jose',
+    name: `${name}: header ${header[0]}, payload ${payload[0]}, signature ${sign}`,
+    ...around,
+    jws: { header: header[1](reader.header), payload: payload[1](reader.payload), sign, by: signerOf(reader) },
+    ...(isHarmless(reader, { header, payload, sign }) ? {} : refusal(reader)),
+  };
+}
+
+const signerOf = ({ by }: Reader) => (by === 'nobody' ? 'stranger' : by);
+
+function refusal({ refused, believed }: Reader): Pick<Case, 'only' | 'never'> {
+  return { only: refused, ...(believed !== undefined && { never: believed }) };
+}
+
+/** Rightly signed over the right payload, with a header member that must be ignored: believed for its signature, not for that. */
+function isHarmless({ ignores, header: right, by }: Reader, { header, payload, sign }: Vector): boolean {
+  // a member called `__proto__` is one more that nobody asks for
+  const isRight = payload[0] === 'right' || (payload[0] === 'of __proto__' && ignores.length > 0);
+  if (!isRight || sign !== 'es256' || by === 'nobody') return false;
+  try {
+    const made = JSON.parse(header[1](right)) as Record<string, unknown>;
+    const isNothing = (name: string) => ignores.includes(name) || isSame(made[name], right[name]);
+    return made['alg'] === 'ES256' && Object.keys(made).every(isNothing);
+  } catch {
+    return false;
+  }
+}
+
+/** Media types are compared without case (RFC 7515 4.1.9). */
+const isSame = (a: unknown, b: unknown) => JSON.stringify(a)?.toLowerCase() === JSON.stringify(b)?.toLowerCase();
+
+/** The grid, one reader for each vector: TH-15 has all of them at every reader. */
+export function joseGrid(): Case[] {
+  return vectors.map((vector, i) => joseCase(readers[i % readers.length]!, vector));
+}
+
+const wrongValues = [
+  'null',
+  '""',
+  '0',
+  '-1',
+  '1e308',
+  '[]',
+  '{}',
+  `"${'x'.repeat(20_000)}"`,
+  '9007199254740993',
+  '"\\u0000"',
+  'true',
+  '1.5',
+];
+
+/** Rightly signed, with one claim missing or of a wrong kind. */
+export function claims(): Case[] {
+  return readers
+    .filter(({ around }) => around.path !== '/userinfo' && !around.path.endsWith('/revoke'))
+    .flatMap((reader) =>
+      Object.keys(reader.payload).flatMap((claim) => [
+        claimCase(reader, claim, undefined),
+        ...wrongValues.map((value) => claimCase(reader, claim, value)),
+      ]),
+    );
+}
+
+/** Claims that may be absent or of another kind: RFC 7523 3 lets `iat` out. */
+function claimCase(reader: Reader, claim: string, value: string | undefined): Case {
+  const marker = '{{claim}}';
+  const text = JSON.stringify({ ...reader.payload, [claim]: value === undefined ? undefined : marker });
+  return {
+    family: 'claims',
+    name: `${claim} ${value === undefined ? 'missing' : value.slice(0, 20)} in ${reader.name}`,
+    ...reader.around,
+    jws: {
+      header: JSON.stringify(reader.header),
+      payload: text.replace(`"${marker}"`, value ?? ''),
+      sign: 'es256',
+      by: signerOf(reader),
+    },
+    ...(isTolerated(reader, claim) ? {} : refusal(reader)),
+  };
+}
+
+/** The server need not read them (RFC 7523 3: `iat`), or reads them its own way. */
+function isTolerated({ around }: Reader, claim: string): boolean {
+  return (
+    claim === 'iat' ||
+    (claim === 'jti' && !around.path.startsWith('/device')) ||
+    around.path.startsWith('/device/v1/decide')
+  );
+}
+
+/** All of these are routes. */
+for (const { around } of readers) if (!routes.has(around.route)) throw new Error(around.route);

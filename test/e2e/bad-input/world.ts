@@ -1,0 +1,217 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { beginEnrollment, type Device, memoryStorage } from '../../../src/device-sdk/index.ts';
+import { repository, type ServerOptions, startServer, type TestServer } from '../../support/server.ts';
+import { sha256 } from '../../vectors/forge.ts';
+import type { Signer } from './case.ts';
+import { bent } from './families/ids.ts';
+import { documentedBy } from './routes.ts';
+
+interface Trap {
+  port: number;
+  visits(): number;
+  close(): void;
+}
+
+export const ciba = 'urn:openid:params:grant-type:ciba';
+export const possession = 'urn:assent:acr:possession';
+
+/** A server in the middle of its life: people, devices, requests in every state, and tokens. */
+export interface World {
+  server: TestServer;
+  /** What `{{name}}` in a case means. */
+  values: Record<string, string>;
+  keys: Record<Signer, KeyObject>;
+  box: { kid: string; key: KeyObject };
+  /** Listens where hostile input points to: nobody may ever come. */
+  trap: Trap;
+  /** What no refusal may repeat. */
+  secrets: [name: string, secret: string][];
+  /** Started before the bad input, to be approved after it. */
+  kept: { authReqId: string; op: string; device: Device };
+  api(method: string, path: string, body?: unknown): Promise<{ status: number; body: Json }>;
+  /** As the client that the bad input pretends to be. */
+  oauth(path: string, params: Record<string, string>, client?: string): Promise<{ status: number; body: Json }>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a test says by its expectation what it looks like
+type Json = Record<string, any>;
+
+const secrets = {
+  fuzzed: 'fuzzed-secret-0123456789-abcdefghij-klm',
+  posted: 'posted-secret-0123456789-abcdefghij-klm',
+  other: 'other-secret-0123456789-abcdefghij-klmno',
+};
+
+export async function createWorld(options: ServerOptions = {}): Promise<World> {
+  const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  const server = await startServer({ ...options, config: { clients: clientsWith(clientKey), ...options.config } });
+  const { issuer, management, managementKey } = server;
+
+  async function answered(response: Response) {
+    const text = await response.text();
+    return { status: response.status, body: text.startsWith('{') ? (JSON.parse(text) as Json) : {} };
+  }
+  const api: World['api'] = async (method, path, body) =>
+    answered(
+      await fetch(`${management}/management/v1${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${managementKey}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      }),
+    );
+  const oauth: World['oauth'] = async (path, params, client = 'fuzzed') =>
+    answered(
+      await fetch(`${issuer}${path}`, {
+        method: 'POST',
+        headers: { authorization: basic(client) },
+        body: new URLSearchParams(params),
+      }),
+    );
+
+  const user = async (username: string) => (await api('POST', '/users', { username })).body['id'] as string;
+  const [targetId, scratchId, lockedId] = [await user('target'), await user('scratch'), await user('locked')];
+  await api('POST', `/users/${lockedId}/lock`);
+  const ticketFor = async (id: string) => (await api('POST', `/users/${id}/enrollment-tickets`)).body;
+  const usedTicket = await ticketFor(targetId);
+  const storage = memoryStorage({ exportable: true });
+  const enrollment = await beginEnrollment(storage, usedTicket['ticket_uri']);
+  const device = await enrollment.finish({ device: { name: 'Phone' }, pin: '493817' });
+  const stored = (await storage.load('device'))!;
+  const openTicket = await ticketFor(scratchId);
+
+  const start = async (more: Record<string, string> = {}, client?: string) => {
+    const params = { scope: 'openid offline_access', login_hint: 'target', acr_values: possession, ...more };
+    const authReqId = String((await oauth('/bc-authorize', params, client)).body['auth_req_id']);
+    const { operations } = await device.inbox();
+    return { authReqId, op: operations.at(-1)!.op };
+  };
+  const poll = (auth_req_id: string) => oauth('/oauth/token', { grant_type: ciba, auth_req_id });
+  const decided = async (decision: 'approve' | 'deny') => {
+    const { authReqId } = await start();
+    for (const { op } of (await device.inbox()).operations) await device.decide(await device.present(op), { decision });
+    return authReqId;
+  };
+
+  const consumed = await decided('approve');
+  const tokens = (await poll(consumed)).body;
+  const denied = await decided('deny');
+  const cancelled = (await start()).authReqId;
+  await fetch(`${issuer}/bc-authorize?auth_req_id=${cancelled}`, {
+    method: 'DELETE',
+    headers: { authorization: basic('fuzzed') },
+  });
+  const rotated = (await oauth('/oauth/token', { grant_type: 'refresh_token', refresh_token: tokens['refresh_token'] }))
+    .body;
+  const kept = await start({ requested_expiry: '600' });
+  const foreign = (await start({ requested_expiry: '600' }, 'other')).authReqId;
+  const expiring = (await start({ requested_expiry: '10' })).authReqId;
+
+  for (const prefix of ['/device/v1', '/management/v1']) {
+    const base = prefix === '/device/v1' ? issuer : management;
+    documentedBy(prefix, (await (await fetch(`${base}${prefix}/openapi.json`)).json()) as never);
+  }
+  const fragment = (ticket: Json) => new URLSearchParams(new URL(ticket['ticket_uri']).hash.slice(1)).get('t')!;
+  const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  const { x, y } = stranger.export({ format: 'jwk' });
+  const trap = await openTrap();
+  const values = {
+    issuer,
+    trap_port: String(trap.port),
+    stranger_x: x!,
+    stranger_y: y!,
+    stranger_thumbprint: sha256(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y })),
+    fuzzed: basic('fuzzed'),
+    other: basic('other'),
+    fuzzed_secret: secrets.fuzzed,
+    management_key: managementKey,
+    target_id: targetId,
+    scratch_id: scratchId,
+    locked_id: lockedId,
+    device_id: stored.deviceId,
+    op: kept.op,
+    kept: kept.authReqId,
+    foreign,
+    consumed,
+    denied,
+    cancelled,
+    expiring,
+    access_token: String(rotated['access_token']),
+    refresh_token: String(rotated['refresh_token']),
+    spent_refresh_token: String(tokens['refresh_token']),
+    id_token_kid: JSON.parse(Buffer.from(String(rotated['id_token']).split('.')[0]!, 'base64url').toString()).kid,
+    id_token: String(rotated['id_token']),
+    used_ticket: fragment(usedTicket),
+    open_ticket: fragment(openTicket),
+    activation_code: String(openTicket['activation_code']),
+  };
+  return {
+    server,
+    values: { ...values, ...bent(values) },
+    trap,
+    keys: {
+      client: clientKey,
+      device: createPrivateKey({ key: stored.sig.privateKey as never, format: 'jwk' }),
+      stranger,
+    },
+    box: await boxOf(issuer),
+    secrets: [
+      ['a client secret', secrets.fuzzed],
+      ['a client secret', secrets.other],
+      ['the management key', managementKey],
+      ['an auth_req_id', kept.authReqId],
+      ['an auth_req_id', foreign],
+      ['an access token', values.access_token],
+      ['a refresh token', values.refresh_token],
+      ['a ticket', values.open_ticket],
+      ['an activation code', values.activation_code],
+    ],
+    kept: { ...kept, device },
+    api,
+    oauth,
+  };
+}
+
+export const basic = (client: string) =>
+  `Basic ${Buffer.from(`${client}:${secrets[client as keyof typeof secrets]}`).toString('base64')}`;
+
+/** Beside those of the development configuration, which the demo pages need. */
+function clientsWith(key: KeyObject): object[] {
+  const { clients } = JSON.parse(readFileSync(join(repository, 'config/development.json'), 'utf8'));
+  const common = { grant_types: [ciba, 'refresh_token'], backchannel_token_delivery_mode: 'poll' };
+  const { kty, crv, x, y } = key.export({ format: 'jwk' });
+  return [
+    ...clients,
+    { ...common, client_id: 'fuzzed', client_secret: secrets.fuzzed },
+    { ...common, client_id: 'other', client_secret: secrets.other },
+    { ...common, client_id: 'posted', client_secret: secrets.posted, token_endpoint_auth_method: 'client_secret_post' },
+    {
+      ...common,
+      client_id: 'signed',
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'ES256',
+      jwks: { keys: [{ kty, crv, x, y, kid: 'signed-1', alg: 'ES256', use: 'sig' }] },
+    },
+  ];
+}
+
+async function boxOf(issuer: string): Promise<World['box']> {
+  const { sets } = (await (await fetch(`${issuer}/device/v1/keys`)).json()) as { sets: string[] };
+  const { box } = JSON.parse(Buffer.from(sets[0]!.split('.')[1]!, 'base64url').toString());
+  return { kid: box[0].kid, key: createPublicKey({ key: box[0], format: 'jwk' }) };
+}
+
+async function openTrap(): Promise<Trap> {
+  let visits = 0;
+  const server = createServer((socket) => {
+    visits += 1;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { port: (server.address() as { port: number }).port, visits: () => visits, close: () => void server.close() };
+}
