@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { createDispatcher } from './channels/dispatcher.ts';
 import { createInboxHandler } from './channels/inbox.ts';
+import { createNotificationHandler } from './channels/notifications.ts';
 import { createOperationWatch } from './channels/operation-watch.ts';
+import type { Handler } from './channels/outcome.ts';
 import { createWakeHub } from './channels/wake-hub.ts';
 import type { Config } from './config.ts';
 import { createDemo } from './demo/routes.ts';
@@ -31,6 +33,7 @@ import { createProtocol } from './protocol/protocol.ts';
 import { createSimulator } from './simulator/index.ts';
 import { type Clock, HOUR, SECOND } from './support/clock.ts';
 import { operationIdOf } from './support/ids.ts';
+import { createOutbound } from './support/outbound.ts';
 import { createSecrets } from './support/secrets.ts';
 import { systemTimers, type Timers } from './support/timers.ts';
 
@@ -65,7 +68,6 @@ export interface AssentServer {
 export async function createServer(config: Config, deps: ServerDeps): Promise<AssentServer> {
   const { log } = deps;
   const domain = await createDomain(config, deps);
-  const devices = createDevicePart(config, deps, domain);
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
   const protocol = createProtocol({
@@ -86,6 +88,17 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     log,
     traceId: () => currentTrace()?.traceId,
   });
+  const outbound = createOutbound({ ...config.outbound, log });
+  const notify = createNotificationHandler({
+    notifications: protocol.notifications,
+    outbound,
+    events: deps.store.events,
+    clock: deps.clock,
+    timers: deps.timers ?? systemTimers,
+    random: Math.random,
+    log,
+  });
+  const devices = createDevicePart(config, deps, domain, { ping: notify, push: notify });
   const health = createHealth({ checkStore: () => deps.store.check() });
   const helpers = await createHelpers(config, domain, log);
 
@@ -134,6 +147,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
 
   return {
     async start() {
+      await outbound.assertGuarded();
       await operationWatch.start();
       await devices.dispatcher.start();
       sweeper.start();
@@ -213,7 +227,12 @@ async function createDomain(config: Config, { store, masterKey, clock }: ServerD
 type Domain = Awaited<ReturnType<typeof createDomain>>;
 
 /** What talks to authenticators: the device API, its event streams, and the dispatcher that wakes them. */
-function createDevicePart(config: Config, { store, clock, timers = systemTimers, log }: ServerDeps, domain: Domain) {
+function createDevicePart(
+  config: Config,
+  { store, clock, timers = systemTimers, log }: ServerDeps,
+  domain: Domain,
+  handlers: Record<'ping' | 'push', Handler>,
+) {
   const { issuer, acr, device, retention } = config;
   const hub = createWakeHub({ wakeups: store.wakeups });
   const side = createDeviceSide({
@@ -236,7 +255,7 @@ function createDevicePart(config: Config, { store, clock, timers = systemTimers,
   const dispatcher = createDispatcher({
     outbox: store.outbox,
     wakeups: store.wakeups,
-    handlers: { inbox: createInboxHandler({ hub }) },
+    handlers: { ...handlers, inbox: createInboxHandler({ hub }) },
     clock,
     timers,
     holder: randomBytes(9).toString('base64url'),

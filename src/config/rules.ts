@@ -76,6 +76,8 @@ const inProduction: Rule[] = [
       setting: 'authenticator.origin',
       message: "must not be the issuer's origin",
     },
+  ({ outbound }) =>
+    outbound.allowLoopback && { setting: 'outbound.allowLoopback', message: 'is not allowed in production' },
   ({ demo }) => demo.enabled && { setting: 'demo.enabled', message: 'is not allowed in production' },
   ({ simulator }) => simulator.enabled && { setting: 'simulator.enabled', message: 'is not allowed in production' },
   ({ seed }) => seed.users.length > 0 && { setting: 'seed.users', message: 'are not allowed in production' },

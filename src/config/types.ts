@@ -96,6 +96,17 @@ export interface Config {
     /** Pending operations of all clients together for one user; a start beyond answers 429. 0: any number. */
     pendingPerUser: number;
   };
+  /** Calls to addresses that clients name: pings, pushes, `jwks_uri`. Addresses that only this network reaches are refused before anything connects to them. */
+  outbound: {
+    /** Also this machine itself, on any port and without TLS. For trying out; never in production. */
+    allowLoopback: boolean;
+    /** Only these: names, `*.suffix`, addresses. */
+    allowedHosts?: string[];
+    /** Ports that may be called. */
+    allowedPorts: number[];
+    /** Private networks (CIDR) that may be called all the same. */
+    allowedNetworks: string[];
+  };
   /** Polling too fast. */
   pacing: {
     /** A poll that is this much early still counts as in time. */

@@ -48,6 +48,8 @@ export type EventType =
   | 'operation.redeemed'
   | 'operation.delivered'
   | 'ticket.code_wrong'
+  | 'notification.sent'
+  | 'notification.failed'
   | 'client.created'
   | 'client.updated'
   | 'client.secret_rotated'

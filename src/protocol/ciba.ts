@@ -5,10 +5,14 @@ import type { MatchMode } from '../domain/operation.ts';
 import type { StartOperation } from '../domain/operations.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
 import { findByLoginHint } from './hints.ts';
+import { deliveryModeOf, sealNotification } from './notification-record.ts';
 import { sealRequest } from './request-record.ts';
 import { clientMember } from './vocabulary.ts';
 
-export type CibaDeps = Pick<ProtocolDeps, 'settings' | 'users' | 'operations' | 'secrets' | 'log' | 'traceId'>;
+export type CibaDeps = Pick<
+  ProtocolDeps,
+  'settings' | 'users' | 'operations' | 'secrets' | 'clock' | 'log' | 'traceId'
+>;
 
 /** Parameters that the engine has checked for being there once and being text. */
 type Params = Partial<Record<'binding_message' | 'requested_expiry' | 'acr_values', string>>;
@@ -22,6 +26,7 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
   const { users, settings } = deps;
   return {
     enabled: true,
+    // the real ones are set behind the engine's back, which knows no push: provider.ts
     deliveryModes: ['poll'],
 
     async processLoginHint(ctx, hint) {
@@ -47,7 +52,8 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
     async triggerAuthenticationDevice(ctx, request, account, client) {
       const { operation, matchCode } = await deps.operations.start(startOf(deps, ctx, request, client));
       Object.assign(ctx.body as object, {
-        interval: settings.ciba.intervalSeconds,
+        // CIBA Core 7.3: there is no interval for who may not poll
+        ...(deliveryModeOf(client) !== 'push' && { interval: settings.ciba.intervalSeconds }),
         ...(matchCode !== undefined && { match_code: matchCode }),
       });
       deps.log.info('ciba.started', {
@@ -110,7 +116,7 @@ function strength(
 }
 
 function startOf(
-  { settings, secrets, traceId }: CibaDeps,
+  { settings, secrets, clock, traceId }: CibaDeps,
   ctx: KoaContextWithOIDC,
   request: BackchannelAuthenticationRequest,
   client: Client,
@@ -133,6 +139,10 @@ function startOf(
     lifetimeSeconds,
     intervalSeconds: settings.ciba.intervalSeconds,
     protocol: sealRequest(secrets, request),
+    notification: sealNotification({ secrets, clock }, client, request, {
+      token: ctx.oidc.params!['client_notification_token'] as string | undefined,
+      lifetimeSeconds,
+    }),
     by: { actor: `client:${client.clientId}`, ...(trace !== undefined && { traceId: trace }) },
   };
 }

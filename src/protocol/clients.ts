@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
 import { type Client, errors } from 'oidc-provider';
+import { checkDelivery } from './delivery-metadata.ts';
 import type { ClientMetadata } from './deps.ts';
 import { newClient } from './engine-patches.ts';
 import { clientMember, clientMethods, holdSeconds, matchModes } from './vocabulary.ts';
@@ -30,7 +31,9 @@ export function loadClients(provider: Provider, clients: ClientMetadata[]): Map<
     const setting = `clients[${index}] (${metadata.client_id})`;
     try {
       if (models.has(metadata.client_id)) throw new errors.InvalidClientMetadata('client_id is taken already');
-      models.set(metadata.client_id, newClient(provider, metadata));
+      const client = newClient(provider, metadata);
+      checkDelivery(client);
+      models.set(metadata.client_id, client);
     } catch (error) {
       if (!(error instanceof errors.InvalidClientMetadata)) throw error;
       problems.push({ setting, message: error.error_description ?? error.message });

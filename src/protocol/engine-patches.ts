@@ -3,7 +3,9 @@
  * takes or changes and why; test/protocol/engine-patches.test.ts has a test for each that fails when an upgrade makes
  * it ineffective. No other file imports from `oidc-provider/lib`.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { hash } from 'node:crypto';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { Context, Middleware } from 'koa';
 import type Provider from 'oidc-provider';
 import type {
@@ -15,7 +17,7 @@ import type {
 } from 'oidc-provider';
 import tokenStack from 'oidc-provider/lib/actions/token.js';
 import als from 'oidc-provider/lib/helpers/als.js';
-import { issueTokens } from 'oidc-provider/lib/helpers/grant_common.js';
+import { issueIdToken, issueTokens } from 'oidc-provider/lib/helpers/grant_common.js';
 import {
   applyAuthorizationDetails,
   buildTokenResponse,
@@ -25,6 +27,7 @@ import {
   resolveAndApplyResource,
   validateDpop,
 } from 'oidc-provider/lib/helpers/grants.js';
+import internals from 'oidc-provider/lib/helpers/weak_cache.js';
 import clientAuthentication from 'oidc-provider/lib/shared/client_auth.js';
 import { urlencoded as parseBody } from 'oidc-provider/lib/shared/selective_body.js';
 import type { ClientMetadata } from './deps.ts';
@@ -136,6 +139,69 @@ export async function issue(
   const options = { gty: 'ciba', entityLabel: 'backchannel authentication request', dPoP: from.proof };
   await issueTokens(provider, helpers, ctx, from.request, from.grant, options);
   return ctx.body as Record<string, unknown>;
+}
+
+/**
+ * How tokens may be delivered; discovery and the checks of client metadata follow. The engine refuses `push` in its
+ * configuration, for it has none.
+ */
+export function setDeliveryModes(provider: Provider, modes: readonly string[]): void {
+  const { deliveryModes } = internals(provider).features.ciba;
+  deliveryModes.clear();
+  for (const mode of modes) deliveryModes.add(mode);
+}
+
+/** A context for work that no request asked for, on behalf of one client. */
+export function serverContext(provider: Provider, client: Client): EngineContext {
+  const req = new IncomingMessage(new Socket());
+  Object.assign(req, { method: 'POST', url: '/' });
+  const ctx = newContext(provider, { req, res: new ServerResponse(req), route: 'token', body: {} });
+  Object.assign(ctx.oidc, { params: {} });
+  ctx.oidc.entity('Client', client);
+  return ctx;
+}
+
+/**
+ * As {@link issue}, with an ID token that vouches for what is pushed beside it (CIBA Core 10.3.1). The engine makes its ID
+ * token last and gives it no such claims since 9.0, so this is a second one, once the other tokens are known.
+ */
+export async function issuePushed(
+  provider: Provider,
+  ctx: EngineContext,
+  { request, grant }: { request: BackchannelAuthenticationRequest; grant: Grant },
+  authReqId: string,
+): Promise<Record<string, unknown>> {
+  const body = await issue(provider, ctx, { request, grant, proof: undefined });
+  const { id_token_signed_response_alg: alg } = ctx.oidc.client.metadata();
+  const vouched = {
+    'urn:openid:params:jwt:claim:auth_req_id': authReqId,
+    // hashed by the engine when it signs
+    at_hash: body['access_token'],
+    ...(body['refresh_token'] !== undefined && {
+      'urn:openid:params:jwt:claim:rt_hash': leftHalf(alg!, body['refresh_token'] as string),
+    }),
+  };
+  ctx.state['vouched'] = vouched;
+  return { ...body, id_token: await issueIdToken(provider, ctx, request, ctx.oidc.entities.AccessToken, grant) };
+}
+
+/** ID tokens carry what {@link issuePushed} wants them to vouch for. */
+export function extendIdTokens(provider: Provider): void {
+  const { prototype } = provider.IdToken as unknown as Own<{
+    ctx?: EngineContext;
+    payload(): Promise<Record<string, unknown>>;
+  }>;
+  const { payload } = prototype;
+  prototype.payload = async function payloadAndMore() {
+    return { ...(await payload.call(this)), ...(this.ctx?.state['vouched'] as object | undefined) };
+  };
+}
+
+/** OIDC Core 3.1.3.6: left half of the hash that belongs to the algorithm. EdDSA: SHA-512, as the engine takes for it. */
+function leftHalf(alg: string, text: string): string {
+  const bits = /^[A-Z]{2}(256|384|512)$/.exec(alg)?.[1] ?? '512';
+  const digest = hash(`sha${bits}`, text, 'buffer');
+  return digest.subarray(0, digest.length / 2).toString('base64url');
 }
 
 async function run(stack: Middleware[], ctx: EngineContext): Promise<void> {

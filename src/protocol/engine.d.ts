@@ -38,4 +38,18 @@ declare module 'oidc-provider/lib/helpers/grant_common.js' {
     grant: unknown,
     options: { gty: string; entityLabel: string; cert?: unknown; dPoP?: unknown },
   ): Promise<void>;
+  export function issueIdToken(
+    provider: Provider,
+    ctx: unknown,
+    source: unknown,
+    accessToken: unknown,
+    grant: unknown,
+  ): Promise<string | undefined>;
+}
+
+declare module 'oidc-provider/lib/helpers/weak_cache.js' {
+  import type Provider from 'oidc-provider';
+
+  /** What a provider keeps to itself. */
+  export default function internals(provider: Provider): { features: { ciba: { deliveryModes: Set<string> } } };
 }

@@ -1,10 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Notifications } from '../domain/notification.ts';
 import { type Answer, errorAnswer, send } from './answer.ts';
 import { cancelCall } from './cancel-call.ts';
 import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
 import { engineListener } from './engine-listener.ts';
 import { asOAuthError } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
+import { createNotifications } from './notifications.ts';
 import { buildEngine, type Engine } from './provider.ts';
 import { createRoutes, type Endpoint, type Found } from './routes.ts';
 import { createTokenCall } from './token-call.ts';
@@ -18,6 +20,8 @@ export interface Protocol {
   readonly paths: readonly string[];
   /** Never rejects. The body must not have been read. */
   handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  /** What clients are told by ping and push. */
+  readonly notifications: Notifications;
   /**
    * Builds the engine anew: with the server's keys as they are now, and changed clients or settings. Requests that are
    * under way end with the former one. @throws ClientMetadataError; then the former one stays
@@ -47,6 +51,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
 
   return {
     paths: routes.paths,
+    notifications: createNotifications(deps, () => running.engine),
 
     async handle(req, res) {
       const pathname = pathOf(req.url!);

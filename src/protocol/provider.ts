@@ -6,7 +6,15 @@ import { createEngineStorage, type EngineStorage } from './adapter.ts';
 import { createCibaHooks, lifetimeOf } from './ciba.ts';
 import { isActive, loadClients, ownMetadata } from './clients.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
-import { currentContext, nameRequests, pinUrls, replaceClientFind, replaceReplayDetection } from './engine-patches.ts';
+import {
+  currentContext,
+  extendIdTokens,
+  nameRequests,
+  pinUrls,
+  replaceClientFind,
+  replaceReplayDetection,
+  setDeliveryModes,
+} from './engine-patches.ts';
 import { signingKeys } from './keys.ts';
 import { grantType, path, scope } from './vocabulary.ts';
 
@@ -31,6 +39,8 @@ export function buildEngine(deps: ProtocolDeps): Engine {
   provider.silent = true;
 
   pinUrls(provider);
+  setDeliveryModes(provider, deps.settings.ciba.deliveryModes);
+  extendIdTokens(provider);
   nameRequests(provider, (userId) => newHandle(partitionOf(userId)));
   replaceReplayDetection(provider, (issuer, jti, exp) =>
     deps.replay.once({ scope: `jti:${issuer}`, id: jti, now: deps.clock(), until: exp * 1000 }),

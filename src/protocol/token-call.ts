@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Client } from 'oidc-provider';
-import type { EndReason } from '../domain/operation.ts';
 import type { TokenOutcome } from '../domain/redemptions.ts';
 import { SECOND } from '../support/clock.ts';
 import { isHandle, operationIdOf } from '../support/ids.ts';
 import { type Answer, errorAnswer, jsonAnswer, send } from './answer.ts';
 import { authenticate } from './client-call.ts';
+import { whyDenied } from './denial.ts';
 import type { ProtocolDeps } from './deps.ts';
 import {
   type EngineContext,
@@ -20,6 +20,7 @@ import { asOAuthError, ProtocolError } from './errors.ts';
 import { type Form, readForm } from './form.ts';
 import { createHolds } from './hold.ts';
 import { issueTokens, repeated, type StoredResponse } from './issuance.ts';
+import { deliveryModeOf } from './notification-record.ts';
 import { preferredWaitSeconds } from './prefer.ts';
 import type { Engine } from './provider.ts';
 import { clientMember, grantType, route, tokenParameters } from './vocabulary.ts';
@@ -234,7 +235,7 @@ const answers = {
 /** Ruling 7, ruling 8. */
 function answerOf(outcome: Exclude<TokenOutcome, Issue | Repeat>, client: Client): Answer {
   // CIBA Core 11. Of a request from when it still polled the client may have the answer (C-14).
-  if (outcome.outcome === 'push' || (outcome.outcome === 'unknown' && isPushed(client))) {
+  if (outcome.outcome === 'push' || (outcome.outcome === 'unknown' && deliveryModeOf(client) === 'push')) {
     throw new ProtocolError('unauthorized_client', 'the tokens of this client are pushed');
   }
   switch (outcome.outcome) {
@@ -249,26 +250,5 @@ function answerOf(outcome: Exclude<TokenOutcome, Issue | Repeat>, client: Client
       return errorAnswer({ status: 400, error: 'access_denied', description: whyDenied(outcome.reason) });
     default:
       return answers[outcome.outcome];
-  }
-}
-
-const isPushed = (client: Client) => client.backchannelTokenDeliveryMode === ('push' as string);
-
-function whyDenied(reason: EndReason | undefined): string {
-  switch (reason) {
-    case 'superseded':
-      return 'A newer request took the place of this one.';
-    case 'cancelled_by_client':
-      return 'The client cancelled the request.';
-    case 'not_me':
-      return 'The user did not start this request.';
-    case 'incorrect_data':
-      return 'The user says that something in the request is not right.';
-    case 'cancelled_by_user':
-      return 'The user changed their mind.';
-    case 'attempts':
-      return 'The answer could not be verified, and no tries are left.';
-    default:
-      return 'The request was denied.';
   }
 }

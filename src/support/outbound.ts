@@ -39,6 +39,8 @@ export interface OutboundRequest {
   redirects?: 'refuse' | 'return';
   totalMs?: number;
   maxBytes?: number;
+  /** The status says it all: what follows is not read. */
+  ignoreBody?: boolean;
   signal?: AbortSignal;
 }
 
@@ -84,6 +86,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
         connectMs,
         totalMs: Math.min(call.totalMs ?? totalMs, totalMs),
         maxBytes: Math.min(call.maxBytes ?? maxBytes, maxBytes),
+        ignoreBody: call.ignoreBody,
         signal: call.signal,
         timers,
       });

@@ -9,7 +9,7 @@ describe('what the server says of itself', () => {
   });
 
   test('M-02 the delivery modes are published, and are those that work', async () => {
-    expect(await metadata()).toMatchObject({ backchannel_token_delivery_modes_supported: ['poll'] });
+    expect(await metadata()).toMatchObject({ backchannel_token_delivery_modes_supported: ['poll', 'ping', 'push'] });
   });
 
   test('M-03 the CIBA grant is among the grant types, and no grant that has no endpoint', async () => {

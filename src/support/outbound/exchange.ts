@@ -8,6 +8,7 @@ export interface ExchangeOptions {
   connectMs: number;
   totalMs: number;
   maxBytes: number;
+  ignoreBody?: boolean;
   signal?: AbortSignal;
   timers: Timers;
 }
@@ -19,7 +20,7 @@ export interface ExchangeOptions {
  * @throws OutboundError
  */
 export function exchange(req: ClientRequest, options: ExchangeOptions): Promise<OutboundAnswer> {
-  const { body, connectMs, totalMs, maxBytes, signal, timers } = options;
+  const { body, connectMs, totalMs, maxBytes, ignoreBody = false, signal, timers } = options;
   const { promise, resolve, reject } = Promise.withResolvers<OutboundAnswer>();
   let answering = false;
   const fail = (reason: OutboundReason, cause?: unknown) => {
@@ -38,6 +39,7 @@ export function exchange(req: ClientRequest, options: ExchangeOptions): Promise<
   req.on('response', (res) => {
     answering = true;
     res.on('error', (error) => fail('answer', error));
+    if (ignoreBody) return void resolve(withoutBody(req, res));
     read(res, maxBytes).then(resolve, (error) => fail('answer', error));
   });
   // the look-up has begun with `req`, and may have been the reason to give up
@@ -64,6 +66,11 @@ function stageOf(req: ClientRequest): () => 'connect' | 'tls' | 'answer' {
     });
   });
   return () => stage;
+}
+
+function withoutBody(req: ClientRequest, res: IncomingMessage): OutboundAnswer {
+  req.destroy();
+  return { status: res.statusCode!, headers: headersOf(res), body: Buffer.alloc(0) };
 }
 
 async function read(res: IncomingMessage, maxBytes: number): Promise<OutboundAnswer> {

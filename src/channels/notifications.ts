@@ -1,0 +1,177 @@
+/**
+ * Pings and pushes (CIBA Core 10.2, 10.3): POST, bearer token, JSON. What they say is the protocol's; here is how they get
+ * there.
+ *
+ *     2xx ──────────────────────────────> delivered
+ *     no connection, no answer, 5xx ────> again, later and later, until it is too late ──> abandoned
+ *     redirect, 4xx, address refused ───> abandoned at once: the client said no, or cannot be called (N-05, N-06, N-07)
+ *
+ * Each attempt is an audit event of its client: the delivery log. Neither token nor body is ever in it.
+ */
+import type { AuditEvent } from '../domain/event.ts';
+import type { Addressed, NotificationMessage, Notifications } from '../domain/notification.ts';
+import type { OutboxEntry } from '../domain/ports/outbox.ts';
+import type { EventStore } from '../domain/ports/records.ts';
+import { type Clock, SECOND } from '../support/clock.ts';
+import { partitionOf } from '../support/ids.ts';
+import { type Outbound, OutboundError } from '../support/outbound.ts';
+import type { Timers } from '../support/timers.ts';
+import type { DeliveryOutcome, Handler } from './outcome.ts';
+import { createReceivers, type ReceiversOptions } from './receivers.ts';
+
+export interface NotificationOptions extends ReceiversOptions {
+  /** The first attempt waits so long, for the answer to whoever decided goes first. */
+  leaveAfterMs: number;
+  /** First and longest wait before another attempt; each is twice the one before, give or take a half. */
+  retry: { firstMs: number; maxMs: number };
+}
+
+export const notificationDefaults: NotificationOptions = {
+  perHost: 4,
+  // five tries before anybody is left alone (RL-11)
+  failuresToOpen: 5,
+  openMs: 15 * SECOND,
+  busyMs: SECOND,
+  leaveAfterMs: 20,
+  retry: { firstMs: SECOND, maxMs: 60 * SECOND },
+};
+
+interface Deps {
+  notifications: Notifications;
+  outbound: Pick<Outbound, 'request'>;
+  events: Pick<EventStore, 'write'>;
+  clock: Clock;
+  timers: Timers;
+  /** Between 0 and 1. */
+  random: () => number;
+  log: Record<'info' | 'warn', (event: string, fields: Record<string, unknown>) => void>;
+  options?: Partial<NotificationOptions>;
+}
+
+/** How an attempt ended. */
+type Result = { result: 'taken'; status: number } | { result: 'again' | 'refused'; status?: number; reason: string };
+
+export function createNotificationHandler({
+  notifications,
+  outbound,
+  events,
+  clock,
+  timers,
+  random,
+  log,
+  ...rest
+}: Deps): Handler {
+  const options = { ...notificationDefaults, ...rest.options };
+  const receivers = createReceivers({ clock, options });
+
+  async function deliver(entry: OutboxEntry): Promise<DeliveryOutcome> {
+    const to = notifications.address(entry);
+    if (clock() >= to.giveUpAt) return giveUp(entry, to);
+    const { host } = new URL(to.endpoint);
+    const waitMs = receivers.enter(host);
+    if (waitMs > 0) return { outcome: 'later', afterMs: Math.min(aboutHalf(waitMs), to.giveUpAt - clock()) };
+    let isWell = true;
+    try {
+      const message = await notifications.message(entry);
+      if (message.message !== 'send') return withoutCall(entry, to, message);
+      const startedAt = clock();
+      const result = await post(to, message.body);
+      isWell = result.result !== 'again';
+      return await settle({ entry, to, message, result, ms: clock() - startedAt });
+    } finally {
+      receivers.leave(host, isWell);
+    }
+  }
+
+  async function post({ endpoint, token }: Addressed, body: Record<string, unknown>): Promise<Result> {
+    try {
+      const { status } = await outbound.request(endpoint, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify(body),
+        redirects: 'return',
+        // N-04
+        ignoreBody: true,
+      });
+      if (status >= 200 && status < 300) return { result: 'taken', status };
+      return { result: status >= 500 ? 'again' : 'refused', status, reason: `status ${status}` };
+    } catch (error) {
+      if (!(error instanceof OutboundError)) throw error;
+      return { result: error.mayRetry ? 'again' : 'refused', reason: error.reason };
+    }
+  }
+
+  async function settle({ entry, to, message, result, ms }: Attempted): Promise<DeliveryOutcome> {
+    const afterMs = backOff(entry.attempts);
+    const data = { ...statusOf(result), ms };
+    if (result.result === 'taken') {
+      await message.delivered();
+      await note(entry, to, 'notification.sent', data);
+      return { outcome: 'accepted' };
+    }
+    const isLast = result.result === 'refused' || clock() + afterMs >= to.giveUpAt;
+    await (isLast ? message.abandoned() : message.failed());
+    await note(entry, to, 'notification.failed', { ...data, reason: result.reason, final: isLast });
+    return isLast ? { outcome: 'gone', reason: result.reason } : { outcome: 'retry', afterMs, reason: result.reason };
+  }
+
+  /** Its time passed while nobody could deliver it. */
+  async function giveUp(entry: OutboxEntry, to: Addressed): Promise<DeliveryOutcome> {
+    const message = await notifications.message(entry);
+    if (message.message !== 'send') return withoutCall(entry, to, message);
+    await message.abandoned();
+    await note(entry, to, 'notification.failed', { reason: 'too_late', final: true });
+    return { outcome: 'gone', reason: 'too_late' };
+  }
+
+  async function withoutCall(entry: OutboxEntry, to: Addressed, message: NothingToSend): Promise<DeliveryOutcome> {
+    if (message.message === 'later') return { outcome: 'later', afterMs: message.afterMs };
+    const { reason } = message;
+    await note(entry, to, 'notification.failed', { reason, final: true });
+    return { outcome: 'gone', reason };
+  }
+
+  /** One line in the delivery log of the client. A store that is away must not make the client get it twice. */
+  async function note(entry: OutboxEntry, to: Addressed, type: AuditEvent['type'], data: AuditEvent['data']) {
+    const { id, operationId, userId, kind: mode, attempts: attempt } = entry;
+    const about = { operationId, userId, clientId: to.clientId };
+    const event: AuditEvent = {
+      id: `${id}.${attempt}`,
+      type,
+      at: clock(),
+      ...about,
+      actor: 'system',
+      data: { mode, attempt, ...data },
+    };
+    log.info(type, { ...about, mode, attempt, ...data });
+    await events
+      .write(partitionOf(operationId), [event])
+      .catch((error: unknown) => log.warn('notification.not_noted', { ...about, error }));
+  }
+
+  function backOff(attempts: number): number {
+    const { firstMs, maxMs } = options.retry;
+    return aboutHalf(Math.min(maxMs, firstMs * 2 ** Math.min(attempts - 1, 20)));
+  }
+
+  /** Between half of it and one and a half: many that failed together come back one by one. */
+  const aboutHalf = (ms: number) => Math.ceil(ms * (0.5 + random()));
+
+  return async (entry) => {
+    if (entry.attempts === 1) await new Promise<void>((go) => timers.after(options.leaveAfterMs, go));
+    return deliver(entry);
+  };
+}
+
+type ToSend = Extract<NotificationMessage, { message: 'send' }>;
+type NothingToSend = Exclude<NotificationMessage, ToSend>;
+
+interface Attempted {
+  entry: OutboxEntry;
+  to: Addressed;
+  message: ToSend;
+  result: Result;
+  ms: number;
+}
+
+const statusOf = ({ status }: Result): Record<string, number> => (status === undefined ? {} : { status });

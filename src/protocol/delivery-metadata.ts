@@ -1,0 +1,30 @@
+import { type Client, errors } from 'oidc-provider';
+import { deliveryModeOf } from './notification-record.ts';
+
+/**
+ * How a client may be told, beyond what the engine checks (mode supported, endpoint there and `https`: C-01, C-02).
+ *
+ * @throws the engine's InvalidClientMetadata
+ */
+export function checkDelivery(client: Client): void {
+  const mode = deliveryModeOf(client);
+  const endpoint = client.backchannelClientNotificationEndpoint;
+  if (mode === 'poll' || endpoint === undefined) return;
+  const { hash, username, password } = new URL(endpoint);
+  // C-13. An empty fragment is one, too.
+  if (hash !== '' || endpoint.includes('#'))
+    refuse('backchannel_client_notification_endpoint must not have a fragment');
+  if (username !== '' || password !== '') refuse('backchannel_client_notification_endpoint must not have credentials');
+  if (mode === 'push' && isSenderConstrained(client)) {
+    refuse('tokens that are bound to a key of the client cannot be pushed: it proves that key when it fetches them');
+  }
+}
+
+/** X-09: by push, nobody proves a key. */
+function isSenderConstrained(client: Client): boolean {
+  return client.dpopBoundAccessTokens === true || client.tlsClientCertificateBoundAccessTokens === true;
+}
+
+function refuse(why: string): never {
+  throw new errors.InvalidClientMetadata(why);
+}
