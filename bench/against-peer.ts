@@ -60,8 +60,7 @@ async function compareStarts(scene: Scene): Promise<void> {
   const compared = await compare({
     ...both(scene),
     prepare: async () => forms,
-    run: (target) =>
-      drive({ target, path: paths.start, amount: size.startsPerRound, forms: { each: forms }, expectStatus: 200 }),
+    run: (target) => drive({ target, path: paths.start, amount: size.startsPerRound, forms, expectStatus: 200 }),
     requestsOf: () => size.startsPerRound,
   });
   reportComparison(report, 'start', compared);
@@ -75,8 +74,7 @@ async function comparePolls(scene: Scene): Promise<void> {
   const compared = await compare({
     ...both(scene),
     prepare: async (side) => forms.get(side)!,
-    run: (target, each) =>
-      drive({ target, path: paths.token, amount: size.pollsPerRound, forms: { each }, expectStatus: 400 }),
+    run: (target, forms) => drive({ target, path: paths.token, amount: size.pollsPerRound, forms, expectStatus: 400 }),
     requestsOf: () => size.pollsPerRound,
   });
   // 400 is also what slow_down would be
@@ -96,8 +94,7 @@ async function compareRedemptions(scene: Scene): Promise<void> {
       await approve(scene, side, ids);
       return ids.map(tokenForm);
     },
-    run: (target, once) =>
-      drive({ target, path: paths.token, amount: once.length, forms: { once }, expectStatus: 200 }),
+    run: (target, forms) => drive({ target, path: paths.token, amount: forms.length, forms, expectStatus: 200 }),
     requestsOf: (forms) => forms.length,
   });
   reportComparison(report, 'redeem', compared);

@@ -1,5 +1,8 @@
-/** Requests as fast as they are answered, over a fixed number of connections: autocannon in this process. */
-import autocannon from 'autocannon';
+/**
+ * Requests as fast as they are answered, over a fixed number of connections. Written out beforehand and barely read: a
+ * load generator that parses (autocannon was tried) fills its own core before the server's is full, and then measures itself.
+ */
+import { connect, type Socket } from 'node:net';
 import { headers, type Target } from './client.ts';
 import { percentile } from './statistics.ts';
 
@@ -7,8 +10,8 @@ export interface Load {
   target: Target;
   path: string;
   amount: number;
-  /** Sent in turn, again and again; or one after the other, each once. */
-  forms: { each: string[] } | { once: string[] };
+  /** Sent in turn, again and again. */
+  forms: string[];
   expectStatus: number;
 }
 
@@ -19,42 +22,94 @@ export interface Driven {
 }
 
 /** Enough that the server never waits for work, few enough that none waits long. */
-const connections = 16;
+const connections = 32;
 
 export async function drive({ target, path, amount, forms, expectStatus }: Load): Promise<Driven> {
-  const times: number[] = [];
-  const statuses = new Map<number, number>();
+  const requests = forms.map((form) => requestOf(target, path, form));
+  const times = new Float64Array(amount);
+  let sent = 0;
+  let answered = 0;
   const startedAt = performance.now();
-  let lastAt = startedAt;
-  const finished = Promise.withResolvers<autocannon.Result>();
-  const settings = {
-    url: target.url + path,
-    method: 'POST' as const,
-    headers,
-    connections,
-    amount,
-    requests: requestsOf(forms),
+  const next = () => (sent < amount ? requests[sent++ % requests.length] : undefined);
+  const take = (status: number, ms: number, text: string) => {
+    if (status !== expectStatus) throw new Error(`${path} answered ${status}: ${text}`);
+    times[answered++] = ms;
   };
-  const run = autocannon(settings, (error, result) => (error ? finished.reject(error) : finished.resolve(result)));
-  run.on('response', (_client: unknown, status: number, _bytes: number, ms: number) => {
-    times.push(ms);
-    statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    lastAt = performance.now();
-  });
-  const { errors } = await finished.promise;
-  if (errors > 0 || statuses.get(expectStatus) !== times.length) {
-    throw new Error(`${path}: ${errors} errors, statuses ${JSON.stringify([...statuses])}`);
-  }
+  await Promise.all(Array.from({ length: connections }, () => sendAll(target, next, take)));
+  if (answered !== amount) throw new Error(`${path}: ${answered} answers to ${amount} requests`);
   return {
-    perSecond: (times.length * 1000) / (lastAt - startedAt),
+    perSecond: (amount * 1000) / (performance.now() - startedAt),
     p50Ms: percentile(times, 50),
     p99Ms: percentile(times, 99),
   };
 }
 
-function requestsOf(forms: Load['forms']): autocannon.Request[] {
-  // built before the first one is sent, so that it costs nothing afterwards
-  if ('each' in forms) return forms.each.map((body) => ({ body }));
-  let next = 0;
-  return [{ setupRequest: (request) => ({ ...request, body: forms.once[next++]! }) }];
+type Next = () => Buffer | undefined;
+type Take = (status: number, ms: number, text: string) => void;
+
+/** One connection; another takes its place where the server has closed it after an answer. */
+function sendAll(target: Target, next: Next, take: Take): Promise<void> {
+  const { hostname, port } = new URL(target.url);
+  return new Promise((resolve, reject) => {
+    const open = () => {
+      const socket = connect(Number(port), hostname);
+      let isAnswered = true;
+      let sentAt = 0;
+      const send = () => {
+        const request = next();
+        if (!request) return finish(socket, resolve);
+        isAnswered = false;
+        sentAt = performance.now();
+        socket.write(request);
+      };
+      const reader = createReader((status, text, closes) => {
+        isAnswered = true;
+        take(status, performance.now() - sentAt, text);
+        if (closes) finish(socket, open);
+        else send();
+      });
+      socket.setNoDelay(true);
+      socket.on('connect', send);
+      socket.on('data', (chunk) => {
+        try {
+          reader(chunk);
+        } catch (error) {
+          finish(socket, () => reject(error));
+        }
+      });
+      socket.on('error', reject);
+      socket.on('end', () => isAnswered || reject(new Error('the server closed a connection without an answer')));
+    };
+    open();
+  });
+}
+
+function finish(socket: Socket, then: () => void): void {
+  socket.removeAllListeners();
+  socket.on('error', () => {});
+  socket.destroy();
+  then();
+}
+
+/** Of an answer only what is needed: its status, its end, and whether it is the last one. */
+function createReader(onAnswer: (status: number, text: string, closes: boolean) => void): (chunk: Buffer) => void {
+  let text = '';
+  return (chunk) => {
+    text += chunk.toString('latin1');
+    const headEnd = text.indexOf('\r\n\r\n');
+    if (headEnd < 0) return;
+    const length = /\r\ncontent-length: (\d+)/i.exec(text)?.[1];
+    if (length === undefined) throw new Error(`an answer without Content-Length: ${text.slice(0, headEnd)}`);
+    if (text.length < headEnd + 4 + Number(length)) return;
+    const whole = text;
+    text = '';
+    onAnswer(Number(whole.slice(9, 12)), whole.slice(headEnd + 4), /\r\nconnection: close/i.test(whole));
+  };
+}
+
+function requestOf(target: Target, path: string, form: string): Buffer {
+  const lines = Object.entries({ host: new URL(target.url).host, ...headers, 'content-length': form.length });
+  return Buffer.from(
+    `POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${form}`,
+  );
 }
