@@ -154,6 +154,8 @@ function refusalOf(error: unknown): Refusal {
 
 function refusalOfDevice({ code, message }: DeviceError): Refusal {
   if (code.startsWith('pin_')) return invalid({ name: 'behaviour.pin', reason: message });
-  if (code === 'network' || code === 'unavailable') return new Refusal(503, 'unavailable', message);
+  if (code === 'network' || code === 'unavailable') {
+    return new Refusal(503, 'unavailable', message, { headers: { 'retry-after': '2' } });
+  }
   return new Refusal(409, code, message);
 }

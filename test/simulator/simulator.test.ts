@@ -224,6 +224,24 @@ test('a device answers when its time has come, not before, and not at all once t
   expect(set[1]).toMatchObject({ givenUp: true });
 });
 
+test('while its devices cannot reach the server, the caller is told when to come back', async () => {
+  const simulator = createSimulator({
+    authenticator: 'http://127.0.0.1:1',
+    management: { url: server.management, key: server.managementKey },
+    operationOf: async () => undefined,
+    matchCodeOf: async () => undefined,
+  });
+  const listener = createServer((req, res) => void simulator.handle(req, res)).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const body = JSON.stringify({ user: 'alice', behaviour: { decide: 'ignore' } });
+  const answer = await fetch(`http://127.0.0.1:${port}/simulator/devices`, { method: 'POST', body });
+  expect(answer.status).toBe(503);
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  await answer.body?.cancel();
+  listener.close().closeAllConnections();
+});
+
 test('production refuses to start with it', async () => {
   await using refused = await startServer({ config: { environment: 'production' }, expectReady: false });
   expect(await refused.ended()).toBe(78);
