@@ -8,10 +8,10 @@ export interface Flows {
 }
 
 /** A good client and a good phone, who sign in again and again while others misbehave. */
-export async function goodClient({ api, oauth }: World): Promise<{ stop(): Promise<Flows> }> {
+export async function goodClient({ api, oauth, phone: options }: World): Promise<{ stop(): Promise<Flows> }> {
   const user = (await api('POST', '/users', { username: 'bystander' })).body;
   const ticket = (await api('POST', `/users/${user['id']}/enrollment-tickets`)).body;
-  const enrollment = await beginEnrollment(memoryStorage(), ticket['ticket_uri']);
+  const enrollment = await beginEnrollment(memoryStorage(), ticket['ticket_uri'], options);
   const phone = await enrollment.finish({ device: { name: 'Bystander' }, pin: '582916' });
   const flows: Flows = { done: 0, errors: [] };
   let isOver = false;

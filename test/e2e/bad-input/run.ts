@@ -1,4 +1,5 @@
 import { inParallel } from '../../support/reliability/concurrency.ts';
+import type { TestServer } from '../../support/server.ts';
 import { type Case, materialize } from './case.ts';
 import { violations } from './oracles.ts';
 import { createSender, type Outcome } from './wire.ts';
@@ -24,8 +25,10 @@ const width = 12;
 export async function runCases(cases: readonly Case[], world: World): Promise<Report> {
   const sender = createSender();
   const report: Report = { sent: cases.length, failures: [], statuses: {}, byRoute: {} };
+  let turn = 0;
   await inParallel(cases, width, async (each) => {
-    const outcome = await sender.send(materialize(each, world), portOf(each, world));
+    const server = world.servers[turn++ % world.servers.length]!;
+    const outcome = await sender.send(materialize(each, world), portOf(each, server));
     count(report, each, outcome);
     const wrong = violations(each, outcome, world);
     if (wrong.length > 0) report.failures.push({ case: each, wrong });
@@ -34,7 +37,7 @@ export async function runCases(cases: readonly Case[], world: World): Promise<Re
   return report;
 }
 
-function portOf({ listener }: Case, { server }: World): number {
+function portOf({ listener }: Case, server: TestServer): number {
   const urls = { public: server.issuer, management: server.management, authenticator: server.authenticator };
   return Number(new URL(urls[listener]).port);
 }

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beginEnrollment, type Device, memoryStorage } from '../../../src/device-sdk/index.ts';
-import { repository, type ServerOptions, startServer, type TestServer } from '../../support/server.ts';
+import { deploy, type StoreKind } from '../../support/reliability/deployment.ts';
+import { repository, type TestServer } from '../../support/server.ts';
 import { sha256 } from '../../vectors/forge.ts';
 import type { Signer } from './case.ts';
 import { bent } from './families/ids.ts';
@@ -19,8 +20,11 @@ export const ciba = 'urn:openid:params:grant-type:ciba';
 export const possession = 'urn:assent:acr:possession';
 
 /** A server in the middle of its life: people, devices, requests in every state, and tokens. */
-export interface World {
-  server: TestServer;
+export interface World extends AsyncDisposable {
+  /** One on a file, or two on one Redis. */
+  servers: TestServer[];
+  /** Options of a phone: its calls go to the servers in turn. */
+  phone: { fetch: typeof fetch };
   /** What `{{name}}` in a case means. */
   values: Record<string, string>;
   keys: Record<Signer, KeyObject>;
@@ -45,10 +49,13 @@ const secrets = {
   other: 'other-secret-0123456789-abcdefghij-klmno',
 };
 
-export async function createWorld(options: ServerOptions = {}): Promise<World> {
+export async function createWorld(kind: StoreKind = 'embedded'): Promise<World> {
   const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  const server = await startServer({ ...options, config: { clients: clientsWith(clientKey), ...options.config } });
-  const { issuer, management, managementKey } = server;
+  const deployment = await deploy(kind, { moreClients: clientsWith(clientKey) });
+  const { servers } = deployment;
+  const [{ issuer: url, management, managementKey }] = servers as [TestServer];
+  // behind a balancer nobody's own address is the issuer's
+  const { issuer } = (await (await fetch(`${url}/.well-known/openid-configuration`)).json()) as { issuer: string };
 
   async function answered(response: Response) {
     const text = await response.text();
@@ -67,7 +74,7 @@ export async function createWorld(options: ServerOptions = {}): Promise<World> {
     );
   const oauth: World['oauth'] = async (path, params, client = 'fuzzed') =>
     answered(
-      await fetch(`${issuer}${path}`, {
+      await fetch(`${url}${path}`, {
         method: 'POST',
         headers: { authorization: basic(client) },
         body: new URLSearchParams(params),
@@ -80,7 +87,7 @@ export async function createWorld(options: ServerOptions = {}): Promise<World> {
   const ticketFor = async (id: string) => (await api('POST', `/users/${id}/enrollment-tickets`)).body;
   const usedTicket = await ticketFor(targetId);
   const storage = memoryStorage({ exportable: true });
-  const enrollment = await beginEnrollment(storage, usedTicket['ticket_uri']);
+  const enrollment = await beginEnrollment(storage, usedTicket['ticket_uri'], { fetch: through(servers) });
   const device = await enrollment.finish({ device: { name: 'Phone' }, pin: '493817' });
   const stored = (await storage.load('device'))!;
   const openTicket = await ticketFor(scratchId);
@@ -102,7 +109,7 @@ export async function createWorld(options: ServerOptions = {}): Promise<World> {
   const tokens = (await poll(consumed)).body;
   const denied = await decided('deny');
   const cancelled = (await start()).authReqId;
-  await fetch(`${issuer}/bc-authorize?auth_req_id=${cancelled}`, {
+  await fetch(`${url}/bc-authorize?auth_req_id=${cancelled}`, {
     method: 'DELETE',
     headers: { authorization: basic('fuzzed') },
   });
@@ -113,7 +120,7 @@ export async function createWorld(options: ServerOptions = {}): Promise<World> {
   const expiring = (await start({ requested_expiry: '10' })).authReqId;
 
   for (const prefix of ['/device/v1', '/management/v1']) {
-    const base = prefix === '/device/v1' ? issuer : management;
+    const base = prefix === '/device/v1' ? url : management;
     documentedBy(prefix, (await (await fetch(`${base}${prefix}/openapi.json`)).json()) as never);
   }
   const fragment = (ticket: Json) => new URLSearchParams(new URL(ticket['ticket_uri']).hash.slice(1)).get('t')!;
@@ -151,7 +158,12 @@ export async function createWorld(options: ServerOptions = {}): Promise<World> {
     activation_code: String(openTicket['activation_code']),
   };
   return {
-    server,
+    servers,
+    phone: { fetch: through(servers) },
+    async [Symbol.asyncDispose]() {
+      trap.close();
+      await deployment[Symbol.asyncDispose]();
+    },
     values: { ...values, ...bent(values) },
     trap,
     keys: {
@@ -159,7 +171,7 @@ export async function createWorld(options: ServerOptions = {}): Promise<World> {
       device: createPrivateKey({ key: stored.sig.privateKey as never, format: 'jwk' }),
       stranger,
     },
-    box: await boxOf(issuer),
+    box: await boxOf(url),
     secrets: [
       ['a client secret', secrets.fuzzed],
       ['a client secret', secrets.other],
@@ -181,7 +193,7 @@ export const basic = (client: string) =>
   `Basic ${Buffer.from(`${client}:${secrets[client as keyof typeof secrets]}`).toString('base64')}`;
 
 /** Beside those of the development configuration, which the demo pages need. */
-function clientsWith(key: KeyObject): object[] {
+function clientsWith(key: KeyObject): Record<string, unknown>[] {
   const { clients } = JSON.parse(readFileSync(join(repository, 'config/development.json'), 'utf8'));
   const common = { grant_types: [ciba, 'refresh_token'], backchannel_token_delivery_mode: 'poll' };
   const { kty, crv, x, y } = key.export({ format: 'jwk' });
@@ -200,10 +212,19 @@ function clientsWith(key: KeyObject): object[] {
   ];
 }
 
-async function boxOf(issuer: string): Promise<World['box']> {
-  const { sets } = (await (await fetch(`${issuer}/device/v1/keys`)).json()) as { sets: string[] };
+async function boxOf(url: string): Promise<World['box']> {
+  const { sets } = (await (await fetch(`${url}/device/v1/keys`)).json()) as { sets: string[] };
   const { box } = JSON.parse(Buffer.from(sets[0]!.split('.')[1]!, 'base64url').toString());
   return { kid: box[0].kid, key: createPublicKey({ key: box[0], format: 'jwk' }) };
+}
+
+/** As a balancer would: to each in turn, whatever address stands in it. */
+function through(servers: TestServer[]): typeof fetch {
+  let turn = 0;
+  return (input, init) => {
+    const { pathname, search } = new URL(String(input));
+    return fetch(`${servers[turn++ % servers.length]!.issuer}${pathname}${search}`, init);
+  };
 }
 
 async function openTrap(): Promise<Trap> {
