@@ -118,6 +118,7 @@ function fillIn(draft: Draft): void {
     draft.issuer ??= `http://localhost:${draft.port}`;
     if (draft.authenticator) draft.authenticator.origin ??= `http://localhost:${draft.authenticator.port}`;
   }
+  if (typeof draft.mtls === 'object' && URL.canParse(draft.issuer)) draft.mtls.origin ??= mtlsOrigin(draft);
   for (const key of listOf(draft.management?.apiKeys)) {
     if (typeof key.key === 'string') key.sha256 ??= sha256Hex(key.key);
   }
@@ -126,6 +127,15 @@ function fillIn(draft: Draft): void {
     pin.length ??= draft.device.pin.defaultLength;
     pin.max_failures ??= draft.device.pin.maxFailures;
   }
+}
+
+/** The issuer's host on the port for certificates; behind a proxy the issuer's own origin. */
+function mtlsOrigin({ issuer, tls }: Draft): string {
+  const url = new URL(issuer);
+  if (!tls?.clientPort) return url.origin;
+  url.protocol = 'https:';
+  url.port = String(tls.clientPort);
+  return url.origin;
 }
 
 const listOf = (value: Draft): Draft[] =>

@@ -33,7 +33,7 @@ import { createProtocol } from './protocol/protocol.ts';
 import { createSimulator } from './simulator/index.ts';
 import { type Clock, HOUR, SECOND } from './support/clock.ts';
 import { operationIdOf } from './support/ids.ts';
-import { createOutbound } from './support/outbound.ts';
+import { asFetch, createOutbound } from './support/outbound.ts';
 import { createSecrets } from './support/secrets.ts';
 import { systemTimers, type Timers } from './support/timers.ts';
 
@@ -70,6 +70,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
   const domain = await createDomain(config, deps);
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
+  const outbound = createOutbound({ ...config.outbound, log });
   const protocol = createProtocol({
     issuer: config.issuer,
     clients: config.clients.map((client) => ({ ...client })),
@@ -79,6 +80,8 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     redemptions: domain.redemptions,
     serverKeys: domain.serverKeys,
     artifacts: deps.artifacts,
+    clientStore: deps.store.clients,
+    fetch: asFetch(outbound),
     replay: deps.store.replay,
     secrets: domain.secrets,
     clock: deps.clock,
@@ -88,7 +91,6 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     log,
     traceId: () => currentTrace()?.traceId,
   });
-  const outbound = createOutbound({ ...config.outbound, log });
   const notify = createNotificationHandler({
     notifications: protocol.notifications,
     outbound,

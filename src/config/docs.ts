@@ -87,14 +87,19 @@ function objectType(schema: SettingSchema, indent: string): string {
     if (name === '$schema' || name.endsWith('_file') || name.endsWith('File')) return [];
     const always = 'default' in member || member['x-filled'] || schema.required?.includes(name);
     const line = `${indent}  ${name}${always ? '' : '?'}: ${typeOf(member, `${indent}  `)};\n`;
-    return `${indent}  /** ${member.description} */\n${member.enum && line.length > 120 ? folded(line, indent) : line}`;
+    return `${indent}  /** ${member.description} */\n${line.length > 120 ? folded(member, line, indent) : line}`;
   });
   return `{\n${members.join('')}${indent}}`;
 }
 
-/** A union that is too long for one line, as the formatter writes it. */
-const folded = (line: string, indent: string) =>
-  line.replace(': ', ` | `).replaceAll(' | ', `\n${indent}    | `).replace('\n', ':\n');
+/** A union, or a list of one, that is too long for one line, as the formatter writes it. */
+function folded({ enum: values, items }: SettingSchema, line: string, indent: string): string {
+  const within = `${indent}    `;
+  const lines = (values ?? items?.enum)?.map((value) => `${within}| '${value}'`).join('\n');
+  if (lines === undefined) return line;
+  const head = line.slice(0, line.indexOf(': '));
+  return values ? `${head}:\n${lines};\n` : `${head}: (\n${lines}\n${indent}  )[];\n`;
+}
 
 function typeOf(schema: SettingSchema, indent: string): string {
   if (schema.$ref) return refName(schema.$ref);

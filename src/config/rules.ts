@@ -42,6 +42,13 @@ const always: Rule[] = [
     const listeners = { port: config.port, 'management.port': config.management.port };
     return repeated({ ...listeners, 'authenticator.port': config.authenticator.port }, (port) => port !== 0);
   },
+  ({ registration: { enabled, initialAccessToken } }) =>
+    enabled && !initialAccessToken && { setting: 'registration.initialAccessToken', message: 'is required' },
+  ({ keys, tokens }) =>
+    keys.signingRetireDays * 86_400 < tokens.idSeconds && {
+      setting: 'keys.signingRetireDays',
+      message: 'must not be shorter than tokens.idSeconds',
+    },
   ({ clients }) => repeated(byIndex(clients, 'clients', 'client_id')),
   ({ applications }) => repeated(byIndex(applications, 'applications', 'id')),
   ({ management }) => repeated(byIndex(management.apiKeys, 'management.apiKeys', 'name')),

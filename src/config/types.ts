@@ -32,6 +32,41 @@ export interface Config {
   masterKey?: string;
   /** Number of reverse proxies in front whose `X-Forwarded-*` headers are believed. 0: these headers are ignored. */
   proxyHops: number;
+  /** A profile in one word: fills in what its rules want and refuses settings and clients that contradict them. `fapi-ciba`: FAPI-CIBA. `psd2`: that, and strong customer authentication of what is paid. `agent`: for software that asks on its own. `callcenter`: for people who are on the phone. `src/config/presets.ts` is the list. */
+  preset?: 'fapi-ciba' | 'psd2' | 'agent' | 'callcenter';
+  /** How clients prove who they are, at every endpoint alike. */
+  clientAuthentication: {
+    /** Whom a client assertion may name as its audience. `core`: the issuer, the token endpoint or the backchannel authentication endpoint (CIBA Core 7.1). `rfc10070`: the issuer alone, as one text, and the assertion's type must be `client-authentication+jwt`. Clients may be stricter or laxer for themselves (`assent_assertion_audience`). */
+    audience: 'core' | 'rfc10070';
+    /** Ways that clients may register for. The two with certificates need `tls.clientPort` or `proxy.clientCertificateHeader`. */
+    methods: (
+      | 'client_secret_basic'
+      | 'client_secret_post'
+      | 'client_secret_jwt'
+      | 'private_key_jwt'
+      | 'tls_client_auth'
+      | 'self_signed_tls_client_auth'
+    )[];
+    /** Algorithms of what clients sign: assertions and authentication requests. */
+    signingAlgs: ('ES256' | 'PS256' | 'RS256' | 'Ed25519' | 'EdDSA')[];
+  };
+  /** DPoP (RFC 9449): tokens that are of use only to whoever holds a key. */
+  dpop: {
+    /** Proofs must hold a nonce of this server; a client that brings none is told one (`use_dpop_nonce`). Without it a proof counts for five minutes by the client's clock. */
+    requireNonce: boolean;
+  };
+  /** Certificates of clients (RFC 8705). They come in by `tls.clientPort` or `proxy.clientCertificateHeader`. */
+  mtls: {
+    /** Where clients may show a certificate: scheme, host and port. `mtls_endpoint_aliases` begin with it. */
+    origin: string;
+  };
+  /** Dynamic client registration (RFC 7591, RFC 7592) at `/oauth/register`. */
+  registration: {
+    /** Serve it. */
+    enabled: boolean;
+    /** Whoever registers a client must present it as a bearer token; at least 32 characters. */
+    initialAccessToken?: string;
+  };
   /** Language of pages and messages for people who did not choose one (BCP 47). */
   language: string;
   /** Logging to standard output, one JSON object per line, secrets and personal data masked. */
@@ -173,11 +208,21 @@ export interface Config {
     idSeconds: number;
     /** Refresh tokens (default: 14 days). */
     refreshSeconds: number;
+    /** Every client must have its tokens bound to its certificate or to a DPoP key: clients that are registered for neither are refused. */
+    senderConstrained: boolean;
   };
   /** Keys that the server makes for itself. */
   keys: {
     /** How ID tokens are signed for clients that do not say otherwise. */
     idTokenAlg: 'ES256' | 'RS256' | 'PS256' | 'EdDSA';
+    /** Algorithms that clients may choose for their ID tokens (`id_token_signed_response_alg`); the server keeps a key for each. OpenID Connect Discovery wants `RS256` among them. */
+    idTokenAlgs: ('ES256' | 'RS256' | 'PS256' | 'EdDSA')[];
+    /** A signing key is replaced this often; 0: only when told (`assent key rotate`). */
+    signingRotationDays: number;
+    /** A new signing key is published this long before it signs, so that relying parties who keep the key set know it by then. */
+    signingPublishMinutes: number;
+    /** A replaced signing key stays in the key set this long, at least as long as any ID token of its lives. Its public half is kept for evidence and hints. */
+    signingRetireDays: number;
     /** The key that devices encrypt to is replaced this often. */
     boxRotationDays: number;
     /** A replaced one is destroyed after this; until then old messages can be read. */
@@ -313,6 +358,8 @@ export interface ClientMetadata {
   assent_active: boolean;
   /** Long polling: its token requests wait this long for the decision. A request that says `Prefer: wait` gets what it asks for instead. */
   assent_hold_seconds: number;
+  /** Whom its assertions may name as their audience; see `clientAuthentication.audience`. */
+  assent_assertion_audience?: 'core' | 'rfc10070';
   /** Number matching: the user picks the shown number (`choose`), or types its two or six digits. */
   assent_match: 'none' | 'choose' | 'type2' | 'type6';
   /** How the person must prove presence. */

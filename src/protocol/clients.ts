@@ -1,9 +1,8 @@
 import type Provider from 'oidc-provider';
 import { type Client, errors } from 'oidc-provider';
-import { checkDelivery } from './delivery-metadata.ts';
-import type { ClientMetadata } from './deps.ts';
-import { newClient } from './engine-patches.ts';
-import { clientMember, clientMethods, holdSeconds, matchModes } from './vocabulary.ts';
+import { makeClient } from './client-metadata.ts';
+import type { ClientMetadata, ProtocolSettings } from './deps.ts';
+import { assertionPolicies, clientMember, clientMethods, holdSeconds, matchModes } from './vocabulary.ts';
 
 /** Clients that cannot be used as they are written; found at start, all at once. */
 export class ClientMetadataError extends Error {
@@ -24,16 +23,18 @@ export class ClientMetadataError extends Error {
  *
  * @throws ClientMetadataError
  */
-export function loadClients(provider: Provider, clients: ClientMetadata[]): Map<string, Client> {
+export function loadClients(
+  provider: Provider,
+  clients: ClientMetadata[],
+  settings: ProtocolSettings,
+): Map<string, Client> {
   const models = new Map<string, Client>();
   const problems: { setting: string; message: string }[] = [];
   clients.forEach((metadata, index) => {
     const setting = `clients[${index}] (${metadata.client_id})`;
     try {
       if (models.has(metadata.client_id)) throw new errors.InvalidClientMetadata('client_id is taken already');
-      const client = newClient(provider, metadata);
-      checkDelivery(client);
-      models.set(metadata.client_id, client);
+      models.set(metadata.client_id, makeClient(provider, metadata, settings));
     } catch (error) {
       if (!(error instanceof errors.InvalidClientMetadata)) throw error;
       problems.push({ setting, message: error.error_description ?? error.message });
@@ -56,6 +57,7 @@ export const ownMetadata = {
       [clientMember.method]: clientMethods,
       [clientMember.active]: [true, false],
       [clientMember.hold]: holdSeconds,
+      [clientMember.audience]: assertionPolicies,
     }[member]!;
     if (value !== undefined && !allowed.includes(value)) {
       throw new errors.InvalidClientMetadata(`${member} must be one of ${allowed.join(', ')}`);

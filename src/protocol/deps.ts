@@ -1,10 +1,13 @@
 import type { Operations } from '../domain/operations.ts';
+import type { ClientStore } from '../domain/ports/clients.ts';
 import type { Redemptions } from '../domain/redemptions.ts';
 import type { ServerKeys } from '../domain/server-keys.ts';
 import type { Users } from '../domain/users.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Timers } from '../support/timers.ts';
+import type { MutualTls } from './certificates.ts';
+import type { Fetch } from './client-keys.ts';
 import type { ArtifactStore } from './ports.ts';
 
 /** RFC 7591 metadata, and our members that begin with `assent_`. */
@@ -15,6 +18,7 @@ export interface ClientMetadata {
   assent_method?: 'device' | 'pin';
   assent_active?: boolean;
   assent_hold_seconds?: number;
+  assent_assertion_audience?: 'core' | 'rfc10070';
   [member: string]: unknown;
 }
 
@@ -30,8 +34,14 @@ export interface ProtocolSettings {
   };
   redemption: { replaySeconds: number };
   acr: { possession: string; twoFactor: string };
-  tokens: { accessSeconds: number; idSeconds: number; refreshSeconds: number };
-  keys: { idTokenAlg: string };
+  tokens: { accessSeconds: number; idSeconds: number; refreshSeconds: number; senderConstrained: boolean };
+  keys: { idTokenAlg: string; idTokenAlgs: readonly string[] };
+  clientAuthentication: {
+    audience: 'core' | 'rfc10070';
+    methods: readonly string[];
+    signingAlgs: readonly string[];
+  };
+  dpop: { requireNonce: boolean };
 }
 
 type Write = (event: string, fields?: Record<string, unknown>) => void;
@@ -56,6 +66,12 @@ export interface ProtocolDeps {
   redemptions: Redemptions;
   serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret'>;
   artifacts: ArtifactStore;
+  /** Registered clients; those of the configuration are in `clients`. */
+  clientStore: Pick<ClientStore, 'get' | 'revision'>;
+  /** The guarded way out, for keys and sectors of clients. Without it nothing is fetched. */
+  fetch?: Fetch;
+  /** Where clients may show certificates. */
+  mtls?: MutualTls;
   replay: ReplayStore;
   secrets: Pick<Secrets, 'seal' | 'open' | 'hmac'>;
   clock: Clock;

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { MutualTls } from './certificates.ts';
 import type { Log } from './deps.ts';
 import { asOAuthError, errorBody } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
@@ -26,7 +27,7 @@ const untrue = [
 ] as const;
 
 /** The endpoints that the engine serves by itself, with its answers set right (ruling 2, E-02 to E-05). */
-export function engineListener(provider: Provider, log: Log): RequestListener {
+export function engineListener(provider: Provider, { log, mtls }: { log: Log; mtls?: MutualTls }): RequestListener {
   const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
     const error = asOAuthError(thrown);
     ctx.status = error.status;
@@ -43,7 +44,7 @@ export function engineListener(provider: Provider, log: Log): RequestListener {
   provider.use(async (ctx, next) => {
     await next();
     const { route: endpoint } = ctx.oidc;
-    if (endpoint === route.discovery && ctx.status === 200) describe(ctx.body as Record<string, unknown>);
+    if (endpoint === route.discovery && ctx.status === 200) describe(ctx.body as Record<string, unknown>, mtls);
     if (endpoint === route.introspection || endpoint === route.revocation) keepFromBrowsers(ctx);
   });
   return provider.callback();
@@ -56,9 +57,25 @@ function keepFromBrowsers(ctx: Pick<KoaContextWithOIDC, 'remove' | 'set'>): void
   ctx.set('cache-control', 'no-store');
 }
 
-function describe(metadata: Record<string, unknown>): void {
+function describe(metadata: Record<string, unknown>, mtls: MutualTls | undefined): void {
   for (const member of untrue) delete metadata[member];
   metadata['backchannel_user_code_parameter_supported'] = false;
+  if (mtls) metadata['mtls_endpoint_aliases'] = aliasesOf(metadata, mtls.origin);
   // sessions of browsers, of which there are none
   metadata['claims_supported'] = (metadata['claims_supported'] as string[]).filter((claim) => claim !== 'sid');
 }
+
+/** RFC 8705 5: the same endpoints where certificates are asked for; not where browsers go. */
+function aliasesOf(metadata: Record<string, unknown>, origin: string): Record<string, string> {
+  const endpoints = Object.entries(metadata).filter(
+    ([member]) => member.endsWith('_endpoint') && !browsers.has(member),
+  );
+  return Object.fromEntries(
+    endpoints.map(([member, address]) => {
+      const { pathname } = new URL(address as string);
+      return [member, origin + pathname];
+    }),
+  );
+}
+
+const browsers = new Set(['authorization_endpoint', 'end_session_endpoint']);

@@ -3,7 +3,7 @@
  * takes or changes and why; test/protocol/engine-patches.test.ts has a test for each that fails when an upgrade makes
  * it ineffective. No other file imports from `oidc-provider/lib`.
  */
-import { hash } from 'node:crypto';
+import { hash, type X509Certificate } from 'node:crypto';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Context, Middleware } from 'koa';
@@ -23,17 +23,30 @@ import {
   buildTokenResponse,
   checkDpopReplay,
   checkDpopRequired,
+  checkMtlsCert,
   type DPoPValidationResult,
   resolveAndApplyResource,
   validateDpop,
 } from 'oidc-provider/lib/helpers/grants.js';
 import internals from 'oidc-provider/lib/helpers/weak_cache.js';
+import {
+  getValidateAccessToken,
+  loadAccessTokenAccount,
+  loadAccessTokenClient,
+  loadAccessTokenGrant,
+} from 'oidc-provider/lib/shared/access_token.js';
 import clientAuthentication from 'oidc-provider/lib/shared/client_auth.js';
 import { urlencoded as parseBody } from 'oidc-provider/lib/shared/selective_body.js';
 import type { ClientMetadata } from './deps.ts';
 
 export type EngineContext = TokenEndpointGrantContext;
-export type KeyProof = DPoPValidationResult;
+/** The key that tokens will be bound to, by a DPoP proof or by the client's certificate (RFC 9449, RFC 8705). */
+export interface KeyProof {
+  /** Tells keys apart, whichever way they were proved. */
+  thumbprint: string;
+  dpop?: DPoPValidationResult;
+  certificate?: X509Certificate;
+}
 export type { AccountClaims };
 
 type Own<T> = { prototype: T };
@@ -63,9 +76,41 @@ export function replaceReplayDetection(
 }
 
 /** Clients come from us. The engine validates static ones at first use, and forgets all but 100 others. */
-export function replaceClientFind(provider: Provider, find: (id: string) => Client | undefined): void {
+export function replaceClientFind(provider: Provider, find: (id: string) => Promise<Client | undefined>): void {
   const model = provider.Client as unknown as { find(id: string): Promise<Client | undefined> };
-  model.find = async (id) => find(id);
+  model.find = find;
+}
+
+/** Of registered clients only hashes are known, and there can be two secrets for a while. */
+export function replaceSecretComparison(
+  provider: Provider,
+  compare: (client: Client, presented: string) => boolean | undefined,
+): void {
+  const { prototype } = provider.Client as unknown as Own<{ compareClientSecret(presented: string): unknown }>;
+  const { compareClientSecret } = prototype;
+  prototype.compareClientSecret = function compareOurs(this: Client, presented: string) {
+    return compare(this, presented) ?? compareClientSecret.call(this, presented);
+  };
+}
+
+/** A-03: the engine accepts the issuer, the token endpoint and the current one. */
+export function replaceAssertionAudience(provider: Provider, audience: () => Set<string>): void {
+  const { prototype } = provider.OIDCContext as unknown as Own<{ clientJwtAuthExpectedAudience(): Set<string> }>;
+  prototype.clientJwtAuthExpectedAudience = audience;
+}
+
+/** What of a client's key set decides when it is fetched again. */
+export interface RemoteKeys {
+  jwksUri?: string;
+  /** Epoch seconds. */
+  freshUntil?: number;
+  refresh(): Promise<void>;
+  selectForVerify(options: { alg: string; kid?: string }): unknown[];
+}
+
+/** The key set of a client, which the engine makes when it is first asked for. */
+export function keysOf(client: Client): RemoteKeys {
+  return (client as unknown as { asymmetricKeyStore: RemoteKeys }).asymmetricKeyStore;
 }
 
 /** @throws the engine's InvalidClientMetadata */
@@ -113,16 +158,32 @@ export function currentContext(): object | undefined {
   return als.getStore() as object | undefined;
 }
 
-/** A DPoP proof, if there is one or the client must bring one. Nothing is stored yet, so a failure changes nothing. */
+/**
+ * A DPoP proof, if there is one or the client must bring one; its certificate, where tokens are bound to that. Nothing is
+ * stored yet, so a failure changes nothing.
+ */
 export async function proveKey(provider: Provider, ctx: EngineContext): Promise<KeyProof | undefined> {
-  const proof = await validateDpop(provider, ctx);
-  checkDpopRequired(provider, ctx, proof);
-  return proof;
+  // the engine's types know certificates as text only; it takes both
+  const certificate = checkMtlsCert(provider, ctx) as X509Certificate | undefined;
+  const dpop = await validateDpop(provider, ctx);
+  checkDpopRequired(provider, ctx, dpop);
+  if (!certificate) return dpop && { thumbprint: dpop.thumbprint, dpop };
+  const thumbprint = `x5t#S256:${hash('sha256', certificate.raw, 'base64url')}`;
+  return dpop ? { thumbprint: `${thumbprint} ${dpop.thumbprint}`, dpop, certificate } : { thumbprint, certificate };
 }
 
 /** Uses the proof up. `issue` does that itself. */
 export async function spendProof(provider: Provider, ctx: EngineContext, proof: KeyProof | undefined): Promise<void> {
-  await checkDpopReplay(provider, ctx, proof, ctx.oidc.client.clientId);
+  await checkDpopReplay(provider, ctx, proof?.dpop, ctx.oidc.client.clientId);
+}
+
+/**
+ * Who holds an access token, by the engine's own rules for its userinfo endpoint: token, key binding, grant, client, and the
+ * person. @throws errors of the engine (RFC 6750 3.1)
+ */
+export async function authenticateBearer(ctx: EngineContext): Promise<void> {
+  const steps = [getValidateAccessToken(), loadAccessTokenClient, loadAccessTokenAccount, loadAccessTokenGrant];
+  await inContext(ctx, () => run(steps, ctx));
 }
 
 /** Tokens of one approved request, saved through the adapter; answers the token response. Needs {@link inContext}. */
@@ -136,10 +197,12 @@ export async function issue(
     applyAuthorizationDetails: applyAuthorizationDetails.bind(undefined, provider),
     buildTokenResponse: buildTokenResponse.bind(undefined, provider),
   };
-  const options = { gty: 'ciba', entityLabel: 'backchannel authentication request', dPoP: from.proof };
+  const options = { gty: 'ciba', entityLabel: 'backchannel authentication request', ...bindingOf(from.proof) };
   await issueTokens(provider, helpers, ctx, from.request, from.grant, options);
   return ctx.body as Record<string, unknown>;
 }
+
+const bindingOf = (proof: KeyProof | undefined) => ({ dPoP: proof?.dpop, cert: proof?.certificate });
 
 /**
  * How tokens may be delivered; discovery and the checks of client metadata follow. The engine refuses `push` in its

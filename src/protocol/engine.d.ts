@@ -15,6 +15,16 @@ declare module 'oidc-provider/lib/shared/client_auth.js' {
   export default clientAuthentication;
 }
 
+declare module 'oidc-provider/lib/shared/access_token.js' {
+  import type { Middleware } from 'koa';
+
+  /** Token and key binding. */
+  export function getValidateAccessToken(): Middleware;
+  export const loadAccessTokenClient: Middleware;
+  export const loadAccessTokenAccount: Middleware;
+  export const loadAccessTokenGrant: Middleware;
+}
+
 declare module 'oidc-provider/lib/shared/selective_body.js' {
   import type { Middleware } from 'koa';
   export const urlencoded: Middleware;

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Notifications } from '../domain/notification.ts';
 import { type Answer, errorAnswer, send } from './answer.ts';
 import { cancelCall } from './cancel-call.ts';
+import { checkClient } from './client-metadata.ts';
 import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
 import { engineListener } from './engine-listener.ts';
 import { asOAuthError } from './errors.ts';
@@ -16,6 +17,11 @@ export type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
 
 /** The OpenID provider. */
 export interface Protocol {
+  /**
+   * Metadata of a client that is to be registered, as they would be in force. May ask the host of its sector.
+   * @throws DomainError client_metadata_invalid
+   */
+  checkClient(metadata: Record<string, unknown>): Promise<Record<string, unknown>>;
   /** What it answers, wrong methods included. Nothing lies below them: that is 404. */
   readonly paths: readonly string[];
   /** Never rejects. The body must not have been read. */
@@ -66,6 +72,8 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
       }
     },
 
+    checkClient: (metadata) => checkClient(running.engine.provider, metadata as ClientMetadata, current),
+
     async reload(changed) {
       const next = { ...current, ...changed };
       running = start(next);
@@ -76,7 +84,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
 
 function start(deps: ProtocolDeps): { engine: Engine; listener: RequestListener } {
   const engine = buildEngine(deps);
-  return { engine, listener: engineListener(engine.provider, deps.log) };
+  return { engine, listener: engineListener(engine.provider, deps) };
 }
 
 const pathOf = (url: string) => url.split('?', 1)[0]!;

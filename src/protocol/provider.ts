@@ -1,18 +1,31 @@
-import Provider, { type Client, type Configuration, errors, type RefreshToken } from 'oidc-provider';
+import type { IncomingMessage } from 'node:http';
+import Provider, {
+  type Client,
+  type ClientAuthMethod,
+  type Configuration,
+  errors,
+  type RefreshToken,
+} from 'oidc-provider';
 import { acrValues } from '../domain/acr.ts';
 import { newHandle, partitionOf } from '../support/ids.ts';
 import { type Accounts, claimsOfScope, createAccounts } from './accounts.ts';
 import { createEngineStorage, type EngineStorage } from './adapter.ts';
+import { audiencesOf, checkAssertion, clockToleranceSeconds } from './assertions.ts';
+import { subjectMatches } from './certificates.ts';
 import { createCibaHooks, lifetimeOf } from './ciba.ts';
-import { isActive, loadClients, ownMetadata } from './clients.ts';
+import { createClientDirectory } from './client-directory.ts';
+import { fetchForEngine, noFetch, watchKeys } from './client-keys.ts';
+import { loadClients, ownMetadata } from './clients.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
 import {
   currentContext,
   extendIdTokens,
   nameRequests,
   pinUrls,
+  replaceAssertionAudience,
   replaceClientFind,
   replaceReplayDetection,
+  replaceSecretComparison,
   setDeliveryModes,
 } from './engine-patches.ts';
 import { signingKeys } from './keys.ts';
@@ -24,11 +37,6 @@ export interface Engine {
   storage: EngineStorage;
   settings: ProtocolSettings;
 }
-
-/** OAuth tolerates this much clock skew (ruling 5). */
-const clockToleranceSeconds = 10;
-/** A client assertion that is good for longer would have to be remembered for longer (A-05). */
-const maxAssertionSeconds = 3600;
 
 /** @throws ClientMetadataError */
 export function buildEngine(deps: ProtocolDeps): Engine {
@@ -45,11 +53,14 @@ export function buildEngine(deps: ProtocolDeps): Engine {
   replaceReplayDetection(provider, (issuer, jti, exp) =>
     deps.replay.once({ scope: `jti:${issuer}`, id: jti, now: deps.clock(), until: exp * 1000 }),
   );
-  const clients = loadClients(provider, deps.clients);
-  replaceClientFind(provider, (id) => {
-    const client = clients.get(id);
-    return client && isActive(client) ? client : undefined;
-  });
+  const audiences = audiencesOf(deps.issuer, deps.mtls?.origin);
+  replaceAssertionAudience(provider, () => audiences);
+  const fixed = loadClients(provider, deps.clients, deps.settings);
+  for (const client of fixed.values()) watchKeys(client, deps.clock);
+  const { clientStore: store, settings, clock, log } = deps;
+  const directory = createClientDirectory({ provider, fixed, store, settings, clock, log });
+  replaceClientFind(provider, directory.find);
+  replaceSecretComparison(provider, directory.compareSecret);
   return { provider, storage, settings: deps.settings };
 }
 
@@ -58,6 +69,9 @@ function configurationOf(deps: ProtocolDeps, { adapter }: EngineStorage, account
   return {
     adapter,
     jwks: signingKeys(serverKeys),
+    enabledJWA: algorithms(settings),
+    fetch: fetchForEngine(deps.fetch ?? noFetch) as NonNullable<Configuration['fetch']>,
+    fetchResponseBodyLimits: { jwks_uri: maxFetchedBytes, sector_identifier_uri: maxFetchedBytes },
     cookies: { keys: [serverKeys.secret('cookie').toString('base64url')] },
     findAccount: (ctx, id) => accounts.findAccount(ctx, id),
     claims: { ...claimsOfScope },
@@ -73,13 +87,9 @@ function configurationOf(deps: ProtocolDeps, { adapter }: EngineStorage, account
       id_token_signed_response_alg: settings.keys.idTokenAlg as 'ES256',
     },
     // CIBA Core 7.1: a client must authenticate, so `none` is not among them
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
-    assertJwtClientAuthClaimsAndHeader(_ctx, claims, header) {
-      // RFC 7515 4.1.11: the engine understands no extension; `b64` among them would let two readers see two payloads
-      if (header['crit'] !== undefined) throw new errors.InvalidClientAuth('the client assertion has critical headers');
-      if (Number(claims['exp']) > deps.clock() / 1000 + maxAssertionSeconds) {
-        throw new errors.InvalidClientAuth('the client assertion is valid for too long');
-      }
+    clientAuthMethods: authMethods(deps),
+    assertJwtClientAuthClaimsAndHeader(_ctx, claims, header, client) {
+      checkAssertion({ claims, header, client }, deps);
     },
     extraClientMetadata: ownMetadata,
     clientBasedCORS: () => false,
@@ -99,7 +109,8 @@ function configurationOf(deps: ProtocolDeps, { adapter }: EngineStorage, account
     },
     features: {
       ciba: createCibaHooks(deps),
-      dPoP: { enabled: true, nonceSecret: serverKeys.secret('dpop') },
+      dPoP: { enabled: true, nonceSecret: serverKeys.secret('dpop'), requireNonce: () => settings.dpop.requireNonce },
+      mTLS: mutualTls(deps),
       introspection: {
         enabled: true,
         allowedPolicy: async (ctx, _client, token) => {
@@ -150,7 +161,49 @@ function lifetimes(tokens: ProtocolDeps['settings']['tokens']): Pick<Configurati
   };
 }
 
-/** OIDC Core 8.1, CIBA Core 4. The engine works it out and does not say so in its types. */
+/** OIDC Core 8.1, CIBA Core 4. The engine works out the rest, and does not say so in its types. */
 function sectorOf(client: Client): string {
+  const isPushed = (client.backchannelTokenDeliveryMode as string | undefined) === 'push';
+  if (isPushed && !client.sectorIdentifierUri) return new URL(client.backchannelClientNotificationEndpoint!).host;
   return client['sectorIdentifier'] as string;
+}
+
+/** TH-17. */
+const maxFetchedBytes = 64 * 1024;
+
+/** Only what the server can do: without a way for certificates to come in, nobody can register to show one. */
+function authMethods({ settings, mtls }: ProtocolDeps): ClientAuthMethod[] {
+  const { methods } = settings.clientAuthentication;
+  return methods.filter((method) => mtls !== undefined || !method.includes('tls_client_auth')) as ClientAuthMethod[];
+}
+
+/** RFC 8705. */
+function mutualTls({ mtls }: ProtocolDeps): NonNullable<Configuration['features']>['mTLS'] {
+  if (!mtls) return { enabled: false };
+  const shown = (ctx: { req: IncomingMessage }) => mtls.peerCertificateOf(ctx.req);
+  return {
+    enabled: true,
+    certificateBoundAccessTokens: true,
+    selfSignedTlsClientAuth: true,
+    tlsClientAuth: true,
+    getCertificate: (ctx) => shown(ctx)?.certificate,
+    certificateAuthorized: (ctx) => shown(ctx)?.verified ?? false,
+    certificateSubjectMatches(ctx, member, expected) {
+      const { certificate } = shown(ctx) ?? {};
+      return certificate !== undefined && subjectMatches(certificate, member, expected);
+    },
+  };
+}
+
+/** HS* nowhere but for assertions of clients that chose `client_secret_jwt`: other secrets are known as hashes only. */
+function algorithms({ clientAuthentication, keys }: ProtocolSettings): Configuration['enabledJWA'] {
+  const hmac = clientAuthentication.methods.includes('client_secret_jwt') ? ['HS256'] : [];
+  const ofServer = [...new Set([keys.idTokenAlg, ...keys.idTokenAlgs])];
+  return {
+    clientAuthSigningAlgValues: [...clientAuthentication.signingAlgs, ...hmac],
+    idTokenSigningAlgValues: ofServer,
+    userinfoSigningAlgValues: ofServer,
+    requestObjectSigningAlgValues: clientAuthentication.signingAlgs,
+    dPoPSigningAlgValues: ['ES256', 'PS256', 'Ed25519', 'EdDSA'],
+  } as Configuration['enabledJWA'];
 }

@@ -27,9 +27,12 @@ export const clientMember = {
   method: 'assent_method',
   active: 'assent_active',
   hold: 'assent_hold_seconds',
+  audience: 'assent_assertion_audience',
 } as const;
 export const matchModes = ['none', 'choose', 'type2', 'type6'] as const;
 export const clientMethods = ['device', 'pin'] as const;
+/** */
+export const assertionPolicies = ['core', 'rfc10070'] as const;
 /** 0 to 25: proxies and clients usually give up after 30 (CIBA Core 10.1). */
 export const holdSeconds = Array.from({ length: 26 }, (_, seconds) => seconds);
 

@@ -77,7 +77,7 @@ function bareEngine(issuer = 'https://op.example', { starts = true } = {}) {
     },
   });
   const client = patches.newClient(provider, metadata);
-  patches.replaceClientFind(provider, (id) => (id === 'a' ? client : undefined));
+  patches.replaceClientFind(provider, async (id) => (id === 'a' ? client : undefined));
   return { provider, saved, client };
 }
 
@@ -122,7 +122,7 @@ test('replaceReplayDetection: proofs and assertions are asked of us, in one step
   patches.replaceReplayDetection(provider, async (...args) => asked.push(args) === 1);
   const ctx = contextOf(provider, {});
   await patches.authenticateClient(ctx, credentials);
-  const proof = { thumbprint: 't', jti: 'j', iat: 1 };
+  const proof = { thumbprint: 't', dpop: { thumbprint: 't', jti: 'j', iat: 1 } };
   await patches.spendProof(provider, ctx, proof);
   await expect(patches.spendProof(provider, ctx, proof)).rejects.toThrow(errors.InvalidGrant);
   expect(asked).toEqual([
@@ -130,6 +130,35 @@ test('replaceReplayDetection: proofs and assertions are asked of us, in one step
     ['a', 'j', expect.any(Number)],
   ]);
   expect(saved).toEqual([]);
+});
+
+test('replaceSecretComparison: what we know of a secret decides, and where we know nothing the engine does', async () => {
+  const { provider, client } = bareEngine();
+  const compared = (answer: boolean | undefined) => {
+    const own = { provider };
+    patches.replaceSecretComparison(provider, (asked, presented) => {
+      expect([asked, presented]).toEqual([client, credentials.client_secret]);
+      return answer;
+    });
+    return patches.authenticateClient(contextOf(own.provider, {}), credentials);
+  };
+  await expect(compared(undefined)).resolves.toBe(client);
+  await expect(compared(false)).rejects.toThrow(errors.InvalidClientAuth);
+  await expect(compared(true)).resolves.toBe(client);
+});
+
+test('replaceAssertionAudience: whom an assertion may be made for is ours to say', () => {
+  const { provider } = bareEngine();
+  patches.replaceAssertionAudience(provider, () => new Set(['https://op.example/only']));
+  const { oidc } = contextOf(provider, {}) as unknown as { oidc: { clientJwtAuthExpectedAudience(): Set<string> } };
+  expect([...oidc.clientJwtAuthExpectedAudience()]).toEqual(['https://op.example/only']);
+});
+
+test('keysOf: the key set of a client has what decides when it is fetched', () => {
+  const { provider } = bareEngine();
+  const keys = patches.keysOf(patches.newClient(provider, { ...metadata, jwks_uri: 'https://client.example/jwks' }));
+  expect([typeof keys.refresh, typeof keys.selectForVerify]).toEqual(['function', 'function']);
+  expect(keys.selectForVerify({ alg: 'ES256' })).toEqual([]);
 });
 
 test('replaceClientFind, newClient: clients come from us, checked when they are made', async () => {
@@ -189,7 +218,7 @@ test('proveKey: a proof is checked against the issuer’s address, and one that 
   };
   expect(await prove(await proof('https://op.example/token'))).toMatchObject({
     thumbprint: expect.any(String),
-    jti: 'j',
+    dpop: { jti: 'j' },
   });
   await expect(prove(await proof('https://evil.example/token'))).rejects.toThrow(errors.InvalidDpopProof);
   await expect(prove()).rejects.toThrow(errors.InvalidGrant);

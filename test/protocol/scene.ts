@@ -25,8 +25,21 @@ export const settings: ProtocolSettings = {
   },
   redemption: { replaySeconds: 60 },
   acr: ACR,
-  tokens: { accessSeconds: 900, idSeconds: 3600, refreshSeconds: 14 * 24 * 3600 },
-  keys: { idTokenAlg: 'ES256' },
+  tokens: { accessSeconds: 900, idSeconds: 3600, refreshSeconds: 14 * 24 * 3600, senderConstrained: false },
+  keys: { idTokenAlg: 'ES256', idTokenAlgs: ['ES256', 'RS256'] },
+  clientAuthentication: {
+    audience: 'core',
+    methods: [
+      'client_secret_basic',
+      'client_secret_post',
+      'client_secret_jwt',
+      'private_key_jwt',
+      'tls_client_auth',
+      'self_signed_tls_client_auth',
+    ],
+    signingAlgs: ['ES256', 'PS256', 'RS256', 'Ed25519', 'EdDSA'],
+  },
+  dpop: { requireNonce: false },
 };
 
 export const aClient = (client_id: string, overrides: Partial<ClientMetadata> = {}): ClientMetadata => ({
@@ -91,6 +104,7 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     redemptions: scene.redemptions,
     serverKeys: scene.serverKeys,
     artifacts: (scene.store as unknown as { artifacts: ArtifactStore }).artifacts,
+    clientStore: scene.store.clients,
     replay: scene.store.replay,
     secrets: scene.secrets,
     clock: scene.clock.now,

@@ -1,0 +1,101 @@
+import type Provider from 'oidc-provider';
+import { type Client, errors } from 'oidc-provider';
+import { DomainError } from '../domain/errors.ts';
+import { noFetch } from './client-keys.ts';
+import { checkDelivery } from './delivery-metadata.ts';
+import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
+import { newClient } from './engine-patches.ts';
+import { checkKeySet } from './key-sets.ts';
+import { checkSector } from './sectors.ts';
+import { grantType } from './vocabulary.ts';
+
+/** What is wrong, or undefined. Runs before the engine's own checks, which cover what is not here. */
+type Rule = (metadata: ClientMetadata, settings: ProtocolSettings) => string | undefined | false;
+
+const hasCiba = ({ grant_types: grants }: ClientMetadata) =>
+  grants === undefined || (Array.isArray(grants) && grants.includes(grantType.ciba));
+const methodOf = (metadata: ClientMetadata) => String(metadata['token_endpoint_auth_method'] ?? 'client_secret_basic');
+
+const rules: readonly Rule[] = [
+  // C-08: CIBA Core 7.1
+  (metadata) =>
+    hasCiba(metadata) &&
+    methodOf(metadata) === 'none' &&
+    'token_endpoint_auth_method must not be none for a client with the CIBA grant',
+  (metadata, { clientAuthentication: { methods } }) =>
+    methodOf(metadata) !== 'none' &&
+    !methods.includes(methodOf(metadata)) &&
+    `token_endpoint_auth_method must be one of ${methods.join(', ')}`,
+  ({ token_endpoint_auth_signing_alg: alg }, { clientAuthentication: { signingAlgs } }) =>
+    typeof alg === 'string' &&
+    !alg.startsWith('HS') &&
+    !signingAlgs.includes(alg) &&
+    `token_endpoint_auth_signing_alg must be one of ${signingAlgs.join(', ')}`,
+  // F1A 5.2.2-5: what is stolen on the way must be of no use
+  (metadata, { tokens: { senderConstrained } }) =>
+    senderConstrained &&
+    metadata['tls_client_certificate_bound_access_tokens'] !== true &&
+    metadata['dpop_bound_access_tokens'] !== true &&
+    'tls_client_certificate_bound_access_tokens or dpop_bound_access_tokens must be true',
+  ({ jwks }) => checkKeySet(jwks, 'jwks'),
+];
+
+/** @throws errors.InvalidClientMetadata */
+export function makeClient(provider: Provider, metadata: ClientMetadata, settings: ProtocolSettings): Client {
+  for (const rule of rules) {
+    const problem = rule(metadata, settings);
+    if (problem) throw new errors.InvalidClientMetadata(problem);
+  }
+  const client = newClient(provider, withoutUseless(metadata));
+  checkDelivery(client);
+  return client;
+}
+
+/** C-03: a client that polls is never called, so an endpoint says nothing; it is not kept, and the answer shows that. */
+function withoutUseless(metadata: ClientMetadata): ClientMetadata {
+  const { backchannel_client_notification_endpoint: _unused, ...rest } = metadata;
+  return metadata['backchannel_token_delivery_mode'] === 'poll' ? rest : metadata;
+}
+
+/** Stands for a secret of which only the hash is known; long enough for whoever asks about lengths. */
+const secretStandIn = '*'.repeat(43);
+
+export function makeRegistered(provider: Provider, metadata: ClientMetadata, settings: ProtocolSettings): Client {
+  return makeClient(provider, { ...metadata, client_secret: secretStandIn }, settings);
+}
+
+/**
+ * For whoever registers a client.
+ * @returns what is in force, defaults filled in (C-12)
+ * @throws DomainError client_metadata_invalid
+ */
+export async function checkClient(
+  provider: Provider,
+  metadata: ClientMetadata,
+  { settings, fetch = noFetch }: Pick<ProtocolDeps, 'settings' | 'fetch'>,
+): Promise<ClientMetadata> {
+  try {
+    if (metadata['token_endpoint_auth_method'] === 'client_secret_jwt') {
+      throw new errors.InvalidClientMetadata('client_secret_jwt needs a secret that can be read; use private_key_jwt');
+    }
+    const client = makeRegistered(provider, metadata, settings);
+    await checkSector(client, fetch);
+    return metadataOf(client);
+  } catch (error) {
+    if (!(error instanceof errors.InvalidClientMetadata)) throw error;
+    const reason = error.error_description ?? error.message;
+    throw new DomainError('client_metadata_invalid', {
+      cause: error,
+      detail: reason,
+      members: { invalid_params: [{ name: memberIn(reason), reason }] },
+    });
+  }
+}
+
+/** The texts of the engine and ours name the member first, or nearly so. */
+const memberIn = (reason: string): string => /[a-z]+(?:_[a-z0-9]+)+|jwks/.exec(reason)?.[0] ?? '';
+
+function metadataOf(client: Client): ClientMetadata {
+  const { client_secret: _none, ...metadata } = client.metadata() as ClientMetadata;
+  return metadata;
+}

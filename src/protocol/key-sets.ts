@@ -1,0 +1,38 @@
+/** J-03, TH-17: more keys than anybody uses, and far from what costs time to look through. */
+const maxKeys = 50;
+/** Below 2048 bits RSA is weak (F1B 5.2.2); above 4096 every signature would cost the verifier more than the caller. */
+const rsaBits = { min: 2048, max: 4096 };
+
+interface Jwk {
+  kty?: unknown;
+  n?: unknown;
+}
+
+/** What is wrong with a client's key set, or undefined. What is no key set at all is told by the engine. */
+export function checkKeySet(set: unknown, name: string): string | undefined {
+  const keys = keysIn(set);
+  if (keys.length > maxKeys) return `${name} must not hold more than ${maxKeys} keys`;
+  if (!keys.every(isAcceptable))
+    return `${name} must not hold RSA keys below ${rsaBits.min} or above ${rsaBits.max} bits`;
+  return undefined;
+}
+
+/** Of a set that was fetched, only what can be used: one bad key must not lock a client out. */
+export function acceptableKeys(set: unknown): unknown {
+  const keys = keysIn(set);
+  if (keys.length > maxKeys) throw new RangeError(`more than ${maxKeys} keys`);
+  return { ...(set as object), keys: keys.filter(isAcceptable) };
+}
+
+export const isKeySet = (value: unknown): boolean => Array.isArray((value as { keys?: unknown } | null)?.keys);
+
+const keysIn = (set: unknown): Jwk[] => (isKeySet(set) ? (set as { keys: Jwk[] }).keys : []);
+
+function isAcceptable(key: Jwk): boolean {
+  if (key?.kty !== 'RSA' || typeof key.n !== 'string') return true;
+  const modulus = Buffer.from(key.n, 'base64url');
+  const start = modulus.findIndex((byte) => byte !== 0);
+  if (start < 0) return false;
+  const bits = (modulus.length - start) * 8 - Math.clz32(modulus[start]!) + 24;
+  return bits >= rsaBits.min && bits <= rsaBits.max;
+}
