@@ -7,20 +7,21 @@ export type Headers = Record<string, string>;
 export interface Answer {
   status: number;
   headers: Headers;
-  body: Buffer;
+  /** Text, not bytes: node puts text and headers into one write. */
+  body: string;
 }
 
 /** RFC 6749 5.1: nothing of these endpoints may be kept by a cache. */
 const noStore: Headers = { 'cache-control': 'no-store', pragma: 'no-cache' };
 
 export function jsonAnswer(status: number, body: unknown, headers: Headers = {}): Answer {
-  const bytes = Buffer.from(JSON.stringify(body));
+  const text = JSON.stringify(body);
   return {
     status,
-    body: bytes,
+    body: text,
     headers: {
       'content-type': 'application/json; charset=utf-8',
-      'content-length': String(bytes.length),
+      'content-length': String(Buffer.byteLength(text)),
       ...noStore,
       ...headers,
     },
