@@ -17,7 +17,9 @@ export interface BenchAssent extends Target, AsyncDisposable {
   readyMs: number;
 }
 
-const main = join(import.meta.dirname, '../src/main.ts');
+const root = join(import.meta.dirname, '..');
+/** As `npm start` does. */
+const setup = [join(root, 'bin/setup.js'), 'src/main.ts'];
 export const applicationId = 'bench-app';
 
 export interface AssentOptions {
@@ -52,11 +54,15 @@ export async function startAssent({ store, profile }: AssentOptions = {}): Promi
   const logFile = join(folder, 'assent.log');
   const log = openSync(logFile, 'w');
   const startedAt = performance.now();
-  const running = startOnServerCore(process.execPath, [...flags, ...profiling(profile), main], {
-    cwd: folder,
-    env: { ...withoutOurs(process.env), ASSENT_CONFIG: configFile },
-    stdio: ['ignore', log, log],
-  });
+  const running = startOnServerCore(
+    process.execPath,
+    profile ? [...flags, ...profiling(profile), join(root, 'src/main.ts')] : setup,
+    {
+      cwd: folder,
+      env: { ...withoutOurs(process.env), ASSENT_CONFIG: configFile },
+      stdio: ['ignore', log, log],
+    },
+  );
   await until('Assent', () => {
     const text = readFileSync(logFile, 'utf8');
     if (running.child.exitCode !== null) throw new Error(`Assent ended:\n${text}`);
