@@ -1,0 +1,5 @@
+import { journeys } from './journeys.ts';
+
+describe('on the embedded store', () => {
+  journeys(async () => ({ close: async () => {} }));
+});
