@@ -18,6 +18,7 @@ import { seedUsers } from './domain/seed.ts';
 import { createServerKeys } from './domain/server-keys.ts';
 import { createSweeper } from './domain/sweeper.ts';
 import { createTickets } from './domain/tickets.ts';
+import { createUserCodes } from './domain/user-codes.ts';
 import { createUsers } from './domain/users.ts';
 import { createAuthenticatorApp, createManagementApp, createPublicApp } from './http/app.ts';
 import { createDeviceApi } from './http/device-api/index.ts';
@@ -76,9 +77,12 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     clients: config.clients.map((client) => ({ ...client })),
     settings: config,
     users: domain.users,
+    devices: domain.devices,
+    userCodes: domain.userCodes,
     operations: domain.operations,
     redemptions: domain.redemptions,
     serverKeys: domain.serverKeys,
+    idempotency: deps.store.idempotency,
     artifacts: deps.artifacts,
     clientStore: deps.store.clients,
     fetch: asFetch(outbound),
@@ -220,6 +224,7 @@ async function createDomain(config: Config, { store, masterKey, clock }: ServerD
     serverKeys,
     users,
     devices: createDevices({ store, clock }),
+    userCodes: createUserCodes({ store, secrets, clock, options: config.ciba.userCode }),
     tickets,
     operations,
     redemptions,

@@ -24,7 +24,8 @@ const rules: Record<string, ImportRule> = {
   },
   'src/protocol': {
     folders: ['src/domain', 'src/support'],
-    packages: ['oidc-provider', 'jose'],
+    // authorization details are checked by JSON Schemas of the configuration (RFC 9396)
+    packages: ['oidc-provider', 'jose', 'ajv'],
     // the engine's contexts and middleware are Koa's
     packageTypes: ['koa'],
   },

@@ -30,9 +30,9 @@ type Cancel = Parameters<OperationStore['cancel']>[0];
 type Expire = Parameters<OperationStore['expireDue']>[0];
 
 export function startOperation(tx: Tx, start: Start) {
-  const { operation, now } = start;
+  const { operation, now, decoy } = start;
   if (readOperation(tx.db, operation.id)) return { result: 'exists' as const };
-  if (readUser(tx.db, operation.userId)?.state !== 'active') return { result: 'user_not_active' as const };
+  if (!decoy && readUser(tx.db, operation.userId)?.state !== 'active') return { result: 'user_not_active' as const };
   const { refused, superseded } = capped(tx.db, start);
   if (refused) return { result: 'refused' as const, ...refused };
   for (const old of superseded) supersede(tx, old, now, start.supersededEvent);

@@ -46,7 +46,7 @@ export function createOperationStore(context: Context): OperationStore {
           fieldsJson(operationFields(start.operation)),
           operationBody(start.operation),
           lifetimeMs(retainUntil, start.now),
-          capJson(start.cap),
+          capJson(start),
           ...supersededArgs(start.supersededEvent),
           changes(start.events, start.outbox),
         ],
@@ -157,8 +157,8 @@ export function operationOf([id, body, fields]: OperationRow): Operation {
 
 export const stateOf = (text: string) => text as OperationState;
 
-function capJson({ perClient, policy, perUser }: Start['cap']): string {
-  return JSON.stringify({ perClient, perUser, replace: policy === 'replace' });
+function capJson({ cap: { perClient, policy, perUser }, decoy }: Start): string {
+  return JSON.stringify({ perClient, perUser, replace: policy === 'replace', decoy });
 }
 
 function supersededArgs(event: Start['supersededEvent']): (string | number)[] {

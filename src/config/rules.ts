@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ConfigProblem } from './error.ts';
 import type { Config } from './types.ts';
 
@@ -50,6 +51,15 @@ const always: Rule[] = [
       message: 'must not be shorter than tokens.idSeconds',
     },
   ({ clients }) => repeated(byIndex(clients, 'clients', 'client_id')),
+  ({ hints }) => repeated(byIndex(hints.issuers, 'hints.issuers', 'issuer')),
+  ({ resources }) => repeated(byIndex(resources, 'resources', 'indicator')),
+  ({ authorizationDetails }) => repeated(byIndex(authorizationDetails, 'authorizationDetails', 'type')),
+  ({ authorizationDetails }) =>
+    authorizationDetails.flatMap(({ schema }, index) =>
+      isJsonSchema(schema)
+        ? []
+        : { setting: `authorizationDetails[${index}].schema`, message: 'is not a JSON Schema that can be used' },
+    ),
   ({ applications }) => repeated(byIndex(applications, 'applications', 'id')),
   ({ management }) => repeated(byIndex(management.apiKeys, 'management.apiKeys', 'name')),
   ({ seed }) => repeated(byIndex(seed.users, 'seed.users', 'username')),
@@ -129,6 +139,15 @@ function applied(rule: Rule, config: Config): ConfigProblem[] {
   } catch (error) {
     if (error instanceof TypeError) return [];
     throw error;
+  }
+}
+
+function isJsonSchema(schema: object): boolean {
+  try {
+    new Ajv2020({ strict: false, validateFormats: false, logger: false }).compile(schema);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -130,6 +130,15 @@ export interface Config {
     pendingPolicy: 'replace' | 'refuse';
     /** Pending operations of all clients together for one user; a start beyond answers 429. 0: any number. */
     pendingPerUser: number;
+    /** User codes: a secret that people tell a client before it may ask them something. They matter for users who have one (`user_code` of the management API) and clients that are registered to send one. */
+    userCode: {
+      /** Ask for them; discovery says so. Otherwise a code that is sent is ignored. */
+      enabled: boolean;
+      /** Codes that are compared for one user in `windowSeconds`, right ones included; beyond that every code is wrong. */
+      maxTries: number;
+      /** Until the tries begin anew. */
+      windowSeconds: number;
+    };
   };
   /** Calls to addresses that clients name: pings, pushes, `jwks_uri`. Addresses that only this network reaches are refused before anything connects to them. */
   outbound: {
@@ -228,6 +237,15 @@ export interface Config {
     /** A replaced one is destroyed after this; until then old messages can be read. */
     boxDestroyHours: number;
   };
+  /** Who else may say which person is meant. */
+  hints: {
+    /** Issuers of `login_hint_token`: JWTs with `sub_id` (RFC 9493). Without any, such tokens are refused. */
+    issuers: HintIssuer[];
+  };
+  /** Resource servers that access tokens may be for: what clients send as `resource` (RFC 8707) or `audience`. */
+  resources: Resource[];
+  /** Types of `authorization_details` (RFC 9396). A client needs them in its own `authorization_details_types`. */
+  authorizationDetails: AuthorizationDetailsType[];
   /** OAuth clients. The server loads and checks them at start. */
   clients: ClientMetadata[];
   /** Authenticator applications. */
@@ -356,6 +374,8 @@ export interface ClientMetadata {
   software_version?: string;
   /** A client that is switched off gets nothing, not even for what it started before. */
   assent_active: boolean;
+  /** What it gets where nobody can be asked. `error`: it is told (`unknown_user_id` and the like). `decoy`: a request like any other, which nobody sees and which expires, so that it learns of nobody whether they exist. */
+  assent_unknown_user: 'error' | 'decoy';
   /** Long polling: its token requests wait this long for the decision. A request that says `Prefer: wait` gets what it asks for instead. */
   assent_hold_seconds: number;
   /** Whom its assertions may name as their audience; see `clientAuthentication.audience`. */
@@ -364,6 +384,48 @@ export interface ClientMetadata {
   assent_match: 'none' | 'choose' | 'type2' | 'type6';
   /** How the person must prove presence. */
   assent_method?: 'device' | 'pin';
+}
+
+/** Somebody who may name people in a `login_hint_token`. */
+export interface HintIssuer {
+  /** Its `iss`. */
+  issuer: string;
+  /** Its public keys; or `jwks_uri`. */
+  jwks?: Record<string, unknown>;
+  /** Where its public keys are fetched; or `jwks`. */
+  jwks_uri?: string;
+  /** What its tokens say as `aud`. */
+  audience?: string;
+}
+
+/** A resource server. */
+export interface Resource {
+  /** What clients send as `resource`: an absolute URI without a fragment. */
+  indicator: string;
+  /** `aud` of its tokens; clients may send it as `audience`. */
+  audience?: string;
+  /** Scopes that it knows. */
+  scopes: string[];
+  /** `opaque`: it asks the introspection endpoint. `jwt`: it verifies by itself (RFC 9068), and a revocation reaches it only when the token ends. */
+  format: 'opaque' | 'jwt';
+  /** Lifetime of its tokens. */
+  accessSeconds?: number;
+}
+
+/** A type of authorization details. Templates are plain text with `{path.to.member}`; what they name must be there, or the request is refused. */
+export interface AuthorizationDetailsType {
+  /** Its `type`. */
+  type: string;
+  /** JSON Schema (2020-12) of one object. Members that it does not name are refused, unless it says `additionalProperties` itself. Write amounts as strings. */
+  schema: Record<string, unknown>;
+  /** The sentence that the person reads, by language. */
+  display: Record<string, unknown>;
+  /** Template of the amount, which stands out. */
+  amount?: string;
+  /** Template of its currency. */
+  currency?: string;
+  /** Template of who gets it. */
+  payee?: string;
 }
 
 /** An authenticator application; devices are enrolled installations of it. */

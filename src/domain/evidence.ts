@@ -1,5 +1,6 @@
 /** The evidence of a decision: signed by `seal`, kept sealed beyond the operation itself (device-protocol, sections 4 and 7). */
 import type { Secrets } from '../support/secrets.ts';
+import { openOperationContext } from './context.ts';
 import type { Device } from './device.ts';
 import { type EvaluatedProof, type ServerKeyPair, signEvidence } from './device-messages/index.ts';
 import type { Decision, Operation } from './operation.ts';
@@ -17,8 +18,15 @@ export interface EvidenceFor {
   proofs: readonly EvaluatedProof[];
 }
 
-/** Holds hashes of what was shown, never the text: that is readable as long as the operation's own key exists. */
-export function sealEvidence(secrets: Pick<Secrets, 'seal'>, seal: ServerKeyPair, evidence: EvidenceFor): string {
+/**
+ * Holds hashes of what was shown, never the text: that is readable as long as the operation's own key exists. Only what an
+ * approval granted stands in it in words, because tokens carry it too.
+ */
+export function sealEvidence(
+  secrets: Pick<Secrets, 'seal' | 'open'>,
+  seal: ServerKeyPair,
+  evidence: EvidenceFor,
+): string {
   const { issuer, operation, device, decision, jws, proofs } = evidence;
   const signed = signEvidence(seal, {
     issuer,
@@ -31,8 +39,17 @@ export function sealEvidence(secrets: Pick<Secrets, 'seal'>, seal: ServerKeyPair
     device: { id: device.id, sig: device.keys.sig, enrolledAt: device.activatedAt ?? device.createdAt },
     decision: jws,
     proofs,
+    ...(decision.approved && grantedIn(secrets, operation)),
   });
   return secrets.seal(label, signed, aadOf(operation.id));
+}
+
+function grantedIn(secrets: Pick<Secrets, 'open'>, operation: Operation): { authorizationDetails?: string } {
+  if (operation.kind !== 'authorization') return {};
+  const ctx = openOperationContext(secrets, operation);
+  const { transaction } = JSON.parse(ctx ?? '{}') as { transaction?: { authorization_details?: unknown } };
+  const details = transaction?.authorization_details;
+  return typeof details === 'string' ? { authorizationDetails: details } : {};
 }
 
 /** The JWS again. @throws Error when the stored text was changed or belongs to another operation */

@@ -44,6 +44,8 @@ export interface StartOperation {
   intervalSeconds?: number;
   protocol?: string;
   notification?: Operation['notification'];
+  /** Nobody is asked: `userId` is nobody's. Everything else is as if somebody were (TH-04). */
+  decoy?: boolean;
   by: By;
 }
 
@@ -101,7 +103,7 @@ export function createOperations(deps: OperationsDeps): Operations {
     async start(start) {
       const now = clock();
       const usable = usableDevices(await store.devices.ofUser(start.userId), applications, start);
-      const methods = chooseMethods(usable, start);
+      const methods = start.decoy ? ['pin' as const] : chooseMethods(usable, start);
       const { operation, matchCode } = newOperation(start, { ...deps, now, usable, methods });
       const outcome = await store.operations.start(startCall(operation, start, deps.options, now));
       if (outcome.result !== 'started') throw startRefused(outcome, now);
@@ -182,15 +184,24 @@ function answerBy(now: number, expiresAt: number, intervalSeconds = 0): number {
   return Math.max(expiresAt - intervalSeconds * SECOND, now + (expiresAt - now) / 2);
 }
 
+// What is stored where nobody can try.
+const decoyTries = 10;
+
 // Without a number the method's own limit holds; of several applications the strictest.
 function maxTries(mode: MatchMode, usable: UsableDevice[]): number {
   if (mode !== 'none') return matchTries[mode];
-  return Math.min(...usable.map(({ application }) => application.pin.maxFailures));
+  return Math.min(...usable.map(({ application }) => application.pin.maxFailures), decoyTries);
 }
 
-function startCall(operation: Operation, { by }: StartOperation, { cap }: OperationsOptions, now: number): Start {
+function startCall(
+  operation: Operation,
+  { by, decoy }: StartOperation,
+  { cap }: OperationsOptions,
+  now: number,
+): Start {
   const { id: operationId, userId, clientId, kind } = operation;
-  const event = newEvent('operation.started', now, by, { operationId, userId, clientId, data: { kind } });
+  const data = { kind, ...(decoy && { decoy: true }) };
+  const event = newEvent('operation.started', now, by, { operationId, userId, clientId, data });
   return {
     operation,
     cap: { ...cap, perClient: orAny(cap.perClient), perUser: orAny(cap.perUser) },
@@ -198,6 +209,7 @@ function startCall(operation: Operation, { by }: StartOperation, { cap }: Operat
     events: [event],
     supersededEvent: { type: 'operation.superseded', at: now, userId, clientId, ...by },
     outbox: [inboxEntry(operation, 'pending', now)],
+    ...(decoy && { decoy }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { DomainError } from './errors.ts';
 import { identifierReason, normaliseIdentifier } from './identifiers.ts';
 import type { Attributes, IdentifierKind, Proofing } from './user.ts';
+import { isUserCode, userCodeReason } from './user-codes.ts';
 import { identifierMembers, type Profile } from './user-record.ts';
 import type { NewUser, UserPatch } from './users.ts';
 
@@ -60,6 +61,10 @@ function textsOf(change: UserPatch, problems: InvalidParam[]): Partial<Profile> 
   };
   take('name', (text) => isText(text, limits.name), `must be 1 to ${limits.name} characters, none of them a control`);
   take('language', (text) => language.test(text), 'must be a language tag, for example en or nl-BE');
+  const { userCode } = change;
+  if (userCode !== undefined && userCode !== null && !isUserCode(userCode)) {
+    problems.push({ name: 'user_code', reason: userCodeReason });
+  }
   return checked;
 }
 

@@ -11,6 +11,7 @@ export interface Profile {
   phone?: string;
   name?: string;
   language?: string;
+  userCodeHash?: string;
   attributes: Attributes;
   proofing: Proofing[];
 }

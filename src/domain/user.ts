@@ -38,6 +38,8 @@ export interface User {
   name?: string;
   /** BCP 47. */
   language?: string;
+  /** See user-codes.ts; shown to nobody. */
+  userCodeHash?: string;
   attributes: Attributes;
   proofing: Proofing[];
   createdAt: number;

@@ -9,6 +9,7 @@ import { newEvent } from './new-event.ts';
 import type { Page, UserStore } from './ports/users.ts';
 import { changeProfile, emptyProfile } from './profile.ts';
 import type { Attributes, IdentifierKind, Proofing, StoredUser, User, UserState } from './user.ts';
+import { userCodeHash } from './user-codes.ts';
 import { openUser, type Profile, sealProfile } from './user-record.ts';
 
 /** Who does something, for the audit trail. */
@@ -28,6 +29,8 @@ export interface NewUser {
   name?: string;
   /** BCP 47. */
   language?: string;
+  /** CIBA Core 7.1.2; kept as a hash, and never told again. */
+  userCode?: string;
   attributes?: Attributes;
   proofing?: Proofing[];
 }
@@ -66,6 +69,12 @@ export interface UsersDeps {
 const maxTries = 10;
 
 export function createUsers({ store, clock, secrets, random }: UsersDeps): Users {
+  function withUserCode({ userCodeHash: before, ...profile }: Profile, id: string, code?: string | null): Profile {
+    if (code === null) return profile;
+    const hash = code === undefined ? before : userCodeHash(secrets, id, code);
+    return hash === undefined ? profile : { ...profile, userCodeHash: hash };
+  }
+
   async function read(id: string): Promise<User> {
     const stored = isId(id) ? await store.users.get(id) : undefined;
     if (!stored) throw new DomainError('user_not_found');
@@ -75,7 +84,7 @@ export function createUsers({ store, clock, secrets, random }: UsersDeps): Users
   /** undefined: somebody else changed the record meanwhile. */
   async function tryUpdate(user: User, patch: UserPatch, by: By): Promise<User | undefined> {
     const before = profileOf(user);
-    const after = changeProfile(before, patch);
+    const after = withUserCode(changeProfile(before, patch), user.id, patch.userCode);
     if (isDeepStrictEqual(after, before)) return user;
     const now = clock();
     const { id, version, state, createdAt } = user;
@@ -105,7 +114,7 @@ export function createUsers({ store, clock, secrets, random }: UsersDeps): Users
     async create(user, by) {
       const now = clock();
       const id = newId(randomPartition(random), random);
-      const profile = changeProfile(emptyProfile, user);
+      const profile = withUserCode(changeProfile(emptyProfile, user), id, user.userCode);
       const stored: StoredUser = {
         id,
         version: 1,

@@ -2,7 +2,14 @@ import type Provider from 'oidc-provider';
 import { type Client, errors } from 'oidc-provider';
 import { makeClient } from './client-metadata.ts';
 import type { ClientMetadata, ProtocolSettings } from './deps.ts';
-import { assertionPolicies, clientMember, clientMethods, holdSeconds, matchModes } from './vocabulary.ts';
+import {
+  assertionPolicies,
+  clientMember,
+  clientMethods,
+  holdSeconds,
+  matchModes,
+  unknownUserModes,
+} from './vocabulary.ts';
 
 /** Clients that cannot be used as they are written; found at start, all at once. */
 export class ClientMetadataError extends Error {
@@ -56,6 +63,7 @@ export const ownMetadata = {
       [clientMember.match]: matchModes,
       [clientMember.method]: clientMethods,
       [clientMember.active]: [true, false],
+      [clientMember.unknownUser]: unknownUserModes,
       [clientMember.hold]: holdSeconds,
       [clientMember.audience]: assertionPolicies,
     }[member]!;

@@ -1,14 +1,21 @@
+import type { Devices } from '../domain/devices.ts';
 import type { Operations } from '../domain/operations.ts';
 import type { ClientStore } from '../domain/ports/clients.ts';
+import type { IdempotencyStore } from '../domain/ports/records.ts';
 import type { Redemptions } from '../domain/redemptions.ts';
 import type { ServerKeys } from '../domain/server-keys.ts';
+import type { UserCodes } from '../domain/user-codes.ts';
 import type { Users } from '../domain/users.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Timers } from '../support/timers.ts';
+import type { Policy } from './asked.ts';
 import type { MutualTls } from './certificates.ts';
 import type { Fetch } from './client-keys.ts';
+import type { HintIssuer } from './issuer-keys.ts';
 import type { ArtifactStore } from './ports.ts';
+import type { ResourceSetting } from './resources.ts';
+import type { DetailType } from './rich-requests.ts';
 
 /** RFC 7591 metadata, and our members that begin with `assent_`. */
 export interface ClientMetadata {
@@ -17,6 +24,7 @@ export interface ClientMetadata {
   assent_match?: 'none' | 'choose' | 'type2' | 'type6';
   assent_method?: 'device' | 'pin';
   assent_active?: boolean;
+  assent_unknown_user?: 'error' | 'decoy';
   assent_hold_seconds?: number;
   assent_assertion_audience?: 'core' | 'rfc10070';
   [member: string]: unknown;
@@ -31,7 +39,16 @@ export interface ProtocolSettings {
     hold: { maxSeconds: number; perClient: number; perProcess: number };
     expiry: { defaultSeconds: number; minSeconds: number; maxSeconds: number };
     bindingMessage: { maxCodePoints: number; maxBytes: number };
+    userCode: { enabled: boolean };
   };
+  /** Who else may name people to us. */
+  hints: { issuers: readonly HintIssuer[] };
+  /** What access tokens may be for. */
+  resources: readonly ResourceSetting[];
+  /** Types of authorization details. */
+  authorizationDetails: readonly DetailType[];
+  /** For people who did not choose one. */
+  language: string;
   redemption: { replaySeconds: number };
   acr: { possession: string; twoFactor: string };
   tokens: { accessSeconds: number; idSeconds: number; refreshSeconds: number; senderConstrained: boolean };
@@ -62,6 +79,8 @@ export interface ProtocolDeps {
   clients: ClientMetadata[];
   settings: ProtocolSettings;
   users: Pick<Users, 'get' | 'find'>;
+  devices: Pick<Devices, 'get'>;
+  userCodes: UserCodes;
   operations: Pick<Operations, 'start' | 'cancel'>;
   redemptions: Redemptions;
   serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret'>;
@@ -73,7 +92,10 @@ export interface ProtocolDeps {
   /** Where clients may show certificates. */
   mtls?: MutualTls;
   replay: ReplayStore;
-  secrets: Pick<Secrets, 'seal' | 'open' | 'hmac'>;
+  idempotency: IdempotencyStore;
+  /** The integrator's word on a request, before anybody is asked. */
+  policy?: Policy;
+  secrets: Pick<Secrets, 'seal' | 'open' | 'hmac' | 'key'>;
   clock: Clock;
   timers?: Timers;
   /** Calls back when the operation has ended, in whatever process; a hint. The answer stops it. */

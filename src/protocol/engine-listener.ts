@@ -2,14 +2,13 @@ import type { RequestListener } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { MutualTls } from './certificates.ts';
-import type { Log } from './deps.ts';
+import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
 import { asOAuthError, errorBody } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
 import { route } from './vocabulary.ts';
 
 /** The engine tells of its refusals by these events, when its own answer is written but not sent. */
 const refusals = [
-  'backchannel_authentication.error',
   'introspection.error',
   'revocation.error',
   'userinfo.error',
@@ -26,8 +25,10 @@ const untrue = [
   'response_modes_supported',
 ] as const;
 
+type Deps = Pick<ProtocolDeps, 'log' | 'settings' | 'mtls'>;
+
 /** The endpoints that the engine serves by itself, with its answers set right (ruling 2, E-02 to E-05). */
-export function engineListener(provider: Provider, { log, mtls }: { log: Log; mtls?: MutualTls }): RequestListener {
+export function engineListener(provider: Provider, { log, settings, mtls }: Deps): RequestListener {
   const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
     const error = asOAuthError(thrown);
     ctx.status = error.status;
@@ -44,7 +45,9 @@ export function engineListener(provider: Provider, { log, mtls }: { log: Log; mt
   provider.use(async (ctx, next) => {
     await next();
     const { route: endpoint } = ctx.oidc;
-    if (endpoint === route.discovery && ctx.status === 200) describe(ctx.body as Record<string, unknown>, mtls);
+    if (endpoint === route.discovery && ctx.status === 200) {
+      describe(ctx.body as Record<string, unknown>, settings, mtls);
+    }
     if (endpoint === route.introspection || endpoint === route.revocation) keepFromBrowsers(ctx);
   });
   return provider.callback();
@@ -57,9 +60,14 @@ function keepFromBrowsers(ctx: Pick<KoaContextWithOIDC, 'remove' | 'set'>): void
   ctx.set('cache-control', 'no-store');
 }
 
-function describe(metadata: Record<string, unknown>, mtls: MutualTls | undefined): void {
+function describe(
+  metadata: Record<string, unknown>,
+  { ciba, authorizationDetails }: ProtocolSettings,
+  mtls?: MutualTls,
+): void {
   for (const member of untrue) delete metadata[member];
-  metadata['backchannel_user_code_parameter_supported'] = false;
+  if (authorizationDetails.length === 0) delete metadata['authorization_details_types_supported'];
+  metadata['backchannel_user_code_parameter_supported'] = ciba.userCode.enabled;
   if (mtls) metadata['mtls_endpoint_aliases'] = aliasesOf(metadata, mtls.origin);
   // sessions of browsers, of which there are none
   metadata['claims_supported'] = (metadata['claims_supported'] as string[]).filter((claim) => claim !== 'sid');

@@ -15,6 +15,9 @@ import type {
   Grant,
   TokenEndpointGrantContext,
 } from 'oidc-provider';
+import { cibaLoadAccount } from 'oidc-provider/lib/actions/authorization/ciba.js';
+import authenticationStack from 'oidc-provider/lib/actions/authorization/index.js';
+import { getAuthorizationParams } from 'oidc-provider/lib/actions/authorization/request_parameters.js';
 import tokenStack from 'oidc-provider/lib/actions/token.js';
 import als from 'oidc-provider/lib/helpers/als.js';
 import { issueIdToken, issueTokens } from 'oidc-provider/lib/helpers/grant_common.js';
@@ -147,6 +150,30 @@ export async function runTokenEndpoint(ctx: EngineContext): Promise<void> {
   await inContext(ctx, () => run(afterBody, ctx));
 }
 const afterBody = tokenStack.filter((middleware) => middleware !== parseBody);
+
+/** Every parameter that an authentication request may have, as the engine is configured. */
+export function authenticationParameters(ctx: EngineContext): ReadonlySet<string> {
+  return getAuthorizationParams(ctx);
+}
+
+/**
+ * The rest of the engine's authentication endpoint, once the client is known. Its step from the hint to the person is ours:
+ * of three hints it leaves one out, and another it takes as the user's id. Answers the acknowledgement. Needs {@link inContext}.
+ */
+export async function runAuthentication(
+  ctx: EngineContext,
+  findUser: () => Promise<string>,
+): Promise<Record<string, unknown>> {
+  const identify: Middleware = async (_ctx, next) => {
+    const accountId = await findUser();
+    ctx.oidc.entity('Account', { accountId, claims: () => ({ sub: accountId }) });
+    await next();
+  };
+  await run(afterClient.with(afterClient.indexOf(cibaLoadAccount), identify), ctx);
+  return ctx.body as Record<string, unknown>;
+}
+const authentication = authenticationStack('backchannel_authentication');
+const afterClient = authentication.slice(authentication.indexOf(clientAuthentication.at(-1)!) + 1);
 
 /** Models ask the engine's storage which request they belong to. */
 export function inContext<T>(ctx: EngineContext, work: () => Promise<T>): Promise<T> {

@@ -37,6 +37,21 @@ declare module 'oidc-provider/lib/actions/token.js' {
   export default stack;
 }
 
+declare module 'oidc-provider/lib/actions/authorization/index.js' {
+  import type { Middleware } from 'koa';
+  export default function authorizationAction(endpoint: 'backchannel_authentication'): Middleware[];
+}
+
+declare module 'oidc-provider/lib/actions/authorization/ciba.js' {
+  import type { Middleware } from 'koa';
+  /** Exactly one hint, the person, their user code. */
+  export const cibaLoadAccount: Middleware;
+}
+
+declare module 'oidc-provider/lib/actions/authorization/request_parameters.js' {
+  export function getAuthorizationParams(ctx: unknown): Set<string>;
+}
+
 declare module 'oidc-provider/lib/helpers/grant_common.js' {
   import type Provider from 'oidc-provider';
   /** Access token, refresh token where allowed, ID token; the response is set as `ctx.body`. */

@@ -1,9 +1,11 @@
-import type { Operation } from '../domain/operation.ts';
+import type { Decision, Operation } from '../domain/operation.ts';
 import type { User } from '../domain/user.ts';
 import type { Clock } from '../support/clock.ts';
 import { SECOND } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
+import { acrsIn } from './asked.ts';
 import { type EngineContext, inContext, issue, issuePushed, type KeyProof } from './engine-patches.ts';
+import { ProtocolError } from './errors.ts';
 import type { Engine } from './provider.ts';
 import { openRequest } from './request-record.ts';
 
@@ -27,7 +29,7 @@ export interface StoredResponse {
  * round trip. Nobody knows them yet. One grant per operation, so revoking it touches nothing else (ruling 6).
  */
 export async function issueTokens(
-  { provider, storage }: Engine,
+  { provider, storage, settings }: Engine,
   ctx: EngineContext,
   approved: Approved,
   { secrets, clock }: { secrets: Pick<Secrets, 'open' | 'hmac'>; clock: Clock },
@@ -35,7 +37,7 @@ export async function issueTokens(
   const { operation, user, proof, pushed } = approved;
   const { decision } = operation;
   if (!decision) throw new Error('an approved operation has a decision');
-  const { scope, claims, nonce } = openRequest(secrets, operation);
+  const { scope, claims, nonce, resource, rar } = openRequest(secrets, operation);
   // who was found and checked with the operation need not be read again
   ctx.state['user'] = user;
 
@@ -47,6 +49,8 @@ export async function issueTokens(
         ...(pushed !== undefined && { jti: grantIdOf(secrets, operation.id) }),
       });
       grant.addOIDCScope(scope);
+      if (resource !== undefined) grant.addResourceScope(resource, scope);
+      if (claims) grant.addOIDCClaims([...Object.keys(claims.id_token ?? {}), ...Object.keys(claims.userinfo ?? {})]);
       const request = new provider.BackchannelAuthenticationRequest({
         accountId: user.id,
         clientId: ctx.oidc.client.clientId,
@@ -56,7 +60,9 @@ export async function issueTokens(
         claims,
         nonce,
         grantId: await grant.save(),
-        acr: decision.acr,
+        ...(resource !== undefined && { resource }),
+        ...(rar && { rar }),
+        acr: acrOf(decision, acrsIn(claims), settings.acr),
         amr: decision.amr,
         authTime: Math.floor(decision.decidedAt / SECOND),
       });
@@ -72,6 +78,16 @@ export async function issueTokens(
 /** Of a push: found again without the tokens, should they have to be revoked. */
 export function grantIdOf(secrets: Pick<Secrets, 'hmac'>, operationId: string): string {
   return secrets.hmac('grant', operationId);
+}
+
+/**
+ * One of those that were asked for (R-12). Whoever proved two factors has proved possession as well.
+ * @throws ProtocolError access_denied where none of them was proved, which a start does not let happen
+ */
+function acrOf({ acr }: Decision, wanted: string[], names: { possession: string; twoFactor: string }): string {
+  if (wanted.length === 0 || wanted.includes(acr)) return acr;
+  if (acr === names.twoFactor && wanted.includes(names.possession)) return names.possession;
+  throw new ProtocolError('access_denied', 'The user was not authenticated as the request asks.');
 }
 
 /** The stored response, given later: the lifetime has shrunk meanwhile. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Notifications } from '../domain/notification.ts';
 import { type Answer, errorAnswer, send } from './answer.ts';
+import { createAuthenticationCall } from './authentication-call.ts';
 import { cancelCall } from './cancel-call.ts';
 import { checkClient } from './client-metadata.ts';
 import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
@@ -39,6 +40,7 @@ export interface Protocol {
 export function createProtocol(deps: ProtocolDeps): Protocol {
   const routes = createRoutes(deps.issuer);
   const tokenCall = createTokenCall(deps);
+  const authenticationCall = createAuthenticationCall(deps);
   let current = deps;
   let running = start(deps);
 
@@ -46,6 +48,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
     const { engine, listener } = running;
     const endpoints: Record<Endpoint, () => unknown> = {
       token: () => tokenCall(() => running.engine, req, res),
+      authenticate: () => authenticationCall(engine, req, res),
       cancel: () => cancelCall(deps, engine, req, res),
       engine: () => listener(withPath(req, found.pathname), res),
     };

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import Provider, {
-  type Client,
   type ClientAuthMethod,
   type Configuration,
   errors,
@@ -10,6 +9,7 @@ import { acrValues } from '../domain/acr.ts';
 import { newHandle, partitionOf } from '../support/ids.ts';
 import { type Accounts, claimsOfScope, createAccounts } from './accounts.ts';
 import { createEngineStorage, type EngineStorage } from './adapter.ts';
+import { type Ask, createAsk } from './asked.ts';
 import { audiencesOf, checkAssertion, clockToleranceSeconds } from './assertions.ts';
 import { subjectMatches } from './certificates.ts';
 import { createCibaHooks, lifetimeOf } from './ciba.ts';
@@ -28,7 +28,11 @@ import {
   replaceSecretComparison,
   setDeliveryModes,
 } from './engine-patches.ts';
+import { createIssuerKeys } from './issuer-keys.ts';
 import { signingKeys } from './keys.ts';
+import { createResources } from './resources.ts';
+import { createRichRequests, type RichRequests } from './rich-requests.ts';
+import { pairwiseSubject, sectorOf } from './subjects.ts';
 import { grantType, path, scope } from './vocabulary.ts';
 
 /** One build of the engine: keys, clients and settings as they were when it was made. A reload makes another. */
@@ -36,13 +40,16 @@ export interface Engine {
   provider: Provider;
   storage: EngineStorage;
   settings: ProtocolSettings;
+  /** What an authentication request asks, and of whom. */
+  ask: Ask;
 }
 
 /** @throws ClientMetadataError */
 export function buildEngine(deps: ProtocolDeps): Engine {
   const storage = createEngineStorage(deps, currentContext);
   const accounts = createAccounts(deps);
-  const provider = new Provider(deps.issuer, configurationOf(deps, storage, accounts));
+  const rich = createRichRequests({ types: deps.settings.authorizationDetails, language: deps.settings.language });
+  const provider = new Provider(deps.issuer, configurationOf(deps, storage, accounts, rich));
   // The engine's faults are logged where they are answered.
   provider.silent = true;
 
@@ -61,10 +68,16 @@ export function buildEngine(deps: ProtocolDeps): Engine {
   const directory = createClientDirectory({ provider, fixed, store, settings, clock, log });
   replaceClientFind(provider, directory.find);
   replaceSecretComparison(provider, directory.compareSecret);
-  return { provider, storage, settings: deps.settings };
+  const issuerKeys = createIssuerKeys({ fetch: deps.fetch, clock });
+  return { provider, storage, settings, ask: createAsk({ ...deps, issuerKeys, rich }) };
 }
 
-function configurationOf(deps: ProtocolDeps, { adapter }: EngineStorage, accounts: Accounts): Configuration {
+function configurationOf(
+  deps: ProtocolDeps,
+  { adapter }: EngineStorage,
+  accounts: Accounts,
+  rich: RichRequests,
+): Configuration {
   const { settings, serverKeys, secrets } = deps;
   return {
     adapter,
@@ -78,7 +91,8 @@ function configurationOf(deps: ProtocolDeps, { adapter }: EngineStorage, account
     scopes: [scope.openid, scope.offlineAccess],
     acrValues: acrValues(settings.acr),
     subjectTypes: ['public', 'pairwise'],
-    pairwiseIdentifier: (_ctx, userId, client) => secrets.hmac('pairwise', `${sectorOf(client)}\0${userId}`),
+    pairwiseIdentifier: (_ctx, userId, client) => pairwiseSubject(secrets, sectorOf(client), userId),
+    extraParams: ['audience'],
     responseTypes: [],
     clientDefaults: {
       grant_types: [grantType.ciba],
@@ -128,12 +142,11 @@ function configurationOf(deps: ProtocolDeps, { adapter }: EngineStorage, account
       },
       userinfo: { enabled: true },
       jwtUserinfo: { enabled: true },
-      resourceIndicators: {
-        enabled: true,
-        getResourceServerInfo() {
-          throw new errors.InvalidTarget();
-        },
-      },
+      claimsParameter: { enabled: true },
+      // all but the signature is checked in signed-request.ts
+      requestObjects: { enabled: true, assertJwtClaimsAndHeader() {} },
+      resourceIndicators: createResources({ issuer: deps.issuer, resources: settings.resources }),
+      richAuthorizationRequests: rich.feature,
       devInteractions: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       rpInitiatedLogout: { enabled: false },
@@ -159,13 +172,6 @@ function lifetimes(tokens: ProtocolDeps['settings']['tokens']): Pick<Configurati
       BackchannelAuthenticationRequest: (ctx) => lifetimeOf(ctx),
     },
   };
-}
-
-/** OIDC Core 8.1, CIBA Core 4. The engine works out the rest, and does not say so in its types. */
-function sectorOf(client: Client): string {
-  const isPushed = (client.backchannelTokenDeliveryMode as string | undefined) === 'push';
-  if (isPushed && !client.sectorIdentifierUri) return new URL(client.backchannelClientNotificationEndpoint!).host;
-  return client['sectorIdentifier'] as string;
 }
 
 /** TH-17. */

@@ -1,4 +1,4 @@
-import type { BackchannelAuthenticationRequest, ClaimsParameter } from 'oidc-provider';
+import type { ClaimsParameter } from 'oidc-provider';
 import { operationIdOf } from '../support/ids.ts';
 import type { Secrets } from '../support/secrets.ts';
 
@@ -10,14 +10,17 @@ export interface RequestRecord {
   scope: string;
   claims?: ClaimsParameter;
   nonce?: string;
+  /** What the access token is for (RFC 8707). */
+  resource?: string;
+  /** Authorization details, as shown (RFC 9396). */
+  rar?: Record<string, unknown>[];
 }
 
 const label = 'request';
 const aadOf = (operationId: string) => `operation:${operationId}`;
 
-export function sealRequest(secrets: Pick<Secrets, 'seal'>, request: BackchannelAuthenticationRequest): string {
-  const record: RequestRecord = { scope: request.scope!, claims: request.claims, nonce: request.nonce };
-  return secrets.seal(label, JSON.stringify(record), aadOf(operationIdOf(request.jti)));
+export function sealRequest(secrets: Pick<Secrets, 'seal'>, authReqId: string, record: RequestRecord): string {
+  return secrets.seal(label, JSON.stringify(record), aadOf(operationIdOf(authReqId)));
 }
 
 /** @throws Error when the record was not made for this operation */

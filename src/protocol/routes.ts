@@ -1,13 +1,13 @@
 import { path } from './vocabulary.ts';
 
-export type Endpoint = 'cancel' | 'token' | 'engine';
+export type Endpoint = 'authenticate' | 'cancel' | 'token' | 'engine';
 type Methods = Readonly<Record<string, Endpoint>>;
 
 const read: Methods = { GET: 'engine', HEAD: 'engine', OPTIONS: 'engine' };
 
 /** surfaces.md, section 2. OPTIONS only where a browser has business: not where a client must authenticate (F203). */
 const endpoints: ReadonlyMap<string, Methods> = new Map([
-  [path.authentication, { POST: 'engine', DELETE: 'cancel' }],
+  [path.authentication, { POST: 'authenticate', DELETE: 'cancel' }],
   [path.token, { POST: 'token' }],
   [path.introspection, { POST: 'engine' }],
   [path.revocation, { POST: 'engine' }],

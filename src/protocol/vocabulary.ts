@@ -26,9 +26,12 @@ export const clientMember = {
   match: 'assent_match',
   method: 'assent_method',
   active: 'assent_active',
+  unknownUser: 'assent_unknown_user',
   hold: 'assent_hold_seconds',
   audience: 'assent_assertion_audience',
 } as const;
+/** TH-04: whether the client may learn that a hint names nobody. */
+export const unknownUserModes = ['error', 'decoy'] as const;
 export const matchModes = ['none', 'choose', 'type2', 'type6'] as const;
 export const clientMethods = ['device', 'pin'] as const;
 /** */

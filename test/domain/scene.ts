@@ -15,6 +15,7 @@ import { createServerKeys } from '../../src/domain/server-keys.ts';
 import { createSweeper } from '../../src/domain/sweeper.ts';
 import { createTickets } from '../../src/domain/tickets.ts';
 import type { User } from '../../src/domain/user.ts';
+import { createUserCodes } from '../../src/domain/user-codes.ts';
 import { type By, createUsers, type NewUser } from '../../src/domain/users.ts';
 import { DAY, MINUTE, SECOND } from '../../src/support/clock.ts';
 import { newHandle, newId, operationIdOf, partitionOf } from '../../src/support/ids.ts';
@@ -73,6 +74,7 @@ export async function openScene({ applications = [anApplication()], cap, ...opti
     serverKeys,
     users: createUsers(common),
     devices: createDevices(common),
+    userCodes: createUserCodes({ ...common, options: { maxTries: 5, windowSeconds: 900 } }),
     tickets: createTickets({
       ...common,
       serverKeys,

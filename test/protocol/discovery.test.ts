@@ -65,7 +65,6 @@ describe('what the server says of itself', () => {
       'end_session_endpoint',
       'registration_endpoint',
       'pushed_authorization_request_endpoint',
-      'backchannel_authentication_request_signing_alg_values_supported',
       'code_challenge_methods_supported',
     ]) {
       expect(all).not.toHaveProperty(member);

@@ -2,7 +2,7 @@
   KEYS[1] root            KEYS[2] operation   KEYS[3] its body   KEYS[4] user
   ARGV[1] now, epoch ms   ARGV[2] id   ARGV[3] user id   ARGV[4] fields, JSON array of name, value, name, value …
   ARGV[5] body, packed     ARGV[6] lifetime of the record, ms: retention and an hour
-  ARGV[7] cap, JSON { perClient, replace, perUser }
+  ARGV[7] cap, JSON { perClient, replace, perUser, decoy: the user need not exist }
   ARGV[8] superseded event, JSON text from after the brace, '' for none   ARGV[9] its user's key part   ARGV[10] its at, epoch ms
   ARGV[11] changes
   returns { 'started', superseded ids } | { 'refused', 'client' | 'user', retryAt in epoch ms } | { 'exists' } | { 'user_not_active' }
@@ -12,7 +12,7 @@
 local root, operation, now = KEYS[1], KEYS[2], tonumber(ARGV[1])
 local id, user, cap, changes = ARGV[2], ARGV[3], cjson.decode(ARGV[7]), ARGV[11]
 if redis.call('EXISTS', operation) == 1 then return { 'exists' } end
-if redis.call('HGET', KEYS[4], 's') ~= 'active' then return { 'user_not_active' } end
+if not cap.decoy and redis.call('HGET', KEYS[4], 's') ~= 'active' then return { 'user_not_active' } end
 
 local fields = cjson.decode(ARGV[4])
 local of = {}

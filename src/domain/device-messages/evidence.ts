@@ -25,11 +25,14 @@ export interface EvidenceOf {
   decision: string;
   /** as evaluated; those of a PIN are left out here, whatever the caller hands in */
   proofs?: readonly EvaluatedProof[];
+  /** what was granted with an approval (RFC 9396), as JSON; the device signed a hash over a text that holds these bytes */
+  authorizationDetails?: string;
 }
 
 /** The payload. For a PIN it shows the device's signature over `method: pin` and over the hash of the salted proof. */
 export function buildEvidence(evidence: EvidenceOf): object {
   const { issuer, now, op, sub, clientId, acr, amr, device, challenge, decision, proofs = [] } = evidence;
+  const { authorizationDetails } = evidence;
   const shownProofs = proofs.filter(({ method }) => method !== undefined && method !== 'pin').map(({ proof }) => proof);
   const { kty, crv, x, y } = device.sig;
   return {
@@ -49,6 +52,7 @@ export function buildEvidence(evidence: EvidenceOf): object {
     challenge,
     decision,
     proofs: shownProofs.length > 0 ? shownProofs : undefined,
+    authorization_details: authorizationDetails === undefined ? undefined : JSON.parse(authorizationDetails),
     context: challenge === undefined ? 'hash_only' : 'included',
   };
 }

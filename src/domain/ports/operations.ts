@@ -19,6 +19,8 @@ export interface Start {
   /** Written once for each operation that this start supersedes; the store fills in id suffix and operation id. */
   supersededEvent?: Omit<AuditEvent, 'id' | 'operationId'>;
   outbox: NewOutboxEntry[];
+  /** Its user need not exist: nobody is asked, and it expires like any other (TH-04). The caps hold as ever. */
+  decoy?: boolean;
 }
 
 export interface Attempt {

@@ -82,6 +82,7 @@ interface WireUser {
   phone?: string;
   name?: string;
   language?: string;
+  user_code?: string;
   attributes?: Attributes;
   proofing?: WireProofing[];
 }
@@ -91,14 +92,14 @@ type WireUserPatch = { [K in keyof Omit<WireUser, 'attributes'>]?: WireUser[K] |
 };
 
 export function newUserOf(body: unknown, now: number): NewUser {
-  const { external_ref: externalRef, proofing, ...rest } = body as WireUser;
-  return { ...rest, ...given({ externalRef, proofing: proofing?.map((each) => proofingOf(each, now)) }) };
+  const { external_ref: externalRef, user_code: userCode, proofing, ...rest } = body as WireUser;
+  return { ...rest, ...given({ externalRef, userCode, proofing: proofing?.map((each) => proofingOf(each, now)) }) };
 }
 
 export function userPatchOf(body: unknown, now: number): UserPatch {
-  const { external_ref: externalRef, proofing, ...rest } = body as WireUserPatch;
+  const { external_ref: externalRef, user_code: userCode, proofing, ...rest } = body as WireUserPatch;
   const proofs = proofing === null ? null : proofing?.map((each) => proofingOf(each, now));
-  return { ...rest, ...given({ externalRef, proofing: proofs }) };
+  return { ...rest, ...given({ externalRef, userCode, proofing: proofs }) };
 }
 
 function proofingOf({ at, ...rest }: WireProofing, now: number): Proofing {

@@ -141,20 +141,35 @@ const nullable = (members: Record<string, Schema>) =>
 
 const newUser = { ...identifiers, ...profile };
 
+const userCode = {
+  type: 'string',
+  minLength: 4,
+  maxLength: 64,
+  writeOnly: true,
+  description:
+    'What the person tells clients that ask for it (CIBA `user_code`), so that not everybody who knows their name can ask them something. Kept as a hash; never returned.',
+  examples: ['blue-harbor-42'],
+} satisfies Schema;
+
 export const managementSchemas = {
   NewUser: {
     type: 'object',
     description:
       'A person to be added. Every member is optional; without an identifier only the id finds the user again.',
     additionalProperties: false,
-    properties: { ...newUser, attributes: { $ref: '#/components/schemas/Attributes' }, proofing },
+    properties: {
+      ...newUser,
+      user_code: userCode,
+      attributes: { $ref: '#/components/schemas/Attributes' },
+      proofing,
+    },
   },
   UserPatch: {
     type: 'object',
     description: 'What to change. A member that is absent stays as it is; null removes it.',
     additionalProperties: false,
     properties: {
-      ...nullable(newUser),
+      ...nullable({ ...newUser, user_code: userCode }),
       attributes: { $ref: '#/components/schemas/AttributesPatch' },
       proofing: orNull({ ...proofing, description: 'Replaces all proofing records; null removes them.' }),
     },

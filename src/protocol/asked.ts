@@ -1,0 +1,150 @@
+/** What a request asks for, checked, in the order of CIBA Core 7.2: whom → their user code → the remaining parameters. */
+import type { ClaimsParameter, Client, KoaContextWithOIDC } from 'oidc-provider';
+import { checkBindingMessage } from '../domain/binding-message.ts';
+import type { Shown } from '../domain/operations.ts';
+import { isJsonObject, parseJsonObject } from '../support/strict-json.ts';
+import { claimsOfScope } from './accounts.ts';
+import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
+import { ProtocolError } from './errors.ts';
+import { identify, type Subject } from './identify.ts';
+import type { IssuerKeys } from './issuer-keys.ts';
+import { refused } from './refused.ts';
+import type { RequestRecord } from './request-record.ts';
+import { grantedOf } from './resources.ts';
+import { type Details, type RichRequests, readDetails } from './rich-requests.ts';
+import type { SignedRequest } from './signed-request.ts';
+import { clientMember } from './vocabulary.ts';
+
+export interface Asked {
+  subject: Subject;
+  lifetimeSeconds: number;
+  bindingMessage?: string;
+  possessionOnly: boolean;
+  method?: 'device' | 'pin';
+  /** The authorization details as the device shows them. */
+  transaction?: Shown['transaction'];
+  /** For the tokens. */
+  record: RequestRecord;
+}
+
+/** What a policy may look at before anybody is asked. */
+export interface PolicyRequest {
+  clientId: string;
+  /** Absent where nobody will be asked. */
+  userId?: string;
+  scope: string;
+  bindingMessage?: string;
+  authorizationDetails?: Details;
+  /** FAPI-CIBA 5.2.2: whatever the client tells of the circumstances. */
+  requestContext?: Record<string, unknown>;
+}
+
+/** The integrator's word, `deny` for a request that nobody should be bothered with. */
+export type Policy = (request: PolicyRequest) => Promise<'allow' | 'deny'>;
+
+export type Ask = (ctx: KoaContextWithOIDC, signed: SignedRequest | undefined) => Promise<Asked>;
+
+type Deps = Parameters<typeof identify>[0] &
+  Pick<ProtocolDeps, 'settings' | 'policy' | 'issuer'> & { issuerKeys: IssuerKeys; rich: RichRequests };
+
+/** Parameters that the engine has checked for being there once and being text. */
+type Params = Partial<
+  Record<'binding_message' | 'requested_expiry' | 'authorization_details' | 'request_context' | 'nonce', string>
+>;
+
+export function createAsk(deps: Deps): Ask {
+  const { settings, rich, issuer } = deps;
+  return async (ctx, signed) => {
+    const subject = await identify(deps, ctx);
+    const client = ctx.oidc.client!;
+    const { binding_message, requested_expiry, request_context, ...params } = ctx.oidc.params as Params;
+    const lifetimeSeconds = lifetime(requested_expiry, settings.ciba.expiry);
+    const bindingMessage =
+      binding_message === undefined ? undefined : checkBindingMessage(binding_message, settings.ciba.bindingMessage);
+    const details = params.authorization_details === undefined ? undefined : readDetails(params.authorization_details);
+    const requestContext = contextOf(signed?.requestContext ?? request_context);
+    const granted = grantedOf(ctx, client, issuer);
+    const claims = allowedClaims(ctx.oidc.claims, client);
+    const asked: Asked = {
+      subject,
+      lifetimeSeconds,
+      ...(bindingMessage !== undefined && { bindingMessage }),
+      ...strength(acrsIn(claims), client[clientMember.method] as Asked['method'], settings.acr),
+      ...(details && { transaction: rich.shown(details, subject.user?.language) }),
+      record: {
+        ...granted,
+        ...(claims && { claims }),
+        ...(params.nonce !== undefined && { nonce: params.nonce }),
+        ...(details && { rar: details }),
+      },
+    };
+    await obey(deps.policy, {
+      clientId: client.clientId,
+      ...(subject.user && { userId: subject.userId }),
+      scope: granted.scope,
+      ...(bindingMessage !== undefined && { bindingMessage }),
+      ...(details && { authorizationDetails: details }),
+      ...(requestContext && { requestContext }),
+    });
+    return asked;
+  };
+}
+
+/** A positive integer in decimal, shortened or lengthened to what the server allows; `expires_in` tells (CIBA Core 7.3). */
+function lifetime(requested: string | undefined, limits: ProtocolSettings['ciba']['expiry']): number {
+  if (requested === undefined) return limits.defaultSeconds;
+  if (!/^[1-9][0-9]*$/.test(requested)) throw refused('invalid requested_expiry parameter value');
+  return Math.min(Math.max(Number(requested), limits.minSeconds), limits.maxSeconds);
+}
+
+/** The values that would do, from `acr_values` or the `claims` parameter; the engine puts the former in the latter's place. */
+export function acrsIn(claims: ClaimsParameter | undefined): string[] {
+  const { value, values } = claims?.id_token?.['acr'] ?? {};
+  const list: readonly unknown[] = values ?? (value === undefined ? [] : [value]);
+  return list.filter((each): each is string => typeof each === 'string' && each !== '');
+}
+
+/**
+ * Two factors, unless possession alone was asked for. Values that name nothing we know, or nothing that the client's own
+ * method can reach, are refused now: the ID token could not carry one of them.
+ */
+function strength(
+  wanted: string[],
+  method: Asked['method'],
+  acr: ProtocolSettings['acr'],
+): Pick<Asked, 'possessionOnly' | 'method'> {
+  if (wanted.length === 0) return { possessionOnly: method === 'device', ...(method && { method }) };
+  const possession = wanted.includes(acr.possession);
+  const twoFactor = wanted.includes(acr.twoFactor);
+  // a PIN proves possession too, so it meets both
+  const isReachable = method === 'device' ? possession : possession || twoFactor;
+  if (!isReachable) throw refused('none of the acr_values can be met');
+  return { possessionOnly: possession, ...(method && { method }) };
+}
+
+/** The `claims` parameter asks for no more than the scopes that the client may have. */
+function allowedClaims(claims: ClaimsParameter | undefined, client: Client): ClaimsParameter | undefined {
+  if (!claims?.id_token && !claims?.userinfo) return undefined;
+  const scopes = client.scope?.split(' ');
+  const refusedClaims = Object.entries(claimsOfScope).flatMap(([scope, names]) =>
+    !scopes || scopes.includes(scope) ? [] : names,
+  );
+  const without = (members: object = {}) =>
+    Object.fromEntries(Object.entries(members).filter(([name]) => !refusedClaims.includes(name)));
+  return { id_token: without(claims.id_token), userinfo: without(claims.userinfo) };
+}
+
+/** An object; in an unsigned request its JSON. */
+function contextOf(value: unknown): Record<string, unknown> | undefined {
+  if (value === undefined || isJsonObject(value)) return value;
+  try {
+    return parseJsonObject(String(value));
+  } catch (cause) {
+    throw refused('request_context must be a JSON object', cause);
+  }
+}
+
+async function obey(policy: Policy | undefined, request: PolicyRequest): Promise<void> {
+  if ((await policy?.(request)) !== 'deny') return;
+  throw new ProtocolError('access_denied', 'The request was refused by policy.', { status: 403 });
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errors } from 'oidc-provider';
+import { jsonAnswer, send } from './answer.ts';
+import { authenticate } from './client-call.ts';
+import type { ProtocolDeps } from './deps.ts';
+import { authenticationParameters, type EngineContext, inContext, runAuthentication } from './engine-patches.ts';
+import { ProtocolError } from './errors.ts';
+import { type Form, readForm } from './form.ts';
+import { createOnce } from './once.ts';
+import type { Engine } from './provider.ts';
+import { refused } from './refused.ts';
+import { readSignedRequest, spendSignedRequest } from './signed-request.ts';
+import { grantType, route } from './vocabulary.ts';
+
+type Deps = Pick<ProtocolDeps, 'replay' | 'idempotency' | 'secrets' | 'clock' | 'log'>;
+
+/** `POST /bc-authorize`. @throws ProtocolError | DomainError | errors of the engine; nothing has been started then */
+export type AuthenticationCall = (engine: Engine, req: IncomingMessage, res: ServerResponse) => Promise<void>;
+
+/**
+ * The authentication request, in the order of CIBA Core 7.2:
+ *
+ * 1. body, client authentication, grant      3. the engine: signature, scope, claims, details, resource
+ * 2. signed request: all but the signature   4. `asked.ts`: whom, user code, the rest → the operation, in one write
+ *
+ * With `Idempotency-Key`, 2 to 4 happen once and a repeat gets the same acknowledgement.
+ */
+export function createAuthenticationCall(deps: Deps): AuthenticationCall {
+  const once = createOnce(deps);
+  return async (engine, req, res) => {
+    const form = await readForm(req);
+    const { ctx } = await authenticate(engine, { req, res, route: route.authentication, form, parameters: [] });
+    const { client } = ctx.oidc;
+    if (!client.grantTypeAllowed(grantType.ciba)) {
+      throw new ProtocolError('unauthorized_client', 'requested grant type is not allowed for this client');
+    }
+    const key = req.headers['idempotency-key'];
+    const start = () => acknowledge(deps, engine, ctx, form);
+    const body = await (key === undefined ? start() : once({ clientId: client.clientId, key, form }, start));
+    send(res, jsonAnswer(200, body));
+  };
+}
+
+async function acknowledge(deps: Deps, engine: Engine, ctx: EngineContext, form: Form): Promise<object> {
+  const { client } = ctx.oidc;
+  const parameters = authenticationParameters(ctx);
+  const signed = readSignedRequest(form, { client, parameters, now: deps.clock() });
+  try {
+    return await inContext(ctx, () =>
+      runAuthentication(ctx, async () => {
+        if (signed) await spendSignedRequest(deps, client.clientId, signed);
+        const asked = await engine.ask(ctx, signed);
+        ctx.state['asked'] = asked;
+        return asked.subject.userId;
+      }),
+    );
+  } catch (error) {
+    // keys of the client that cannot be fetched: J-20 knows one error for all that is wrong with a signed request
+    if (error instanceof errors.InvalidClientMetadata) throw refused('the request object does not verify', error);
+    throw error;
+  }
+}
