@@ -1,5 +1,5 @@
 /** Bytes at the edges: strict base64url, strict UTF-8, SHA-256. Lenient decoding would give one message many spellings. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -27,7 +27,7 @@ export function sha256(data: Uint8Array | string): Buffer {
 
 /** SHA-256 as base64url, the form in which every hash of the device protocol travels. */
 export function sha256Base64url(data: Uint8Array | string): string {
-  return createHash('sha256').update(data).digest('base64url');
+  return hash('sha256', data, 'base64url');
 }
 
 /** @throws TypeError if the bytes are not UTF-8 (no replacement characters: they would hide what was signed) */

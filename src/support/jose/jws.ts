@@ -3,6 +3,7 @@ import { type KeyObject, sign, verify } from 'node:crypto';
 import { toBase64url } from '../bytes.ts';
 import type { JsonObject } from '../strict-json.ts';
 import { decodePart, maxMessageBytes, readHeader, splitCompact } from './compact.ts';
+import { derOf, rawOf } from './ecdsa.ts';
 import { JoseError } from './errors.ts';
 
 export interface JwsHeader extends JsonObject {
@@ -31,7 +32,7 @@ export interface ParseJwsOptions {
 export function signJws(key: KeyObject, header: JwsHeader, payload: Uint8Array | string): string {
   const head = toBase64url(Buffer.from(JSON.stringify({ alg: 'ES256', ...header })));
   const input = `${head}.${toBase64url(Buffer.from(payload as Uint8Array))}`;
-  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
+  const signature = rawOf(sign('sha256', Buffer.from(input), key));
   return `${input}.${toBase64url(signature)}`;
 }
 
@@ -58,7 +59,7 @@ export function parseJws(token: string, { allow = [], maxBytes = maxMessageBytes
 /** @param key P-256 public key; any other type of key verifies nothing */
 export function isSignedBy(jws: ParsedJws, key: KeyObject): boolean {
   if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false;
-  return verify('sha256', Buffer.from(jws.signingInput), { key, dsaEncoding: 'ieee-p1363' }, jws.signature);
+  return verify('sha256', Buffer.from(jws.signingInput), key, derOf(jws.signature));
 }
 
 /**
