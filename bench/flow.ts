@@ -24,10 +24,10 @@ const perFlow: Record<Primitive, number> = {
   verify: 2,
   agreeAsSender: 1,
   agreeAsReceiver: 1,
-  encrypt: 12,
+  encrypt: 11,
   decrypt: 11,
-  hmac: 6,
-  hash: 14,
+  hmac: 4,
+  hash: 13,
 };
 const asymmetric: Primitive[] = ['sign', 'verify', 'agreeAsSender', 'agreeAsReceiver'];
 

@@ -24,7 +24,7 @@ const peer = createECDH('prime256v1');
 const peerPoint = peer.generateKeys();
 const peerJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
 const payload = randomBytes(600);
-const signature = sign('sha256', payload, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+const signature = sign('sha256', payload, privateKey);
 const key = createSecretKey(randomBytes(32));
 
 function encrypt(): { iv: Buffer; ciphertext: Buffer; tag: Buffer } {
@@ -37,8 +37,8 @@ function encrypt(): { iv: Buffer; ciphertext: Buffer; tag: Buffer } {
 const sealed = encrypt();
 
 const primitives = {
-  sign: () => sign('sha256', payload, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
-  verify: () => verify('sha256', payload, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature),
+  sign: () => sign('sha256', payload, privateKey),
+  verify: () => verify('sha256', payload, publicKey, signature),
   /** A fresh key pair and the agreement with a known public key: encrypting to a device. */
   agreeAsSender() {
     const own = createECDH('prime256v1');

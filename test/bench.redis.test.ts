@@ -34,7 +34,10 @@ async function bench(...args: string[]): Promise<{ status: number; output: strin
 }
 
 requireSystem('redis-server')('the benchmark', () => {
-  const running = bench('--quick', '--only', 'start,round-trips', '--json');
+  let running: ReturnType<typeof bench>;
+  beforeAll(() => {
+    running = bench('--quick', '--only', 'start,round-trips', '--json');
+  });
   const resultOf = async (): Promise<Result> => {
     const { status, output, errors } = await running;
     if (status !== 0) throw new Error(errors);
