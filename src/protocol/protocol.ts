@@ -110,7 +110,7 @@ function isPlainOptions({ method, headers }: IncomingMessage): boolean {
 
 function optionsOf(found: Found): Answer {
   const headers = { allow: allowOf(found), 'cache-control': 'no-store', 'content-length': '0' };
-  return { status: 200, headers, body: Buffer.alloc(0) };
+  return { status: 200, headers, body: '' };
 }
 
 function notAllowed(found: Found): Answer {
