@@ -5,8 +5,16 @@
 export function preferredWaitSeconds(header: string | string[] | undefined): number | undefined {
   if (header === undefined) return undefined;
   for (const preference of String(header).split(',')) {
-    const [, name, value] = /^\s*([^\s=;]+)\s*(?:=\s*"?([^";]*?)"?\s*)?(?:;.*)?$/.exec(preference) ?? [];
-    if (name?.toLowerCase() === 'wait') return /^[0-9]{1,9}$/.test(value ?? '') ? Number(value) : undefined;
+    const [pair = ''] = preference.split(';', 1);
+    const [name = '', ...values] = pair.split('=');
+    if (name.trim().toLowerCase() !== 'wait') continue;
+    const value = unquoted(values.join('=').trim());
+    return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined;
   }
   return undefined;
+}
+
+/** By steps, not by one expression: blanks that several parts of it could take would be tried in every combination. */
+function unquoted(text: string): string {
+  return text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1).trim() : text;
 }

@@ -131,6 +131,10 @@ describe('a token request that waits for the decision', () => {
     expect(preferredWaitSeconds('respond-async, wait=10')).toBe(10);
     expect(preferredWaitSeconds('Wait = "7" ; foo=bar, wait=9')).toBe(7);
     expect(preferredWaitSeconds('return=minimal; wait=9')).toBeUndefined();
+    expect(preferredWaitSeconds('wait=" 8 "')).toBe(8);
+    for (const nothing of ['wait', 'wait=', 'wait="', 'wait=5=6', `wait=${' '.repeat(9_000)}""x`]) {
+      expect(preferredWaitSeconds(nothing)).toBeUndefined();
+    }
   });
 
   test('capped per client and per process: who comes beyond is answered at once', async () => {
