@@ -31,7 +31,8 @@ const shapes: [RegExp, string][] = [
   [/\b(bearer|basic|dpop)\s+[\w+/=.~-]{8,}/gi, '$1 [masked]'],
   [/(\b(?:rediss?|https?)(?:\+\w+)?:\/\/)[^\s/@]+@/gi, '$1[masked]@'],
   [/([?&#](?:[\w-]*(?:token|secret|code|assertion|auth_req_id|ticket|hint)|t)=)[^&\s"']+/gi, '$1[masked]'],
-  [/[\w.%+-]+@[\w-]+(?:\.[\w-]+)+/g, '[email]'],
+  // from the beginning of a run only: to try again inside it would take the square of its length
+  [/(?<![\w.%+-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)+/g, '[email]'],
   [/(?<![\w+])\+[1-9]\d{6,14}\b/g, '[phone]'],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, '[private key]'],
 ];
