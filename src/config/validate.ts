@@ -25,7 +25,9 @@ function isWebAddress(text: string): boolean {
   return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '';
 }
 
-const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: true, strictTypes: false });
+// "This or that is required" names members that are declared one level up.
+const strictness = { strict: true, strictTypes: false, strictRequired: false };
+const ajv = new Ajv2020({ allErrors: true, useDefaults: true, ...strictness });
 ajv.addVocabulary(ourKeywords);
 for (const [name, { accepts }] of Object.entries(formats)) ajv.addFormat(name, accepts);
 const validate = ajv.compile(configSchema);
