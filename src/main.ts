@@ -41,6 +41,8 @@ async function run(config: Config, log: Log): Promise<void> {
   });
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
+  // Without TLS it keeps its usual meaning: the terminal is gone, and so is what ran in it.
+  if (config.tls) process.on('SIGHUP', () => server.reload());
   process.on('uncaughtException', (error) => fault(log, 'uncaughtException', error));
   process.on('unhandledRejection', (error) => fault(log, 'unhandledRejection', error));
 

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import type { RequestListener } from 'node:http';
 import { createDispatcher } from './channels/dispatcher.ts';
 import { createInboxHandler } from './channels/inbox.ts';
 import { createNotificationHandler } from './channels/notifications.ts';
 import { createOperationWatch } from './channels/operation-watch.ts';
 import type { Handler } from './channels/outcome.ts';
 import { createWakeHub } from './channels/wake-hub.ts';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import { createDemo } from './demo/routes.ts';
 import type { Application } from './domain/application.ts';
 import { createApplications } from './domain/applications.ts';
@@ -26,6 +27,7 @@ import { createListener, drain, type Listener } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
 import type { Mounted } from './http/mount.ts';
 import { AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets } from './http/pages/assets.ts';
+import { createTls, type Tls, TlsFilesError, type TlsKind } from './http/tls.ts';
 import { createHealth } from './observability/health.ts';
 import type { Log } from './observability/log.ts';
 import { currentTrace } from './observability/trace.ts';
@@ -56,6 +58,10 @@ export interface Addresses {
   public: string;
   management: string;
   authenticator: string;
+  /** With `config.tls`. */
+  tls?: string;
+  /** With `config.tls.clientPort`. */
+  tlsClients?: string;
 }
 
 export interface AssentServer {
@@ -63,11 +69,15 @@ export interface AssentServer {
   start(): Promise<Addresses>;
   /** RL-19: not ready, nobody new, what is in flight finishes, bounded by `drainSeconds`. The store stays open. */
   stop(): Promise<void>;
+  /** Looks at the files that may change while it runs: certificates. */
+  reload(): void;
 }
 
 /** Composition root: every part is made here, once, and gets what it needs as arguments. */
 export async function createServer(config: Config, deps: ServerDeps): Promise<AssentServer> {
   const { log } = deps;
+  // first: files that cannot be used are a wrong setting, and nothing has begun yet
+  const tls = config.tls && tlsOf(config.tls, deps);
   const domain = await createDomain(config, deps);
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
@@ -108,7 +118,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
   const health = createHealth({ checkStore: () => deps.store.check() });
   const helpers = await createHelpers(config, domain, log);
 
-  const common = { log, limits: config.listeners, proxyHops: config.proxyHops };
+  const common = { log, limits: config.listeners, proxyHops: config.proxyHops, proxy: config.proxy };
   const authenticatorOrigin = config.authenticator.origin;
   const publicApp = createPublicApp({
     ...common,
@@ -142,6 +152,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     management: listen('management', config.management.host, config.management.port, managementApp),
     authenticator: listen('authenticator', config.host, config.authenticator.port, authenticatorApp),
   };
+  const secure: { tls?: Listener; tlsClients?: Listener } = tls ? tlsListeners(config, tls, publicApp) : {};
   stopping.signal.addEventListener('abort', () => devices.streams.endAll());
   const sweeper = createSweeper({
     store: deps.store,
@@ -157,16 +168,21 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
       await operationWatch.start();
       await devices.dispatcher.start();
       sweeper.start();
+      tls?.start();
       return {
         public: await addressOf(config.host, listeners.public),
         management: await addressOf(config.management.host, listeners.management),
         authenticator: await addressOf(config.host, listeners.authenticator),
+        ...(secure.tls && { tls: await addressOf(config.host, secure.tls, 'https') }),
+        ...(secure.tlsClients && { tlsClients: await addressOf(config.host, secure.tlsClients, 'https') }),
       };
     },
+    reload: () => void tls?.reload(),
     async stop() {
       for (const helper of helpers) helper.stop();
+      tls?.stop();
       await drain({
-        listeners: Object.values(listeners),
+        listeners: [...Object.values(listeners), ...Object.values(secure)],
         health,
         stopping,
         deadlineMs: config.drainSeconds * SECOND,
@@ -175,6 +191,27 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
       operationWatch.stop();
       await Promise.all([sweeper.stop(), devices.dispatcher.stop()]);
     },
+  };
+}
+
+/** @throws ConfigError where the files cannot be used */
+function tlsOf(settings: NonNullable<Config['tls']>, { clock, timers = systemTimers, log }: ServerDeps): Tls {
+  try {
+    return createTls({ settings, clock, timers, log });
+  } catch (error) {
+    if (error instanceof TlsFilesError) throw new ConfigError([{ setting: error.setting, message: error.message }]);
+    throw error;
+  }
+}
+
+/** The public app once more, over TLS: on one port for everybody, on another for clients that show a certificate. */
+function tlsListeners({ host, tls: settings, listeners: limits }: Config, tls: Tls, handler: RequestListener) {
+  const listen = (name: string, port: number, kind: TlsKind) =>
+    createListener({ name, host, port, handler, limits, tls: { tls, kind } });
+  const { port = 0, clientPort } = settings ?? {};
+  return {
+    tls: listen('tls', port, 'server'),
+    ...(clientPort !== undefined && { tlsClients: listen('tls-clients', clientPort, 'client-certificates') }),
   };
 }
 
@@ -319,8 +356,8 @@ function asApplication(
   };
 }
 
-async function addressOf(host: string, listener: Listener): Promise<string> {
-  return `http://${hostOf(host)}:${await listener.listen()}`;
+async function addressOf(host: string, listener: Listener, scheme = 'http'): Promise<string> {
+  return `${scheme}://${hostOf(host)}:${await listener.listen()}`;
 }
 
 /** A wildcard is no address to connect to. */

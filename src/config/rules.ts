@@ -40,8 +40,10 @@ const always: Rule[] = [
         : [],
     ),
   (config) => {
-    const listeners = { port: config.port, 'management.port': config.management.port };
-    return repeated({ ...listeners, 'authenticator.port': config.authenticator.port }, (port) => port !== 0);
+    const { port, management, authenticator, tls } = config;
+    const ports = { port, 'management.port': management.port, 'authenticator.port': authenticator.port };
+    const secure = { 'tls.port': tls?.port, 'tls.clientPort': tls?.clientPort };
+    return repeated<number | undefined>({ ...ports, ...secure }, (each) => each !== undefined && each !== 0);
   },
   ({ registration: { enabled, initialAccessToken } }) =>
     enabled && !initialAccessToken && { setting: 'registration.initialAccessToken', message: 'is required' },
@@ -50,6 +52,10 @@ const always: Rule[] = [
       setting: 'keys.signingRetireDays',
       message: 'must not be shorter than tokens.idSeconds',
     },
+  // Without a proxy in front, whoever calls could write any certificate into it.
+  ({ proxy, proxyHops }) =>
+    proxy.clientCertificateHeader !== undefined &&
+    proxyHops === 0 && { setting: 'proxy.clientCertificateHeader', message: 'needs proxyHops' },
   ({ clients }) => repeated(byIndex(clients, 'clients', 'client_id')),
   ({ hints }) => repeated(byIndex(hints.issuers, 'hints.issuers', 'issuer')),
   ({ resources }) => repeated(byIndex(resources, 'resources', 'indicator')),

@@ -32,6 +32,39 @@ export interface Config {
   masterKey?: string;
   /** Number of reverse proxies in front whose `X-Forwarded-*` headers are believed. 0: these headers are ignored. */
   proxyHops: number;
+  /** What the reverse proxies of `proxyHops` tell about a client beside its address. */
+  proxy: {
+    /** Header in which the proxy hands over the client's TLS certificate: `Client-Cert` as in RFC 9440, or PEM in URL encoding (nginx `$ssl_client_escaped_cert`). The proxy must remove or replace this header in every request that it forwards. Needs `proxyHops`. */
+    clientCertificateHeader?: string;
+    /** The proxy hands over only certificates whose chain it has verified. `tls_client_auth` needs that; `self_signed_tls_client_auth` does not. */
+    clientCertificatesVerified: boolean;
+  };
+  /** A TLS listener of our own beside the public one, for clients that come without a proxy. It serves the same, on the same `host`, and believes no forwarded header. */
+  tls?: {
+    /** Port of the TLS listener; 0 takes a free one. */
+    port: number;
+    /** A second port where clients may show a certificate (RFC 8705); 0 takes a free one. */
+    clientPort?: number;
+    /** File with the certificate and its chain, PEM. A changed file is taken into use without a restart, for new connections. */
+    certificate: string;
+    /** File with the private key of the certificate, PEM. */
+    key: string;
+    /** File with the authorities, PEM, that issue client certificates. Without it no chain counts as verified: `self_signed_tls_client_auth` works, `tls_client_auth` does not. */
+    clientAuthorities?: string;
+    /** How often the files are looked at for changes; 0: only on SIGHUP. */
+    reloadSeconds: number;
+    /** Oldest version that is spoken. */
+    minVersion: 'TLSv1.2' | 'TLSv1.3';
+    /** Cipher suites of TLS 1.2, best first. The default is what FAPI allows (FAPI 1.0 Advanced, section 8.5) of those with ephemeral elliptic curves, and the same for ECDSA certificates. TLS 1.3 has its own, which are all good. */
+    ciphers: (
+      | 'ECDHE-RSA-AES128-GCM-SHA256'
+      | 'ECDHE-RSA-AES256-GCM-SHA384'
+      | 'ECDHE-ECDSA-AES128-GCM-SHA256'
+      | 'ECDHE-ECDSA-AES256-GCM-SHA384'
+      | 'ECDHE-RSA-CHACHA20-POLY1305'
+      | 'ECDHE-ECDSA-CHACHA20-POLY1305'
+    )[];
+  };
   /** A profile in one word: fills in what its rules want and refuses settings and clients that contradict them. `fapi-ciba`: FAPI-CIBA. `psd2`: that, and strong customer authentication of what is paid. `agent`: for software that asks on its own. `callcenter`: for people who are on the phone. `src/config/presets.ts` is the list. */
   preset?: 'fapi-ciba' | 'psd2' | 'agent' | 'callcenter';
   /** How clients prove who they are, at every endpoint alike. */

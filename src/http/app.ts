@@ -4,7 +4,7 @@ import type { Log } from '../observability/log.ts';
 import { type StaticAssets, staticAssets } from './assets.ts';
 import { exchangeOf, type Step } from './edge/exchange.ts';
 import { type FramingLimits, framing } from './edge/framing.ts';
-import { proxyHops } from './edge/proxies.ts';
+import { type TrustedProxies, trustedProxies } from './edge/proxies.ts';
 import { requestLog } from './edge/request-log.ts';
 import { API_CSP, AUTHENTICATOR_CSP, securityHeaders } from './edge/security-headers.ts';
 import { healthRoutes } from './health.ts';
@@ -29,6 +29,8 @@ export interface CommonParts {
   limits: FramingLimits;
   /** `config.proxyHops` */
   proxyHops: number;
+  /** `config.proxy` */
+  proxy?: Omit<TrustedProxies, 'hops'>;
 }
 
 export interface PublicParts extends CommonParts {
@@ -104,7 +106,7 @@ function edgeOf(parts: CommonParts, at: { listener: string; csp: string; https: 
   return [
     requestLog({ log: parts.log, listener: at.listener }),
     securityHeaders(at),
-    proxyHops(parts.proxyHops),
+    trustedProxies({ hops: parts.proxyHops, ...parts.proxy }),
     framing(parts.limits),
   ];
 }

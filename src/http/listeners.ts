@@ -1,7 +1,10 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, Server as NetServer } from 'node:net';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Health } from '../observability/health.ts';
 import type { Log } from '../observability/log.ts';
+import type { Tls, TlsKind } from './tls.ts';
 
 /** Names and units of node:http; milliseconds (TH-20). `config.listeners` is one of these. */
 export interface ListenerLimits {
@@ -23,6 +26,8 @@ export interface ListenerOptions {
   port: number;
   handler: RequestListener;
   limits: ListenerLimits;
+  /** Speaks TLS; with `client-certificates` a client may show one, and goes on without. */
+  tls?: { tls: Tls; kind: TlsKind };
 }
 
 export interface Listener {
@@ -40,23 +45,22 @@ export interface Listener {
  * One HTTP server with bounded patience. A request that has been read completely is no longer under `requestTimeout`
  * (node counts only until the end of the body), so event streams and held token requests stay as long as they like.
  */
-export function createListener({ name, host, port, handler, limits }: ListenerOptions): Listener {
-  const server = createServer(
-    {
-      headersTimeout: limits.headersTimeout,
-      requestTimeout: limits.requestTimeout,
-      connectionsCheckingInterval: limits.connectionsCheckingInterval,
-      keepAliveTimeout: limits.keepAliveTimeout ?? KEEP_ALIVE_MS,
-      // Never lenient, whatever a command-line flag says (TH-33).
-      insecureHTTPParser: false,
-    },
-    handler,
-  );
+export function createListener({ name, host, port, handler, limits, tls }: ListenerOptions): Listener {
+  const options = {
+    headersTimeout: limits.headersTimeout,
+    requestTimeout: limits.requestTimeout,
+    connectionsCheckingInterval: limits.connectionsCheckingInterval,
+    keepAliveTimeout: limits.keepAliveTimeout ?? KEEP_ALIVE_MS,
+    // Never lenient, whatever a command-line flag says (TH-33).
+    insecureHTTPParser: false,
+  };
+  const server = tls ? secureServer(tls, { ...options, handler }) : createServer(options, handler);
   server.maxConnections = limits.maxConnections;
   // Node drops headers above this silently; one more lets edge/framing.ts see that there were too many and refuse.
   server.maxHeadersCount = limits.maxHeadersCount + 1;
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket;
   const requests = trackRequests(server);
+  const handshakes = tls && trackHandshakes(server);
 
   return {
     name,
@@ -68,16 +72,59 @@ export function createListener({ name, host, port, handler, limits }: ListenerOp
     closeIdle() {
       requests.closeIdleFromNowOn();
       server.close();
+      handshakes?.end();
     },
     cut() {
       const count = requests.open.size;
       server.closeAllConnections();
+      handshakes?.end();
       return count;
     },
   };
 }
 
-function listen(server: Server, host: string, port: number): Promise<number> {
+type SecureOptions = Parameters<typeof createSecureServer>[0] & { headersTimeout: number; handler: RequestListener };
+
+function secureServer(
+  { tls, kind }: { tls: Tls; kind: TlsKind },
+  { handler, ...options }: SecureOptions,
+): SecureServer {
+  const server = createSecureServer(
+    {
+      ...options,
+      ...tls.contextOf(kind),
+      // Nobody is turned away in the handshake: which client needs which certificate is known later (RFC 8705).
+      requestCert: kind === 'client-certificates',
+      rejectUnauthorized: false,
+      // node's two minutes are for a slower world (TH-20)
+      handshakeTimeout: options.headersTimeout,
+    },
+    handler,
+  );
+  tls.onChange(() => server.setSecureContext(tls.contextOf(kind)));
+  // TLS 1.2 lets a client ask for new keys again and again, and change its certificate on the way.
+  server.on('secureConnection', (socket: TLSSocket) => socket.disableRenegotiation());
+  return server;
+}
+
+/** Connections that have not said hello to the end: HTTP does not know them yet, and would wait for them at the end. */
+function trackHandshakes(server: Server | SecureServer): { end(): void } {
+  const open = new Map<string, Socket>();
+  const nameOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
+  server.on('connection', (socket: Socket) => {
+    const name = nameOf(socket);
+    open.set(name, socket);
+    socket.once('close', () => open.get(name) === socket && open.delete(name));
+  });
+  server.on('secureConnection', (socket: TLSSocket) => void open.delete(nameOf(socket)));
+  return {
+    end() {
+      for (const socket of open.values()) socket.destroy();
+    },
+  };
+}
+
+function listen(server: Server | SecureServer, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
@@ -91,14 +138,14 @@ function listen(server: Server, host: string, port: number): Promise<number> {
  * Resolves when the last connection has ended. `http.Server.close` would cut idle connections at once, and with them the
  * request that a busy client is just sending; this is the plain half of it.
  */
-function stopAccepting(server: Server): Promise<void> {
+function stopAccepting(server: Server | SecureServer): Promise<void> {
   return new Promise((resolve) => {
     NetServer.prototype.close.call(server, () => resolve());
   });
 }
 
 /** Requests without a complete answer. After `close` each answer is the last one on its connection. */
-function trackRequests(server: Server) {
+function trackRequests(server: Server | SecureServer) {
   const open = new Set<ServerResponse>();
   let closing = false;
   let closesIdle = false;

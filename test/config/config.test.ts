@@ -218,6 +218,26 @@ describe('RL-25 config errors', () => {
     ]);
   });
 
+  test('TLS listeners have ports of their own; both files are needed; a certificate header needs a proxy', () => {
+    const files = { certificate: '/cert.pem', key: '/key.pem' };
+    const tls = { ...files, port: 3000, clientPort: 3002 };
+    expect(problemsOf(() => load({ environment: 'development', tls }))).toEqual([
+      'tls.port: is the same as port',
+      'tls.clientPort: is the same as authenticator.port',
+    ]);
+    expect(problemsOf(() => load({ environment: 'development', tls: { ciphers: ['RC4-SHA'] } }))).toEqual([
+      'tls.certificate: is required',
+      'tls.key: is required',
+      expect.stringMatching(/^tls\.ciphers\[0\]: must be one of ECDHE-RSA-AES128-GCM-SHA256, /),
+    ]);
+    const proxy = { clientCertificateHeader: 'Client-Cert' };
+    expect(problemsOf(() => load({ environment: 'development', proxy }))).toEqual([
+      'proxy.clientCertificateHeader: needs proxyHops',
+    ]);
+    const { tls: loaded } = load({ environment: 'development', proxy, proxyHops: 1, tls: files });
+    expect(loaded).toMatchObject({ ...files, port: 3443, reloadSeconds: 60, minVersion: 'TLSv1.2' });
+  });
+
   test('a secret that cannot be read, or is given twice, is named without its value', () => {
     const settings = {
       ...production,

@@ -1,5 +1,5 @@
 import type { Exchange } from '../../src/http/edge/exchange.ts';
-import { proxyHops } from '../../src/http/edge/proxies.ts';
+import { trustedProxies } from '../../src/http/edge/proxies.ts';
 import { exchangeRaw, publicApp, startListener } from './support/server.ts';
 
 /** What every piece behind the edge sees of a request that pretends everything at once. */
@@ -56,7 +56,7 @@ describe('TH-32 headers that only a proxy may set', () => {
   const ipOf = (hops: number, forwarded: string | undefined, peer: string) => {
     const req = { headers: { 'x-forwarded-for': forwarded }, socket: { remoteAddress: peer } };
     const exchange = { req, address: '' } as unknown as Exchange;
-    proxyHops(hops)(exchange);
+    trustedProxies({ hops })(exchange);
     return exchange.address;
   };
 

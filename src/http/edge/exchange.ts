@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Trace, traceOf } from '../../observability/trace.ts';
+import type { PeerCertificate } from './peer-certificate.ts';
 
 /** One request and its answer on the way through the edge. */
 export interface Exchange {
@@ -11,6 +12,8 @@ export interface Exchange {
   readonly query: string;
   /** The client's address; see proxies.ts. */
   address: string;
+  /** What a trusted proxy says about the client's certificate; see peer-certificate.ts, which is whom to ask. */
+  forwardedCertificate?: PeerCertificate;
 }
 
 /**
