@@ -144,13 +144,16 @@ const isApproved = (one: Case) => acknowledged(one, 'approve').length > 0;
 const isDenied = (one: Case) => acknowledged(one, 'deny').length > 0;
 const tokensOf = ({ polls }: Case) => polls.filter(isToken).map(({ tokens }) => tokens);
 
-/** The last answer after the last fault, by the order in which they were asked for. */
-function last({ polls, calmAt }: Case): Polled | undefined {
+/** The last answer since then, by the order in which they were asked for. */
+function lastSince({ polls }: Case, since: number): Polled | undefined {
   return polls
-    .filter(({ sentAt, answer }) => sentAt > calmAt && answer !== 'lost')
+    .filter(({ sentAt, answer }) => sentAt > since && answer !== 'lost')
     .sort((a, b) => a.sentAt - b.sentAt)
     .at(-1);
 }
+
+/** After the last fault. */
+const last = (one: Case): Polled | undefined => lastSince(one, one.calmAt);
 
 /** `invalid_grant` is right only where tokens have left the server: they arrived, or an answer was lost. */
 function isForgotten({ started, polls }: Case, poll: Polled): boolean {
@@ -164,7 +167,10 @@ function expiredEarly({ started }: Case, { answer, endedAt }: Polled): boolean {
 
 /** IV-03: lost on the wire. The client asked, heard nothing, asked again and was told that it is over. */
 function mayBeUnknown(one: Case): boolean {
-  return last(one)?.answer === 'invalid_grant' && one.polls.some(({ answer }) => answer === 'lost');
+  return (
+    lastSince(one, Number.NEGATIVE_INFINITY)?.answer === 'invalid_grant' &&
+    one.polls.some(({ answer }) => answer === 'lost')
+  );
 }
 
 function isWrongAfter({ polls }: Case, { sentAt, answer }: Polled): boolean {

@@ -22,6 +22,8 @@ export interface DeployOptions {
   /** Beside the suite's own. */
   moreClients?: Record<string, unknown>[];
   history?: History;
+  /** Embedded only: a program to run the server under. */
+  wrapper?: string[];
 }
 
 export const clientIds = ['shop', 'bank', 'cafe'] as const;
@@ -40,11 +42,12 @@ const clients = clientIds.map((client_id) => ({
 
 export async function deploy(
   kind: StoreKind,
-  { config = {}, moreClients = [], history }: DeployOptions = {},
+  { config = {}, moreClients = [], history, wrapper = [] }: DeployOptions = {},
 ): Promise<Deployment> {
   // whoever died while it issued tokens is waited for this long; the shortest that the settings allow
   const common = { redemption: { leaseMs: 500 }, ...config, clients: [...clients, ...moreClients] };
-  if (kind === 'embedded') return deploymentOf(kind, [await startServer({ config: common })], undefined, history);
+  if (kind === 'embedded')
+    return deploymentOf(kind, [await startServer({ config: common, wrapper })], undefined, history);
 
   const redis = await startRedis();
   // both answer under the address of the balancer that this suite plays

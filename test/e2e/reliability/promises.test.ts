@@ -1,0 +1,3 @@
+import { promises } from './promises.ts';
+
+describe('embedded store, one server', () => promises('embedded'));

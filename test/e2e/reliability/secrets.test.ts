@@ -1,0 +1,3 @@
+import { secretsAtRest } from './secrets.ts';
+
+describe('embedded store, one server', () => secretsAtRest('embedded'));
