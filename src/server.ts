@@ -10,6 +10,7 @@ import { type Config, ConfigError } from './config.ts';
 import { createDemo } from './demo/routes.ts';
 import type { Application } from './domain/application.ts';
 import { createApplications } from './domain/applications.ts';
+import { createClients } from './domain/clients.ts';
 import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
 import { createOperations } from './domain/operations.ts';
@@ -129,8 +130,15 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     engine: protocol,
     others: helpers,
   });
+  const clients = createClients({
+    store: deps.store,
+    clock: deps.clock,
+    configured: config.clients.map((client) => ({ ...client })),
+    check: protocol.checkClient,
+  });
   const managementApi = createManagementApi({
     ...domain,
+    clients,
     idempotency: deps.store.idempotency,
     clock: deps.clock,
     log,

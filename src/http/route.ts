@@ -15,7 +15,7 @@ export interface ResponseSpec {
 
 /** One operation of an API: what the router mounts and what the OpenAPI document tells are made from it. */
 export interface RouteSpec {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below the API's prefix, OpenAPI spelling: `/users/{id}`. */
   path: string;
   operationId: string;

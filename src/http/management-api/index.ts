@@ -1,4 +1,5 @@
 import type { Applications } from '../../domain/applications.ts';
+import type { Clients } from '../../domain/clients.ts';
 import type { Devices } from '../../domain/devices.ts';
 import type { Operations } from '../../domain/operations.ts';
 import type { IdempotencyStore } from '../../domain/ports/records.ts';
@@ -17,6 +18,7 @@ import { mountRoutes } from '../route.ts';
 import { createSchemaCheck, type SchemaCheck } from '../schema-check.ts';
 import { type ApiKey, authenticate, requireScope } from './auth.ts';
 import { type Call, type ManagementRoute, queryOf, versionOf } from './call.ts';
+import { clientRoutes } from './clients.ts';
 import { deviceRoutes } from './devices.ts';
 import { createPaging } from './paging.ts';
 import { managementSchemas } from './schemas.ts';
@@ -26,6 +28,7 @@ import { userRoutes } from './users.ts';
 export interface ManagementApiDeps {
   users: Users;
   devices: Devices;
+  clients: Clients;
   tickets: Pick<Tickets, 'create'>;
   operations: Pick<Operations, 'get'>;
   applications: Applications;
@@ -45,7 +48,7 @@ const PREFIX = '/management/v1';
 /** Every route of `/management/v1`. What an issue has not brought yet is not here, and so is a 404. */
 export function managementRoutes(deps: ManagementApiDeps): ManagementRoute[] {
   const parts = { ...deps, paging: createPaging(deps.secrets) };
-  return [...userRoutes(parts), ...ticketRoutes(parts), ...deviceRoutes(parts)];
+  return [...userRoutes(parts), ...ticketRoutes(parts), ...deviceRoutes(parts), ...clientRoutes(parts)];
 }
 
 /**

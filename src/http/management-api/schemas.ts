@@ -1,4 +1,5 @@
 import type { Schema } from '../route.ts';
+import { clientSchemas } from './client-schemas.ts';
 
 /** Wire names are snake_case here and in documents.ts, and nowhere further in. */
 
@@ -289,6 +290,7 @@ export const managementSchemas = {
     expires_at: instant('From when on it is worth nothing.'),
     finished_at: orNull(instant('When it was used up or ended otherwise; null before.')),
   }),
+  ...clientSchemas,
 } satisfies Record<string, Schema>;
 
 export type ManagementSchemaName = keyof typeof managementSchemas;

@@ -47,6 +47,8 @@ export function documentation(document: OpenapiDocument) {
       if (!operation) return [`${method} ${path} is not documented`];
       const response = operation.responses[status];
       if (!response) return [`${operation.operationId} answered ${status}, which is not documented`];
+      // nothing is said of a body, and nothing is there
+      if (!response.content && body === undefined) return [];
       const content = response.content?.[type.split(';')[0]!.trim()];
       if (!content) return [`${operation.operationId} answered ${type} with ${status}`];
       const name = content.schema.$ref.split('/').at(-1)!;

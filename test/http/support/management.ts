@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createClients } from '../../../src/domain/clients.ts';
 import { createManagementApi } from '../../../src/http/management-api/index.ts';
 import { createHealth } from '../../../src/observability/health.ts';
 import type { SceneOptions } from '../../domain/scene.ts';
@@ -30,8 +31,16 @@ export async function startManagement(options: SceneOptions = {}) {
   const devices = await startDeviceServer(options);
   const { scene } = devices;
   const { log, lines } = readableLog();
+  const clients = createClients({
+    store: scene.store,
+    clock: scene.clock.now,
+    configured: [{ client_id: 'configured', token_endpoint_auth_method: 'client_secret_basic' }],
+    // what metadata may be is the protocol folder's matter, and tested there
+    check: async (metadata) => metadata,
+  });
   const managementApi = createManagementApi({
     ...scene,
+    clients,
     idempotency: scene.store.idempotency,
     clock: scene.clock.now,
     log,

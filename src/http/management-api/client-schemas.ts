@@ -1,0 +1,186 @@
+import type { Schema } from '../route.ts';
+
+/** RFC 7591, OpenID Connect Registration, CIBA Core 4, RFC 8705, RFC 9449, RFC 9396; members of ours begin with `assent_`. */
+
+const text = (description: string, example: string): Schema => ({
+  type: 'string',
+  minLength: 1,
+  maxLength: 2048,
+  description,
+  examples: [example],
+});
+const flag = (description: string): Schema => ({ type: 'boolean', description });
+const one = (description: string, values: string[]): Schema => ({ type: 'string', enum: values, description });
+const texts = (description: string, example: string): Schema => ({
+  type: 'array',
+  maxItems: 100,
+  description,
+  items: { type: 'string', minLength: 1, maxLength: 2048, description: 'One of them.' },
+  examples: [[example]],
+});
+const seconds = (description: string, maximum: number): Schema => ({
+  type: 'integer',
+  minimum: 0,
+  maximum,
+  description: `${description} In seconds.`,
+});
+
+const identity = {
+  client_id: text('Identifier. Absent: one is made. It cannot be changed.', 's6BhdRkqt3'),
+  client_name: text('Name that people see on their device.', 'Example Bank'),
+  client_uri: text('Address of its home page.', 'https://client.example'),
+  logo_uri: text('Address of its logo.', 'https://client.example/logo.png'),
+  policy_uri: text('Address of its privacy policy.', 'https://client.example/privacy'),
+  tos_uri: text('Address of its terms of service.', 'https://client.example/terms'),
+  contacts: texts('E-mail addresses of people responsible for it.', 'ops@client.example'),
+  software_id: text('Identifier of the software.', '4NRB1-0XZABZI9E6-5SM3R'),
+  software_version: text('Version of the software.', '2.1'),
+  application_type: one('Kind of application.', ['web', 'native']),
+};
+
+const authentication = {
+  token_endpoint_auth_method: one('How it authenticates at every endpoint.', [
+    'client_secret_basic',
+    'client_secret_post',
+    'private_key_jwt',
+    'tls_client_auth',
+    'self_signed_tls_client_auth',
+    'none',
+  ]),
+  token_endpoint_auth_signing_alg: text(
+    'The one algorithm of its assertions. Absent: any that the server knows.',
+    'ES256',
+  ),
+  jwks: {
+    type: 'object',
+    description: 'Its public keys, at most 50; RSA between 2048 and 4096 bits.',
+    required: ['keys'],
+    properties: {
+      keys: { type: 'array', description: 'JWKs.', items: { type: 'object', description: 'A public JWK.' } },
+    },
+  },
+  jwks_uri: text('Where its public keys are found; not beside `jwks`.', 'https://client.example/jwks.json'),
+  tls_client_auth_subject_dn: text('Subject of its certificate, RFC 4514.', 'CN=client.example,O=Example'),
+  tls_client_auth_san_dns: text('DNS name in its certificate.', 'client.example'),
+  tls_client_auth_san_uri: text('URI in its certificate.', 'https://client.example/id'),
+  tls_client_auth_san_ip: text('IP address in its certificate.', '203.0.113.9'),
+  tls_client_auth_san_email: text('E-mail address in its certificate.', 'client@client.example'),
+  assent_assertion_audience: one('Whom its assertions may be made for. Absent: as the server is configured.', [
+    'core',
+    'rfc10070',
+  ]),
+};
+
+const tokens = {
+  grant_types: texts('Grants that it may use.', 'urn:openid:params:grant-type:ciba'),
+  response_types: texts('Response types that it may use at the authorization endpoint.', 'code'),
+  redirect_uris: texts('Where the authorization endpoint may send the browser.', 'https://client.example/callback'),
+  post_logout_redirect_uris: texts('Where the browser may go after signing out.', 'https://client.example/'),
+  scope: text('Scopes that it may ask for, separated by spaces. Absent: all.', 'openid offline_access'),
+  subject_type: one('Whether its `sub` is its sector’s own.', ['public', 'pairwise']),
+  sector_identifier_uri: text('List of its sector; its host names the sector.', 'https://client.example/sector.json'),
+  id_token_signed_response_alg: text('Algorithm of its ID tokens.', 'ES256'),
+  id_token_encrypted_response_alg: text('Key management of encrypted ID tokens.', 'ECDH-ES'),
+  id_token_encrypted_response_enc: text('Content encryption of encrypted ID tokens.', 'A256GCM'),
+  userinfo_signed_response_alg: text('Algorithm of signed userinfo answers. Absent: not signed.', 'ES256'),
+  request_object_signing_alg: text('Algorithm of its request objects.', 'ES256'),
+  tls_client_certificate_bound_access_tokens: flag('Its tokens are of use only with its certificate.'),
+  dpop_bound_access_tokens: flag('It must bind its tokens to a DPoP key.'),
+  authorization_details_types: texts('Types of authorization details that it may ask for.', 'payment_initiation'),
+  default_acr_values: texts('Asked for when a request names none.', 'urn:assent:acr:two-factor'),
+  default_max_age: seconds('Oldest acceptable authentication.', 315_360_000),
+  require_auth_time: flag('`auth_time` stands in every ID token.'),
+};
+
+const ciba = {
+  backchannel_token_delivery_mode: one('How it learns the result.', ['poll', 'ping', 'push']),
+  backchannel_client_notification_endpoint: text(
+    'Where it is pinged or pushed to; https.',
+    'https://client.example/cb',
+  ),
+  backchannel_authentication_request_signing_alg: text('It signs its requests with this one.', 'ES256'),
+  backchannel_user_code_parameter: flag('It sends user codes.'),
+  assent_active: flag('Switched on; false: it gets nothing.'),
+  assent_hold_seconds: seconds('Its token requests wait this long for the decision.', 25),
+  assent_match: one('Whether and how numbers are matched.', ['none', 'choose', 'type2', 'type6']),
+  assent_method: one('How the person must prove presence. Absent: as they can.', ['device', 'pin']),
+};
+
+const members = { ...identity, ...authentication, ...tokens, ...ciba };
+
+const orNull = (schema: Schema): Schema => ({
+  ...schema,
+  type: [schema.type as string, 'null'],
+  ...(schema.enum !== undefined && { enum: [...(schema.enum as string[]), null] }),
+});
+
+const instant: Schema = {
+  type: 'string',
+  format: 'date-time',
+  description: 'RFC 3339, UTC.',
+  examples: ['2026-11-20T10:15:00.000Z'],
+};
+
+export const clientSchemas = {
+  ClientMetadata: {
+    type: 'object',
+    description: 'Client metadata. What is left out has the default of its specification.',
+    additionalProperties: false,
+    properties: members,
+  },
+  ClientPatch: {
+    type: 'object',
+    description: 'Metadata to change; null removes one. Those not named stay as they are.',
+    additionalProperties: false,
+    properties: Object.fromEntries(Object.entries(members).map(([name, schema]) => [name, orNull(schema)])),
+  },
+  Client: {
+    type: 'object',
+    description: 'A client as it is in force, with what only the server knows.',
+    required: ['client_id', 'assent_source', 'assent_secrets', 'assent_updated_at'],
+    properties: {
+      ...members,
+      // those of the configuration may have what cannot be registered
+      token_endpoint_auth_method: text('How it authenticates at every endpoint.', 'private_key_jwt'),
+      client_secret: text('Its secret, when it was just made. Shown this once.', '6Gm0b2…'),
+      client_secret_expires_at: { type: 'integer', description: '0: the secret does not expire.' },
+      client_id_issued_at: { type: 'integer', description: 'When it was registered, epoch seconds.' },
+      assent_source: one('Where it comes from; those of the configuration are changed there.', [
+        'configuration',
+        'registered',
+      ]),
+      assent_secrets: {
+        type: 'array',
+        description: 'Its secrets, newest first, without themselves. Empty for clients of the configuration.',
+        items: {
+          type: 'object',
+          description: 'One secret.',
+          required: ['created_at', 'expires_at'],
+          properties: { created_at: instant, expires_at: orNull(instant) },
+        },
+      },
+      assent_updated_at: orNull(instant),
+    },
+  },
+  ClientList: {
+    type: 'object',
+    description: 'One page of clients.',
+    required: ['items', 'next_cursor'],
+    additionalProperties: false,
+    properties: {
+      items: { type: 'array', description: 'The clients.', items: { $ref: '#/components/schemas/Client' } },
+      next_cursor: {
+        type: ['string', 'null'],
+        description: 'Pass it as `cursor` for the next page; null on the last one.',
+      },
+    },
+  },
+  SecretRotation: {
+    type: 'object',
+    description: 'How the former secret ends.',
+    additionalProperties: false,
+    properties: {
+      overlap_seconds: { ...seconds('How long the former secret is still accepted.', 2_592_000), examples: [3600] },
+    },
+  },
+} satisfies Record<string, Schema>;
