@@ -60,18 +60,21 @@ export function createListener({ name, host, port, handler, limits, tls }: Liste
   server.maxHeadersCount = limits.maxHeadersCount + 1;
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket;
   const requests = trackRequests(server);
+  const silent = trackSilent(server);
   const handshakes = tls && trackHandshakes(server);
 
   return {
     name,
     listen: () => listen(server, host, port),
-    stopAccepting() {
+    async stopAccepting() {
       requests.close();
-      return stopAccepting(server);
+      await acceptWaiting(server);
+      await stopAccepting(server);
     },
     closeIdle() {
       requests.closeIdleFromNowOn();
       server.close();
+      silent.end();
       handshakes?.end();
     },
     cut() {
@@ -134,6 +137,27 @@ function listen(server: Server | SecureServer, host: string, port: number): Prom
   });
 }
 
+/** As many connections wait for `accept` at most (the default of `listen`). */
+const BACKLOG = 511;
+
+/**
+ * The kernel completes connections before anybody accepts them, and resets those, with the requests that they brought,
+ * when the listener closes. Node accepts one in each turn of its event loop: go on until two turns bring none.
+ */
+async function acceptWaiting(server: Server | SecureServer): Promise<void> {
+  let accepted = 0;
+  const count = () => {
+    accepted += 1;
+  };
+  server.on('connection', count);
+  for (let quiet = 0, turns = 0; quiet < 2 && turns < BACKLOG; turns++) {
+    const before = accepted;
+    await new Promise((resolve) => setImmediate(resolve));
+    quiet = accepted === before ? quiet + 1 : 0;
+  }
+  server.off('connection', count);
+}
+
 /**
  * Resolves when the last connection has ended. `http.Server.close` would cut idle connections at once, and with them the
  * request that a busy client is just sending; this is the plain half of it.
@@ -142,6 +166,23 @@ function stopAccepting(server: Server | SecureServer): Promise<void> {
   return new Promise((resolve) => {
     NetServer.prototype.close.call(server, () => resolve());
   });
+}
+
+/**
+ * Connections that have not brought a byte: to node they are as good as busy until `headersTimeout`, so a client that
+ * connects ahead of its requests would keep a shutdown waiting.
+ */
+function trackSilent(server: Server | SecureServer) {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  return {
+    end() {
+      for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
+    },
+  };
 }
 
 /** Requests without a complete answer. After `close` each answer is the last one on its connection. */

@@ -131,6 +131,7 @@ describe('RL-19 a shutdown finishes what was begun', () => {
 
     const done = drain(draining(server, { health }));
     expect(await health.ready()).toMatchObject({ ready: false, draining: true });
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(await outcome(`${server.url}/health/live`)).toEqual({ error: 'ECONNREFUSED' });
     held.release();
     expect(await inFlight).toEqual({ status: 200, connection: 'close' });
@@ -148,12 +149,30 @@ describe('RL-19 a shutdown finishes what was begun', () => {
     agent.destroy();
   });
 
+  test('connections that wait to be accepted when the signal comes are not reset but served', async () => {
+    await using server = await startListener(publicApp());
+    // the kernel has completed them when `get` returns; one is accepted in each turn of the event loop
+    const waiting = Array.from({ length: 50 }, () => outcome(`http://127.0.0.1:${server.port}/health/live`));
+    const done = drain(draining(server, { idleGraceMs: 10_000 }));
+    expect(new Set((await Promise.all(waiting)).map(({ status }) => status))).toEqual(new Set([200]));
+    expect(await done).toBe(0);
+  });
+
   test('RL-19 an idle connection that brings nothing is closed', async () => {
     await using server = await startListener(publicApp());
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     await outcome(`${server.url}/health/live`, agent);
     expect(await drain(draining(server))).toBe(0);
     agent.destroy();
+  });
+
+  test('a connection that was opened ahead of its requests does not keep a shutdown waiting', async () => {
+    await using server = await startListener(publicApp());
+    const socket = connect(server.port, '127.0.0.1');
+    const ended = closed(socket);
+    await once(socket, 'connect');
+    expect(await drain(draining(server))).toBe(0);
+    await ended;
   });
 
   test('RL-19 streams are told to end, and do not keep the process', async () => {
