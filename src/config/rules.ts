@@ -58,6 +58,12 @@ const always: Rule[] = [
     proxyHops === 0 && { setting: 'proxy.clientCertificateHeader', message: 'needs proxyHops' },
   ({ clients }) => repeated(byIndex(clients, 'clients', 'client_id')),
   ({ hints }) => repeated(byIndex(hints.issuers, 'hints.issuers', 'issuer')),
+  ({ hints }) =>
+    hints.issuers.flatMap(({ jwks, jwks_uri }, index) =>
+      (jwks === undefined) === (jwks_uri === undefined)
+        ? { setting: `hints.issuers[${index}]`, message: 'needs one of jwks and jwks_uri' }
+        : [],
+    ),
   ({ resources }) => repeated(byIndex(resources, 'resources', 'indicator')),
   ({ authorizationDetails }) => repeated(byIndex(authorizationDetails, 'authorizationDetails', 'type')),
   ({ authorizationDetails }) =>
