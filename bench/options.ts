@@ -31,8 +31,8 @@ export interface Size {
 
 const full: Size = {
   rounds: 5,
-  users: 4_000,
-  startsPerRound: 4_000,
+  users: 3_000,
+  startsPerRound: 3_000,
   pollsPerRound: 12_000,
   pollIds: 500,
   redemptionsPerRound: 1_500,
