@@ -47,7 +47,7 @@ export function makeClient(provider: Provider, metadata: ClientMetadata, setting
     if (problem) throw new errors.InvalidClientMetadata(problem);
   }
   const client = newClient(provider, withoutUseless(metadata));
-  checkDelivery(client);
+  checkDelivery(client, metadata);
   return client;
 }
 

@@ -1,4 +1,5 @@
 import { type Client, errors } from 'oidc-provider';
+import type { ClientMetadata } from './deps.ts';
 import { deliveryModeOf } from './notification-record.ts';
 
 /**
@@ -6,7 +7,7 @@ import { deliveryModeOf } from './notification-record.ts';
  *
  * @throws the engine's InvalidClientMetadata
  */
-export function checkDelivery(client: Client): void {
+export function checkDelivery(client: Client, metadata: ClientMetadata): void {
   const mode = deliveryModeOf(client);
   const endpoint = client.backchannelClientNotificationEndpoint;
   if (mode === 'poll' || endpoint === undefined) return;
@@ -15,14 +16,16 @@ export function checkDelivery(client: Client): void {
   if (hash !== '' || endpoint.includes('#'))
     refuse('backchannel_client_notification_endpoint must not have a fragment');
   if (username !== '' || password !== '') refuse('backchannel_client_notification_endpoint must not have credentials');
-  if (mode === 'push' && isSenderConstrained(client)) {
+  if (mode === 'push' && isSenderConstrained(metadata)) {
     refuse('tokens that are bound to a key of the client cannot be pushed: it proves that key when it fetches them');
   }
 }
 
-/** by push, nobody proves a key. */
-function isSenderConstrained(client: Client): boolean {
-  return client.dpopBoundAccessTokens === true || client.tlsClientCertificateBoundAccessTokens === true;
+/** by push, nobody proves a key. As it is written: the engine drops what this server cannot do. */
+function isSenderConstrained(metadata: ClientMetadata): boolean {
+  return (
+    metadata['dpop_bound_access_tokens'] === true || metadata['tls_client_certificate_bound_access_tokens'] === true
+  );
 }
 
 function refuse(why: string): never {

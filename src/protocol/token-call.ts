@@ -106,6 +106,7 @@ export function createTokenCall(deps: Deps): TokenCall {
       if (first.outcome !== 'slow_down' && wait.preferred) res.setHeader('preference-applied', `wait=${wait.seconds}`);
       if (first.outcome !== 'pending') return first;
       if ((await hold.until(res)) === 'gone') {
+        hold.end();
         // the next poll need not wait for a hold that nobody is held by
         await redemptions.release({ operationId, holder });
         return 'gone';

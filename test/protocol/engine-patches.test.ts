@@ -2,11 +2,12 @@
  * One test for each thing that src/protocol/engine-patches.ts takes from or changes in the engine. A failure after an upgrade
  * says: look at that export again. The pinned version stands in the first test.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Socket } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import Provider, { type Adapter, errors } from 'oidc-provider';
 import tokenStack from 'oidc-provider/lib/actions/token.js';
 import { urlencoded as parseBody } from 'oidc-provider/lib/shared/selective_body.js';
@@ -251,6 +252,44 @@ test('issue: tokens through the engine’s models, all saved within the request,
   ]);
   const claims = JSON.parse(Buffer.from(String(response['id_token']).split('.')[1]!, 'base64url').toString());
   expect(claims).toMatchObject({ iss: 'https://op.example', sub: 'u', acr: 'x', amr: ['swk'], auth_time: 7 });
+});
+
+test('setDeliveryModes: push, which the engine refuses in its configuration, is offered and may be registered', async () => {
+  const { provider } = bareEngine();
+  const pushing = { ...metadata, backchannel_token_delivery_mode: 'push' };
+  const endpoint = { backchannel_client_notification_endpoint: 'https://a.example/cb' };
+  expect(() => patches.newClient(provider, { ...pushing, ...endpoint })).toThrow(errors.InvalidClientMetadata);
+  patches.setDeliveryModes(provider, ['ping', 'push']);
+  expect(() => patches.newClient(provider, pushing)).toThrow(errors.InvalidClientMetadata);
+  expect(patches.newClient(provider, { ...pushing, ...endpoint }).backchannelTokenDeliveryMode).toBe('push');
+  expect(() => patches.newClient(provider, metadata)).toThrow(errors.InvalidClientMetadata);
+});
+
+test('serverContext, issuePushed, extendIdTokens: tokens without a request, and an ID token that vouches for them', async () => {
+  const { provider, client, saved } = bareEngine();
+  patches.extendIdTokens(provider);
+  const ctx = patches.serverContext(provider, client);
+  const body = await patches.inContext(ctx, async () => {
+    const grant = new provider.Grant({ accountId: 'u', clientId: 'a', jti: 'ours' } as never);
+    grant.addOIDCScope('openid offline_access');
+    const request = new provider.BackchannelAuthenticationRequest({ accountId: 'u', clientId: 'a' } as never);
+    Object.assign(request, { scope: 'openid offline_access', grantId: await grant.save() });
+    return patches.issuePushed(provider, ctx, { request, grant }, 'the-request');
+  });
+  const half = (text: unknown) =>
+    createHash('sha256').update(String(text)).digest().subarray(0, 16).toString('base64url');
+  expect(decodeJwt(body['id_token'] as string)).toMatchObject({
+    sub: 'u',
+    aud: 'a',
+    at_hash: half(body['access_token']),
+    'urn:openid:params:jwt:claim:auth_req_id': 'the-request',
+    'urn:openid:params:jwt:claim:rt_hash': half(body['refresh_token']),
+  });
+  expect(saved.map(({ model, id }) => (model === 'Grant' ? `${model} ${id}` : model))).toEqual([
+    'Grant ours',
+    'AccessToken',
+    'RefreshToken',
+  ]);
 });
 
 describe('what we rely on without reaching inside', () => {
