@@ -16,7 +16,6 @@ import {
 import { goodClient } from './bystander.ts';
 import type { Case } from './case.ts';
 import { corpus } from './families/index.ts';
-import { joseCase, readers, vectors } from './families/jose.ts';
 import { routes } from './routes.ts';
 import { runCases } from './run.ts';
 import { createWorld, type World } from './world.ts';
@@ -55,18 +54,6 @@ test('TH-23 the corpus: documented refusals only, no inside shown, no answer mis
   expect(flows.done).toBeGreaterThan(0);
   expect(cases.length).toBeGreaterThanOrEqual(2_000);
   expect(Object.keys(report.byRoute)).toEqual(expect.arrayContaining([...routes.keys()]));
-}, 60_000);
-
-test(`TH-15 ${vectors.length} vectors at each of ${readers.length} readers of a JWT: none is believed, nobody is called`, async () => {
-  expect(vectors.length).toBeGreaterThanOrEqual(600);
-  const report = await runCases(
-    readers.flatMap((reader) => vectors.map((vector) => joseCase(reader, vector))),
-    world,
-  );
-  log(`bad JWTs: ${told(report)}`);
-  await keep(report.failures);
-  expect(sentences(report.failures)).toEqual([]);
-  expect(world.trap.visits()).toBe(0);
 }, 60_000);
 
 test('nothing has changed: the request that waited is approved and redeemed, everybody is who they were', async () => {

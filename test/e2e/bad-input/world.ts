@@ -47,11 +47,15 @@ const secrets = {
   fuzzed: 'fuzzed-secret-0123456789-abcdefghij-klm',
   posted: 'posted-secret-0123456789-abcdefghij-klm',
   other: 'other-secret-0123456789-abcdefghij-klmno',
+  requests: 'requests-secret-0123456789-abcdefghij-klm',
 };
 
 export async function createWorld(kind: StoreKind = 'embedded'): Promise<World> {
   const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  const deployment = await deploy(kind, { moreClients: clientsWith(clientKey) });
+  const deployment = await deploy(kind, {
+    config: { hints: { issuers: [{ issuer: 'https://hints.example', jwks: { keys: [jwkOf(clientKey)] } }] } },
+    moreClients: clientsWith(clientKey),
+  });
   const { servers } = deployment;
   const [{ issuer: url, management, managementKey }] = servers as [TestServer];
   // behind a balancer nobody's own address is the issuer's
@@ -135,6 +139,7 @@ export async function createWorld(kind: StoreKind = 'embedded'): Promise<World> 
     stranger_thumbprint: sha256(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y })),
     fuzzed: basic('fuzzed'),
     other: basic('other'),
+    requests: basic('requests'),
     fuzzed_secret: secrets.fuzzed,
     management_key: managementKey,
     target_id: targetId,
@@ -196,7 +201,6 @@ export const basic = (client: string) =>
 function clientsWith(key: KeyObject): Record<string, unknown>[] {
   const { clients } = JSON.parse(readFileSync(join(repository, 'config/development.json'), 'utf8'));
   const common = { grant_types: [ciba, 'refresh_token'], backchannel_token_delivery_mode: 'poll' };
-  const { kty, crv, x, y } = key.export({ format: 'jwk' });
   return [
     ...clients,
     { ...common, client_id: 'fuzzed', client_secret: secrets.fuzzed },
@@ -207,9 +211,21 @@ function clientsWith(key: KeyObject): Record<string, unknown>[] {
       client_id: 'signed',
       token_endpoint_auth_method: 'private_key_jwt',
       token_endpoint_auth_signing_alg: 'ES256',
-      jwks: { keys: [{ kty, crv, x, y, kid: 'signed-1', alg: 'ES256', use: 'sig' }] },
+      jwks: { keys: [jwkOf(key)] },
+    },
+    {
+      ...common,
+      client_id: 'requests',
+      client_secret: secrets.requests,
+      backchannel_authentication_request_signing_alg: 'ES256',
+      jwks: { keys: [jwkOf(key)] },
     },
   ];
+}
+
+function jwkOf(key: KeyObject): Record<string, unknown> {
+  const { kty, crv, x, y } = key.export({ format: 'jwk' });
+  return { kty, crv, x, y, kid: 'signed-1', alg: 'ES256', use: 'sig' };
 }
 
 async function boxOf(url: string): Promise<World['box']> {

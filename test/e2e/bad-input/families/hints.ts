@@ -38,7 +38,7 @@ const names = [
   ],
   ...[
     'device:',
-    'device:{{device_id}}',
+    'device:{{device_id}}x',
     'opaque:x',
     '{"format":"iss_sub","iss":"{{issuer}}","sub":"{{target_id}}x"}',
     '{"format":"__proto__"}',

@@ -181,6 +181,43 @@ const latin1 = (members: Record<string, string>) =>
     Object.entries(members).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]),
   );
 
+/** RFC 7240, by a client that may be made to wait: for what has ended nobody waits. */
+export function preferences(): Case[] {
+  const hostile = [
+    'wait',
+    'wait=',
+    'wait=-1',
+    'wait=1e9',
+    'wait=999999999',
+    'wait=99999999999999',
+    'wait=0x10',
+    'wait="',
+    'wait=""',
+  ];
+  const long = [
+    'wait=' + ' '.repeat(9_000) + '""x',
+    ','.repeat(9_000),
+    'wait=1,'.repeat(1_500),
+    '"'.repeat(9_000),
+    ';'.repeat(9_000),
+  ];
+  return [...hostile, ...long].flatMap((prefer) =>
+    ['consumed', 'denied', 'cancelled', 'foreign', 'op'].map(
+      (handle): Case => ({
+        family: 'http',
+        name: `Prefer ${prefer.slice(0, 30)} for ${handle}`,
+        route: 'public POST /oauth/token',
+        listener: 'public',
+        method: 'POST',
+        path: '/oauth/token',
+        headers: { authorization: '{{fuzzed}}', 'content-type': mediaTypes.form, prefer },
+        body: `grant_type=urn:openid:params:grant-type:ciba&auth_req_id={{${handle}}}`,
+        only: [400],
+      }),
+    ),
+  );
+}
+
 /** Content types, charsets and encodings. */
 export function contentTypes(): Case[] {
   const types = [

@@ -70,12 +70,20 @@ export function ids(_random: Random): Case[] {
       only: [400],
     }),
     ...all
-      .filter((id) => id !== '{{refresh_token}}')
+      // a spent one that comes back is theft, and ends the grant (RFC 9700 4.14): then nothing could be checked afterwards
+      .filter((id) => !['{{refresh_token}}', '{{spent_refresh_token}}'].includes(id))
       .map((id) =>
         post('/oauth/token', `refresh_token ${id.slice(0, 30)}`, `grant_type=refresh_token&refresh_token=${id}`, {
           only: [400],
         }),
       ),
+    // whoever else has them, spent or not, gets nothing and ends nothing
+    ...['refresh_token', 'spent_refresh_token'].map((token) =>
+      post('/oauth/token', `${token} of another client`, `grant_type=refresh_token&refresh_token={{${token}}}`, {
+        headers: { authorization: '{{other}}', 'content-type': mediaTypes.form },
+        only: [400],
+      }),
+    ),
     ...[...bent, ...strange].map((id) =>
       post('/oauth/introspect', `token ${id.slice(0, 30)}`, `token=${id}`, { only: [200, 400] }),
     ),

@@ -2,7 +2,7 @@ import type { Case } from '../case.ts';
 import { decisions, envelopes, signatures } from './device.ts';
 import { duplicates, forms } from './forms.ts';
 import { hints } from './hints.ts';
-import { contentTypes, headers, methods, paths, wires } from './http.ts';
+import { contentTypes, headers, methods, paths, preferences, wires } from './http.ts';
 import { ids } from './ids.ts';
 import { claims, joseGrid } from './jose.ts';
 import { jsonBodies } from './json.ts';
@@ -15,20 +15,21 @@ export interface Random {
 /** The corpus: every generator, in an order that the seed decides. */
 export function corpus(random: Random): Case[] {
   const families: [cases: Case[], atMost: number][] = [
-    [methods(), 320],
-    [paths(), 240],
-    [headers(), 320],
-    [contentTypes(), 260],
-    [wires(random), 360],
-    [forms(), 400],
+    [methods(), 240],
+    [paths(), 180],
+    [headers(), 240],
+    [preferences(), 70],
+    [contentTypes(), 200],
+    [wires(random), 300],
+    [forms(), 200],
     [duplicates(), 100],
     [hints(), 300],
-    [jsonBodies(), 360],
-    [ids(random), 300],
-    [joseGrid(), 400],
-    [claims(), 300],
-    [envelopes(), 260],
-    [signatures(), 200],
+    [jsonBodies(), 280],
+    [ids(random), 260],
+    [joseGrid(), 100],
+    [claims(), 260],
+    [envelopes(), 240],
+    [signatures(), 160],
     [decisions(), 100],
   ];
   return shuffled(

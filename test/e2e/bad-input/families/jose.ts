@@ -60,6 +60,26 @@ function at(method: string, path: string) {
   return { ...route, route: nameOf(route) };
 }
 
+/** A JWT of somebody else as a parameter of the request; rightly made ones name nobody. */
+function hinted(name: string, payload: Record<string, unknown>, from: string): Reader {
+  const [authorization = '', rest] = from.split('&');
+  const iss = name === 'request' ? 'requests' : 'https://hints.example';
+  return {
+    name: `${name} of /bc-authorize`,
+    header: { alg: 'ES256', kid: 'signed-1' },
+    payload: { iss, aud: '{{issuer}}', iat: '{{#now}}', exp: '{{#now+60}}', jti: '{{jti}}', ...payload },
+    by: 'client',
+    around: {
+      ...at('POST', '/bc-authorize'),
+      headers: { authorization, 'content-type': mediaTypes.form },
+      body: `${name}={{jws}}${rest === undefined ? '' : `&${rest}`}`,
+    },
+    refused: [400],
+    believed: 'unknown_user_id',
+    ignores: ['kid', 'jwk', 'jku', 'x5u', 'x5c', 'zip', 'p2c', 'cty'],
+  };
+}
+
 const strangerJwk = { kty: 'EC', crv: 'P-256', x: '{{stranger_x}}', y: '{{stranger_y}}' };
 
 /** Every endpoint that reads a JWT. */
@@ -81,6 +101,8 @@ export const readers: readonly Reader[] = [
     refused: [400],
     ignores: [],
   },
+  hinted('request', { sub: 'x', nbf: '{{#now}}', scope: 'openid', login_hint: 'nobody-at-all' }, '{{requests}}'),
+  hinted('login_hint_token', { sub_id: { format: 'email', email: 'nobody@nowhere.test' } }, '{{fuzzed}}&scope=openid'),
   {
     ...act('redeem', { iss: '{{stranger_thumbprint}}', ticket: '{{open_ticket}}' }),
     header: { alg: 'ES256', typ: 'assent-request+jwt', kid: '{{stranger_thumbprint}}', jwk: strangerJwk },
@@ -276,11 +298,12 @@ function claimCase(reader: Reader, claim: string, value: string | undefined): Ca
 }
 
 /** The server need not read them (RFC 7523 3: `iat`), or reads them its own way. */
-function isTolerated({ around }: Reader, claim: string): boolean {
+function isTolerated({ around, name }: Reader, claim: string): boolean {
+  // a request object needs no subject; whoever its hint names, it is nobody
+  if (name.startsWith('request ')) return ['sub', 'login_hint', 'iat', 'jti'].includes(claim);
+  if (name.startsWith('login_hint_token ')) return ['iat', 'jti', 'sub_id'].includes(claim);
   return (
-    claim === 'iat' ||
-    (claim === 'jti' && !around.path.startsWith('/device')) ||
-    around.path.startsWith('/device/v1/decide')
+    claim === 'iat' || (claim === 'jti' && !around.path.startsWith('/device')) || around.path === '/device/v1/decide'
   );
 }
 
