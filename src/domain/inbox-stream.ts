@@ -29,7 +29,11 @@ export interface UserWatch {
 }
 
 export interface InboxStreams {
-  /** Resolves when the stream is subscribed and its first event is out. Call the answer when the reader is gone. */
+  /**
+   * Resolves when the stream is subscribed and its first event is out. Call the answer when the reader is gone.
+   *
+   * @throws DomainError unavailable, after `endAll`
+   */
   open(stream: { device: Device; rk: Uint8Array; sink: Sink }): Promise<() => void>;
   /** How many are open. */
   count(): number;
@@ -51,8 +55,11 @@ interface Deps {
 
 export function createInboxStreams(deps: Deps): InboxStreams {
   const open = new Set<() => void>();
+  let isOver = false;
   return {
     async open({ device, rk, sink }) {
+      // on the connection of the stream that has just ended: nobody would tell this one to end
+      if (isOver) throw new DomainError('unavailable', { detail: 'the process stops' });
       const stream = createStream(deps, device, rk, sink, () => open.delete(stream.end));
       open.add(stream.end);
       try {
@@ -65,6 +72,7 @@ export function createInboxStreams(deps: Deps): InboxStreams {
     },
     count: () => open.size,
     endAll: () => {
+      isOver = true;
       for (const end of [...open]) end();
     },
   };

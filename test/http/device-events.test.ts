@@ -104,6 +104,17 @@ describe('the event stream of a device', () => {
     expect(server.side.streams.count()).toBe(0);
   });
 
+  test('a stream that is asked for while the process stops is refused: it would keep the process', async () => {
+    const raw = await enrollRaw(server, await server.alice());
+    const stream = await listen(raw);
+    expect(await stream.event()).toMatchObject({ event: 'inbox' });
+    server.side.streams.endAll();
+    expect(await stream.event()).toBeUndefined();
+    const { response } = await listen(raw);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
+    expect(server.side.streams.count()).toBe(0);
+  });
+
   test('the streams of a partition share one subscription, and only the person’s own hear of an operation', async () => {
     const user = await server.alice();
     const devices = [await enrollRaw(server, user), await enrollRaw(server, user)];
