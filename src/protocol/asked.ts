@@ -63,7 +63,7 @@ export function createAsk(deps: Deps): Ask {
       binding_message === undefined ? undefined : checkBindingMessage(binding_message, settings.ciba.bindingMessage);
     const details = params.authorization_details === undefined ? undefined : readDetails(params.authorization_details);
     const requestContext = contextOf(signed?.requestContext ?? request_context);
-    const granted = grantedOf(ctx, client, issuer);
+    const granted = grantedOf(ctx, { issuer, resources: settings.resources });
     const claims = allowedClaims(ctx.oidc.claims, client);
     const asked: Asked = {
       subject,

@@ -88,7 +88,7 @@ function configurationOf(
     cookies: { keys: [serverKeys.secret('cookie').toString('base64url')] },
     findAccount: (ctx, id) => accounts.findAccount(ctx, id),
     claims: { ...claimsOfScope },
-    scopes: [scope.openid, scope.offlineAccess],
+    scopes: [scope.openid, scope.offlineAccess, ...settings.resources.flatMap(({ scopes }) => scopes)],
     acrValues: acrValues(settings.acr),
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: (_ctx, userId, client) => pairwiseSubject(secrets, sectorOf(client), userId),
@@ -162,7 +162,7 @@ function lifetimes(tokens: ProtocolDeps['settings']['tokens']): Pick<Configurati
   return {
     rotateRefreshToken: () => true,
     ttl: {
-      AccessToken: () => tokens.accessSeconds,
+      AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? tokens.accessSeconds,
       IdToken: () => tokens.idSeconds,
       RefreshToken: (ctx) => ctx.oidc.entities.RotatedRefreshToken?.remainingTTL ?? tokens.refreshSeconds,
       Grant: (_ctx, grant) => {

@@ -1,12 +1,12 @@
 /** What an access token may be for (RFC 8707): the resource servers of the configuration. */
-import { type Client, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 
 export interface ResourceSetting {
   /** What clients send as `resource`; an absolute URI without a fragment. */
   indicator: string;
   /** `aud` of its tokens, and what clients may send as `audience` instead; the indicator where it is left out. */
   audience?: string;
-  scopes: string[];
+  scopes: readonly string[];
   /** `jwt`: the resource server verifies by itself, and a revocation reaches it only when the token ends. */
   format: 'opaque' | 'jwt';
   accessSeconds?: number;
@@ -14,6 +14,7 @@ export interface ResourceSetting {
 
 interface Deps {
   issuer: string;
+  /** Their scopes are among those that the engine knows. */
   resources: readonly ResourceSetting[];
 }
 
@@ -38,19 +39,27 @@ export function createResources({ issuer, resources }: Deps): ResourceIndicators
       };
     },
 
-    /** Called where no `resource` was sent; with `oneOf` where several were, and one token is for one of them. */
+    /**
+     * Called where no `resource` was sent, and with `oneOf` where there are several, of which a token is for one. A refresh
+     * that narrows its details comes twice: what it gets is for what the refresh token is for.
+     */
     defaultResource(ctx, _client, oneOf) {
-      if (oneOf) throw new errors.InvalidTarget('ask for one resource at a time');
+      if (oneOf) {
+        if (oneOf.join() !== issuer) throw new errors.InvalidTarget('ask for one resource at a time');
+        return orNone(ctx.oidc.entities.RefreshToken?.resource);
+      }
       const { audience, authorization_details: details } = ctx.oidc.params as Record<string, string | undefined>;
       if (audience !== undefined) return indicatorOf(resources, audience, issuer);
-      // biome-ignore lint/suspicious/noExplicitAny: the engine takes "none" where its types want a text
-      return (details === undefined ? undefined : issuer) as any;
+      return orNone(details && [issuer]);
     },
 
     // what was asked for and granted is what the token is for
     useGrantedResource: () => true,
   };
 }
+
+/** The engine takes nothing where its types want something. */
+const orNone = (resource: string | string[] | undefined) => resource as string;
 
 /** `audience`, as agent SDKs name a resource (B11). */
 function indicatorOf(resources: readonly ResourceSetting[], audience: string, issuer: string): string {
@@ -67,18 +76,18 @@ export interface Granted {
 }
 
 /**
- * What of the request is granted: scopes that we or the resource know, and no more than the client may have at all.
+ * What of the request is granted: scopes that we know, or the resource that was asked for. That the client may have them
+ * the engine has checked.
  *
- * @throws the engine's InvalidTarget, InvalidScope
+ * @throws the engine's InvalidTarget
  */
-export function grantedOf(ctx: KoaContextWithOIDC, client: Client, issuer: string): Granted {
+export function grantedOf(ctx: KoaContextWithOIDC, { issuer, resources }: Deps): Granted {
   const servers = Object.entries(ctx.oidc.resourceServers ?? {}).filter(([indicator]) => indicator !== issuer);
   if (servers.length > 1) throw new errors.InvalidTarget('ask for one resource at a time');
   const [resource, server] = servers[0] ?? [];
-  const known = new Set([...ctx.oidc.requestParamOIDCScopes, ...(server?.scopes ?? [])]);
-  const scopes = [...ctx.oidc.requestParamScopes].filter((scope) => known.has(scope));
-  const allowed = client.scope?.split(' ');
-  const excess = allowed && scopes.find((scope) => !allowed.includes(scope));
-  if (excess !== undefined) throw new errors.InvalidScope('requested scope is not allowed', excess);
+  const ofResources = new Set(resources.flatMap(({ scopes }) => scopes));
+  const scopes = [...ctx.oidc.requestParamOIDCScopes].filter(
+    (scope) => !ofResources.has(scope) || server?.scopes.has(scope),
+  );
   return { scope: scopes.join(' '), ...(resource !== undefined && { resource }) };
 }

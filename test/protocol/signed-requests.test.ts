@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'jose';
 import { aClient, answer, type ProtocolScene, protocolForAll, withAlice } from './scene.ts';
 
 const pair = await generateKeyPair('ES256', { extractable: true });

@@ -1,0 +1,103 @@
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { aClient, openProtocol, protocolForEach, withAlice } from './scene.ts';
+
+const pair = await generateKeyPair('ES256', { extractable: true });
+const jwks = { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'ES256' }] };
+const clients = [
+  aClient('helpdesk'),
+  aClient('other'),
+  aClient('asserting', { client_secret: undefined, token_endpoint_auth_method: 'private_key_jwt', jwks }),
+  aClient('signer', { jwks, backchannel_authentication_request_signing_alg: 'ES256' }),
+];
+const error = ({ status, body }: { status: number; body: { error: string } }) => [status, body.error];
+
+describe('a start with an Idempotency-Key', () => {
+  const scene = protocolForEach({ clients, cap: { perClient: 0, policy: 'replace', perUser: 0 } });
+  beforeEach(async () => void (await withAlice(scene)));
+  const ask = (key: string, params: Record<string, string> = {}, client = 'helpdesk') =>
+    scene.client(client).authenticate(params, { 'idempotency-key': key });
+
+  test('is one start, however often it is sent', async () => {
+    const first = await ask('k-1');
+    scene.clock.advance(20);
+    const again = await ask('k-1');
+    expect([again.status, again.body]).toEqual([200, first.body]);
+    expect((await ask('k-2')).body.auth_req_id).not.toBe(first.body.auth_req_id);
+    expect((await scene.client('helpdesk').authenticate()).body.auth_req_id).not.toBe(first.body.auth_req_id);
+  });
+
+  test('of ten at the same time one starts, and the others get its answer or are told to wait', async () => {
+    const replies = await Promise.all(Array.from({ length: 10 }, () => ask('k-1')));
+    const ids = new Set(replies.filter(({ status }) => status === 200).map(({ body }) => body.auth_req_id));
+    expect(ids.size).toBe(1);
+    for (const reply of replies.filter(({ status }) => status !== 200)) {
+      expect(error(reply)).toEqual([409, 'invalid_request']);
+    }
+  });
+
+  test('belongs to its client, and to what was asked', async () => {
+    const { body } = await ask('k-1', { binding_message: 'one' });
+    expect(error(await ask('k-1', { binding_message: 'two' }))).toEqual([422, 'invalid_request']);
+    expect((await ask('k-1', { binding_message: 'one' }, 'other')).body.auth_req_id).not.toBe(body.auth_req_id);
+    expect((await ask('k-1', { binding_message: 'one' })).body).toEqual(body);
+  });
+
+  test('that was refused may be tried again with what was wrong set right', async () => {
+    expect(error(await ask('k-1', { login_hint: 'nobody' }))).toEqual([400, 'unknown_user_id']);
+    expect((await ask('k-1')).status).toBe(200);
+  });
+
+  test('needs the client’s authentication every time, and not the same assertion', async () => {
+    const now = Math.floor(scene.clock.now() / 1000);
+    const send = async () => {
+      const claims = { iss: 'asserting', sub: 'asserting', aud: scene.issuer, iat: now, exp: now + 60 };
+      const client_assertion = await new SignJWT({ ...claims, jti: crypto.randomUUID() })
+        .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+        .sign(pair.privateKey);
+      const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+      const body = { scope: 'openid', login_hint: 'alice', client_assertion, client_assertion_type };
+      const headers = { 'idempotency-key': 'k-1' };
+      return scene.send('POST', '/bc-authorize', { headers, body: new URLSearchParams(body) });
+    };
+    const [first, again] = [await send(), await send()];
+    expect(again.body).toEqual(first.body);
+    const nobody = await scene.send('POST', '/bc-authorize', {
+      headers: { 'idempotency-key': 'k-1', authorization: 'Basic eDp5' },
+      body: new URLSearchParams({ scope: 'openid', login_hint: 'alice' }),
+    });
+    expect(error(nobody)).toEqual([401, 'invalid_client']);
+  });
+
+  test('may be a signed request, which is used up once', async () => {
+    const now = Math.floor(scene.clock.now() / 1000);
+    const claims = { iss: 'signer', aud: scene.issuer, iat: now, nbf: now, exp: now + 60, jti: 'j' };
+    const request = await new SignJWT({ ...claims, scope: 'openid', login_hint: 'alice' })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+      .sign(pair.privateKey);
+    const send = (key: string) => scene.client('signer').post('/bc-authorize', { request }, { 'idempotency-key': key });
+    const first = await send('k-1');
+    expect((await send('k-1')).body).toEqual(first.body);
+    expect(error(await send('k-2'))).toEqual([400, 'invalid_request']);
+  });
+
+  test('must be a key', async () => {
+    for (const key of ['with space', 'x'.repeat(256)]) expect(error(await ask(key))).toEqual([400, 'invalid_request']);
+  });
+});
+
+test('a start whose process died frees its key after half a minute', async () => {
+  const scene = await openProtocol({
+    clients,
+    overrides: ({ store }) => ({
+      idempotency: { ...store.idempotency, finish: () => Promise.reject(new Error('gone')) },
+    }),
+  });
+  await withAlice(scene);
+  const ask = () => scene.client('helpdesk').authenticate({}, { 'idempotency-key': 'k' });
+  const first = await ask();
+  expect(first.status).toBe(200);
+  expect(error(await ask())).toEqual([409, 'invalid_request']);
+  scene.clock.advance(31);
+  expect((await ask()).status).toBe(200);
+  await scene.close();
+});
