@@ -10,7 +10,7 @@ import { type Config, ConfigError } from './config.ts';
 import { createDemo } from './demo/routes.ts';
 import type { Application } from './domain/application.ts';
 import { createApplications } from './domain/applications.ts';
-import { createClients } from './domain/clients.ts';
+import { type Clients, createClients } from './domain/clients.ts';
 import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
 import { createOperations } from './domain/operations.ts';
@@ -24,6 +24,7 @@ import { createUserCodes } from './domain/user-codes.ts';
 import { createUsers } from './domain/users.ts';
 import { createAuthenticatorApp, createManagementApp, createPublicApp } from './http/app.ts';
 import { createDeviceApi } from './http/device-api/index.ts';
+import { peerCertificateOf } from './http/edge/peer-certificate.ts';
 import { createListener, drain, type Listener } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
 import type { Mounted } from './http/mount.ts';
@@ -83,6 +84,12 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
   const outbound = createOutbound({ ...config.outbound, log });
+  const clients = createClients({
+    store: deps.store,
+    clock: deps.clock,
+    configured: config.clients.map((client) => ({ ...client })),
+    check: (metadata) => protocol.checkClient(metadata),
+  });
   const protocol = createProtocol({
     issuer: config.issuer,
     clients: config.clients.map((client) => ({ ...client })),
@@ -96,6 +103,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     idempotency: deps.store.idempotency,
     artifacts: deps.artifacts,
     clientStore: deps.store.clients,
+    ...clientSideOf(config, clients),
     fetch: asFetch(outbound),
     replay: deps.store.replay,
     secrets: domain.secrets,
@@ -129,12 +137,6 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     deviceApi: devices.api,
     engine: protocol,
     others: helpers,
-  });
-  const clients = createClients({
-    store: deps.store,
-    clock: deps.clock,
-    configured: config.clients.map((client) => ({ ...client })),
-    check: protocol.checkClient,
   });
   const managementApi = createManagementApi({
     ...domain,
@@ -220,6 +222,18 @@ function tlsListeners({ host, tls: settings, listeners: limits }: Config, tls: T
   return {
     tls: listen('tls', port, 'server'),
     ...(clientPort !== undefined && { tlsClients: listen('tls-clients', clientPort, 'client-certificates') }),
+  };
+}
+
+/** How clients may register and show themselves, as far as that is switched on. */
+function clientSideOf({ environment, tls, proxy, mtls, registration }: Config, clients: Clients) {
+  const { enabled, initialAccessToken } = registration;
+  const canShowCertificates = tls?.clientPort !== undefined || proxy.clientCertificateHeader !== undefined;
+  return {
+    // for certification suites; a bank's accounts are elsewhere
+    exampleResource: environment !== 'production',
+    ...(canShowCertificates && { mtls: { origin: mtls.origin, peerCertificateOf } }),
+    ...(enabled && initialAccessToken !== undefined && { registration: { clients, initialAccessToken } }),
   };
 }
 

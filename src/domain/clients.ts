@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type Clock, SECOND } from '../support/clock.ts';
 import type { RandomBytes } from '../support/ids.ts';
+import { sameText } from '../support/secrets.ts';
 import { DomainError } from './errors.ts';
 import type { EventType } from './event.ts';
 import { newEvent } from './new-event.ts';
@@ -19,7 +20,7 @@ export interface Client {
   /** `configuration`: fixed for the life of the process. */
   source: 'configuration' | 'registered';
   /** When its secrets were made, and how long former ones are still accepted; newest first. */
-  secrets: { createdAt: number; until?: number }[];
+  secrets: ClientSecret[];
   registrationTokenHash?: string;
   createdAt?: number;
   updatedAt?: number;
@@ -48,6 +49,8 @@ export interface Clients {
   /** A new secret; the former ones are accepted for `overlapSeconds` more. */
   rotateSecret(id: string, options: { overlapSeconds: number }, by: By): Promise<Shown>;
   setActive(id: string, isActive: boolean, by: By): Promise<Client>;
+  /** Whether it is one that is accepted now. */
+  isSecretOf(client: Client, presented: string): boolean;
   /** Final: the id is never given again. */
   remove(id: string, by: By): Promise<void>;
 }
@@ -186,6 +189,13 @@ export function createClients({ store, clock, configured, check, random = random
       return (await update(id, change, by)).client;
     },
 
+    isSecretOf({ secrets }, presented) {
+      const now = clock();
+      return secrets.some(
+        ({ hash, until }) => sameText(hash, sha256(presented)) && (until === undefined || now < until),
+      );
+    },
+
     async remove(id, by) {
       const erase = ({ id, version, createdAt }: StoredClient, now: number): Change => ({
         client: { id, version, secrets: [], createdAt, updatedAt: now, removedAt: now },
@@ -234,7 +244,7 @@ function clientOf(stored: StoredClient): Client {
     version,
     metadata: metadata ?? {},
     source: 'registered',
-    secrets: secrets.map(({ hash: _hash, ...rest }) => rest),
+    secrets,
     ...(registrationTokenHash !== undefined && { registrationTokenHash }),
     createdAt,
     updatedAt,

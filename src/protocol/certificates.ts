@@ -30,7 +30,7 @@ const matchers: Record<string, Matcher> = {
 };
 
 export function subjectMatches(certificate: X509Certificate, member: string, expected: string): boolean {
-  return matchers[member]?.(certificate, expected) ?? false;
+  return Object.hasOwn(matchers, member) && matchers[member]!(certificate, expected);
 }
 
 /** Node writes `DNS:a.example, URI:https://b`, and a name that holds a comma or quote as a JSON string. */

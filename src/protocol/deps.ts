@@ -14,6 +14,7 @@ import type { MutualTls } from './certificates.ts';
 import type { Fetch } from './client-keys.ts';
 import type { HintIssuer } from './issuer-keys.ts';
 import type { ArtifactStore } from './ports.ts';
+import type { Registration } from './registration-call.ts';
 import type { ResourceSetting } from './resources.ts';
 import type { DetailType } from './rich-requests.ts';
 
@@ -89,6 +90,10 @@ export interface ProtocolDeps {
   clientStore: Pick<ClientStore, 'get' | 'revision'>;
   /** The guarded way out, for keys and sectors of clients. Without it nothing is fetched. */
   fetch?: Fetch;
+  /** Dynamic registration; absent: there is none. */
+  registration?: Registration;
+  /** `/fapi/resource`, for certification suites. */
+  exampleResource?: boolean;
   /** Where clients may show certificates. */
   mtls?: MutualTls;
   replay: ReplayStore;

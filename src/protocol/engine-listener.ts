@@ -1,11 +1,10 @@
 import type { RequestListener } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { MutualTls } from './certificates.ts';
-import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
+import type { ProtocolDeps } from './deps.ts';
 import { asOAuthError, errorBody } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
-import { route } from './vocabulary.ts';
+import { path, route } from './vocabulary.ts';
 
 /** The engine tells of its refusals by these events, when its own answer is written but not sent. */
 const refusals = [
@@ -25,10 +24,11 @@ const untrue = [
   'response_modes_supported',
 ] as const;
 
-type Deps = Pick<ProtocolDeps, 'log' | 'settings' | 'mtls'>;
+type Deps = Pick<ProtocolDeps, 'issuer' | 'log' | 'settings' | 'mtls' | 'registration'>;
 
 /** The endpoints that the engine serves by itself, with its answers set right (ruling 2, E-02 to E-05). */
-export function engineListener(provider: Provider, { log, settings, mtls }: Deps): RequestListener {
+export function engineListener(provider: Provider, deps: Deps): RequestListener {
+  const { log } = deps;
   const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
     const error = asOAuthError(thrown);
     ctx.status = error.status;
@@ -46,7 +46,7 @@ export function engineListener(provider: Provider, { log, settings, mtls }: Deps
     await next();
     const { route: endpoint } = ctx.oidc;
     if (endpoint === route.discovery && ctx.status === 200) {
-      describe(ctx.body as Record<string, unknown>, settings, mtls);
+      describe(ctx.body as Record<string, unknown>, deps);
     }
     if (endpoint === route.introspection || endpoint === route.revocation) keepFromBrowsers(ctx);
   });
@@ -60,11 +60,9 @@ function keepFromBrowsers(ctx: Pick<KoaContextWithOIDC, 'remove' | 'set'>): void
   ctx.set('cache-control', 'no-store');
 }
 
-function describe(
-  metadata: Record<string, unknown>,
-  { ciba, authorizationDetails }: ProtocolSettings,
-  mtls?: MutualTls,
-): void {
+function describe(metadata: Record<string, unknown>, { issuer, settings, mtls, registration }: Deps): void {
+  const { ciba, authorizationDetails } = settings;
+  if (registration) metadata['registration_endpoint'] = issuer + path.registration;
   for (const member of untrue) delete metadata[member];
   if (authorizationDetails.length === 0) delete metadata['authorization_details_types_supported'];
   metadata['backchannel_user_code_parameter_supported'] = ciba.userCode.enabled;
@@ -76,7 +74,7 @@ function describe(
 /** RFC 8705 5: the same endpoints where certificates are asked for; not where browsers go. */
 function aliasesOf(metadata: Record<string, unknown>, origin: string): Record<string, string> {
   const endpoints = Object.entries(metadata).filter(
-    ([member]) => member.endsWith('_endpoint') && !browsers.has(member),
+    ([member, address]) => member.endsWith('_endpoint') && typeof address === 'string' && !browsers.has(member),
   );
   return Object.fromEntries(
     endpoints.map(([member, address]) => {

@@ -54,9 +54,12 @@ export type { AccountClaims };
 
 type Own<T> = { prototype: T };
 
-/** Ruling 3: URLs and `htu` come from the issuer. The engine takes them from `Host`, which the caller chooses. */
-export function pinUrls(provider: Provider): void {
-  provider.OIDCContext.prototype.urlFor = (name, options) => provider.urlFor(name, options);
+/**
+ * Ruling 3: URLs and `htu` come from the issuer. The engine takes them from `Host`, which the caller chooses. `own`: endpoints
+ * that the engine does not know, by the name of their route.
+ */
+export function pinUrls(provider: Provider, own: Readonly<Record<string, string>> = {}): void {
+  provider.OIDCContext.prototype.urlFor = (name, options) => own[name] ?? provider.urlFor(name, options);
 }
 
 /** The `auth_req_id` begins with its user's partition. The engine asks each model for its id when it is first saved. */

@@ -10,7 +10,9 @@ import { asOAuthError } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
 import { createNotifications } from './notifications.ts';
 import { buildEngine, type Engine } from './provider.ts';
-import { createRoutes, type Endpoint, type Found } from './routes.ts';
+import { createRegistrationCalls } from './registration-call.ts';
+import { resourceCall } from './resource-call.ts';
+import { createRoutes, type Endpoint, type Found, type Option } from './routes.ts';
 import { createTokenCall } from './token-call.ts';
 
 export { ClientMetadataError } from './clients.ts';
@@ -38,7 +40,8 @@ export interface Protocol {
 
 /** @throws ClientMetadataError with all problems of all clients */
 export function createProtocol(deps: ProtocolDeps): Protocol {
-  const routes = createRoutes(deps.issuer);
+  const registration = deps.registration && createRegistrationCalls(deps, deps.registration);
+  const routes = createRoutes(deps.issuer, optionsOfRoutes(deps));
   const tokenCall = createTokenCall(deps);
   const authenticationCall = createAuthenticationCall(deps);
   let current = deps;
@@ -50,6 +53,9 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
       token: () => tokenCall(() => running.engine, req, res),
       authenticate: () => authenticationCall(engine, req, res),
       cancel: () => cancelCall(deps, engine, req, res),
+      register: () => registration!.register(req, res, ''),
+      manage: () => registration!.manage(req, res, found.below!),
+      resource: () => resourceCall(engine, req, res),
       engine: () => listener(withPath(req, found.pathname), res),
     };
     const endpoint = found.methods[req.method!];
@@ -84,6 +90,11 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
     },
   };
 }
+
+const optionsOfRoutes = ({ registration, exampleResource }: ProtocolDeps): Option[] => [
+  ...(registration ? (['registration'] as const) : []),
+  ...(exampleResource ? (['resource'] as const) : []),
+];
 
 function start(deps: ProtocolDeps): { engine: Engine; listener: RequestListener } {
   const engine = buildEngine(deps);

@@ -1,10 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import Provider, {
-  type ClientAuthMethod,
-  type Configuration,
-  errors,
-  type RefreshToken,
-} from 'oidc-provider';
+import Provider, { type ClientAuthMethod, type Configuration, errors, type RefreshToken } from 'oidc-provider';
 import { acrValues } from '../domain/acr.ts';
 import { newHandle, partitionOf } from '../support/ids.ts';
 import { type Accounts, claimsOfScope, createAccounts } from './accounts.ts';
@@ -33,7 +28,7 @@ import { signingKeys } from './keys.ts';
 import { createResources } from './resources.ts';
 import { createRichRequests, type RichRequests } from './rich-requests.ts';
 import { pairwiseSubject, sectorOf } from './subjects.ts';
-import { grantType, path, scope } from './vocabulary.ts';
+import { grantType, path, route, scope } from './vocabulary.ts';
 
 /** One build of the engine: keys, clients and settings as they were when it was made. A reload makes another. */
 export interface Engine {
@@ -53,7 +48,7 @@ export function buildEngine(deps: ProtocolDeps): Engine {
   // The engine's faults are logged where they are answered.
   provider.silent = true;
 
-  pinUrls(provider);
+  pinUrls(provider, { [route.resource]: deps.issuer + path.resource });
   setDeliveryModes(provider, deps.settings.ciba.deliveryModes);
   extendIdTokens(provider);
   nameRequests(provider, (userId) => newHandle(partitionOf(userId)));

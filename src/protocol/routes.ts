@@ -1,6 +1,6 @@
 import { path } from './vocabulary.ts';
 
-export type Endpoint = 'authenticate' | 'cancel' | 'token' | 'engine';
+export type Endpoint = 'authenticate' | 'cancel' | 'token' | 'register' | 'manage' | 'resource' | 'engine';
 type Methods = Readonly<Record<string, Endpoint>>;
 
 const read: Methods = { GET: 'engine', HEAD: 'engine', OPTIONS: 'engine' };
@@ -17,10 +17,21 @@ const endpoints: ReadonlyMap<string, Methods> = new Map([
   [path.jwks, read],
 ] satisfies [string, Methods][]);
 
+/** Only where they are switched on. */
+const optional: Record<Option, [string, Methods]> = {
+  registration: [path.registration, { POST: 'register' }],
+  resource: [path.resource, { GET: 'resource' }],
+};
+const registered: Methods = { GET: 'manage', PUT: 'manage', DELETE: 'manage' };
+
+export type Option = 'registration' | 'resource';
+
 export interface Found {
   /** As the engine knows it. */
   pathname: string;
   methods: Methods;
+  /** What stands below the path: the client of a registration. */
+  below?: string;
 }
 
 export interface Routes {
@@ -32,13 +43,30 @@ export interface Routes {
  * Where an issuer has a path, everything lies below it, but for the RFC 8414 document, which puts it last (section 3.1).
  * A proxy may also have cut it off.
  */
-export function createRoutes(issuer: string): Routes {
+export function createRoutes(issuer: string, options: readonly Option[] = []): Routes {
   const prefix = new URL(issuer).pathname.replace(/\/$/, '');
   const known = new Map<string, Found>();
-  for (const [pathname, methods] of endpoints) {
+  const all = [...endpoints, ...options.map((option) => optional[option])];
+  for (const [pathname, methods] of all) {
     for (const at of [pathname, prefix + pathname]) known.set(at, { pathname, methods });
   }
   const oauthConfiguration = endpoints.get(path.oauthConfiguration)!;
   known.set(path.oauthConfiguration + prefix, { pathname: path.oauthConfiguration, methods: oauthConfiguration });
-  return { paths: [...known.keys()], find: (pathname) => known.get(pathname) };
+  const bases = options.includes('registration') ? [path.registration, prefix + path.registration] : [];
+
+  /** RFC 7592: one client each. */
+  const registration = (pathname: string): Found | undefined => {
+    const base = bases.find((each) => pathname.startsWith(`${each}/`));
+    const below = base && decoded(pathname.slice(base.length + 1));
+    return below ? { pathname: path.registration, methods: registered, below } : undefined;
+  };
+  return { paths: [...known.keys()], find: (pathname) => known.get(pathname) ?? registration(pathname) };
+}
+
+function decoded(segment: string): string | undefined {
+  try {
+    return segment.includes('/') ? undefined : decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
 }

@@ -64,6 +64,8 @@ export const path = {
   openidConfiguration: '/.well-known/openid-configuration',
   oauthConfiguration: '/.well-known/oauth-authorization-server',
   jwks: '/.well-known/jwks.json',
+  registration: '/oauth/register',
+  resource: '/fapi/resource',
 } as const;
 
 /** The engine's names of its routes. */
@@ -73,4 +75,6 @@ export const route = {
   introspection: 'introspection',
   revocation: 'revocation',
   discovery: 'discovery',
+  /** Ours. */
+  resource: 'resource',
 } as const;
