@@ -58,7 +58,7 @@ export async function measureFlow({ size, profile }: Options, report: Report): P
   await using assent = await startAssent({ store: `redis://127.0.0.1:${redis.port}`, profile });
   const gate = createGate();
   const names = Array.from({ length: devices }, (_, i) => `phone-${i}`);
-  const enrolled = await inParallel(names, 2, (name) => enrollDevice(assent, name, gate.fetch));
+  const enrolled = await inParallel(names, 2, (name) => enrollDevice(assent, name, { fetch: gate.fetch }));
   const scene = { assent, gate, enrolled };
   const times: number[] = [];
   await runFlows(scene, size.flowsPerRound, []); // warm

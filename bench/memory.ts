@@ -72,7 +72,7 @@ function possibleStreams(wanted: number): { streams: number; why: string } {
 async function holdStreams<T>(assent: BenchAssent, streams: number, whileHeld: () => Promise<T>): Promise<T> {
   const count = Math.ceil(streams / streamsPerDevice);
   const names = Array.from({ length: count }, (_, i) => `listener-${i}`);
-  const devices = await inParallel(names, 4, (name) => enrollDevice(assent, name));
+  const devices = await inParallel(names, 4, (name) => enrollDevice(assent, name, { withPin: false }));
   const sessions = await inParallel(devices, 4, (device) => device.session());
   const script = join(import.meta.dirname, 'streams.ts');
   const holder = startBeside(process.execPath, [...flags, script], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
