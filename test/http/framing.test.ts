@@ -97,3 +97,11 @@ describe('TH-20 what is too large is refused before it is read', () => {
     expect(statusOf(await exchangeRaw(server.port, bytes + 'a'.repeat(limits.bodyLimitBytes)))).toBe(200);
   });
 });
+
+test('after a request to change the protocol the connection ends: the next one with many headers was never read', async () => {
+  await using server = await startListener(publicApp());
+  const upgrade = `GET /health/live HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+  const answer = await exchangeRaw(server.port, upgrade);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer.toLowerCase()).toContain('connection: close');
+});

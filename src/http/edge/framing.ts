@@ -18,7 +18,7 @@ const close = { connection: 'close' };
  * already; this is what it lets pass.
  */
 export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Step {
-  return ({ req: { rawHeaders, headers, httpVersionMajor }, path, query }) => {
+  return ({ req: { rawHeaders, headers, httpVersionMajor }, res, path, query }) => {
     // Node's parser still reads a request line without a version, as HTTP/0.9.
     if (httpVersionMajor !== 1) throw new HttpProblem('bad_request', { detail: 'Speak HTTP/1.1.', headers: close });
     // Neither a path nor an address that has one (RFC 9112 §3.2): nobody further down could read it.
@@ -27,6 +27,8 @@ export function framing({ maxHeadersCount, bodyLimitBytes }: FramingLimits): Ste
     if (rawHeaders.length / 2 > maxHeadersCount) throw new HttpProblem('headers_too_large', { headers: close });
     const doubled = firstDoubled(rawHeaders);
     if (doubled) throw new HttpProblem('bad_request', { detail: `The header ${doubled} came twice.`, headers: close });
+    // We change to no other protocol. After such a request node reads no long headers any more on that connection.
+    if (headers.upgrade !== undefined) res.setHeader('connection', 'close');
     // A compressed body is a small request that becomes a large one.
     if ((headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity') {
       throw new HttpProblem('unsupported_media_type', { detail: 'Content-Encoding is not supported.', headers: close });
