@@ -2,8 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { jest } from '@jest/globals';
 import { inherited, repository } from './support/server.ts';
 import { requireSystem } from './support/system.ts';
+
+// Four processes start and work here; ten seconds on a free machine, three times that on a busy one.
+jest.setTimeout(120_000);
 
 interface Line {
   section: string;
