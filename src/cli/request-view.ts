@@ -17,13 +17,20 @@ export function requestLines(view: ChallengeView): string[] {
     `  Registered as ${plain(client.id)}.`,
     ...(bindingMessage === undefined ? [] : ['', `  It says:   ${quoted(bindingMessage)}`]),
     ...(context === undefined ? [] : ['', ...context.text.split('\n').map((line) => `  │ ${plain(line)}`)]),
-    ...Object.entries(transaction ?? {}).map(([name, value]) => `  ${plain(name)}: ${plain(String(value))}`),
+    ...transactionLines(transaction ?? {}),
     ...(reported.length === 0 ? [] : [`  Reported by the service: ${plain(reported.join(', '))}`]),
     ...(match.options ? ['', `  Numbers:   ${match.options.map(plain).join('   ')}`] : []),
     '',
     `  Request ${view.op}, ${duration(view.expiresAt - Date.now() / 1000)} left`,
     '',
   ];
+}
+
+/** The sentences; the rest by name. The details as JSON are for the token: `--json` shows them. */
+function transactionLines({ texts, authorization_details: _json, ...rest }: Record<string, unknown>): string[] {
+  const sentences = Array.isArray(texts) ? texts.map((text) => `  ${plain(String(text))}`) : [];
+  const members = Object.entries(rest).map(([name, value]) => `  ${plain(name)}: ${plain(String(value))}`);
+  return [...sentences, ...members];
 }
 
 export function requestDocument(view: ChallengeView) {

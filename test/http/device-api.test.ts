@@ -150,6 +150,29 @@ describe('from a ticket to a decision, by the SDK over HTTP', () => {
     });
   });
 
+  test('B12 what an approval granted stands in its evidence; a denial grants nothing', async () => {
+    const user = await server.alice();
+    const device = await server.enroll(user, { pin });
+    const details = [{ type: 'payment_initiation', creditorName: 'Flower shop', amount: '12.50' }];
+    const decided = async (decision: 'approve' | 'deny') => {
+      const { operation } = await server.ask(user, {
+        kind: 'authorization',
+        shown: {
+          client: { id: 'demo-agent', name: 'Demo agent' },
+          purpose: 'authorization',
+          transaction: { texts: ['Pay 12.50 EUR to Flower shop'], authorization_details: JSON.stringify(details) },
+        },
+      });
+      const view = await device.present(operation.id);
+      expect(view.transaction).toMatchObject({ texts: ['Pay 12.50 EUR to Flower shop'] });
+      await device.decide(view, decision === 'approve' ? { decision, pin } : { decision });
+      const sealed = (await server.scene.store.operations.evidence(operation.id))!;
+      return JSON.parse(parseJws(openEvidence(server.scene.secrets, operation.id, sealed)).payload.toString());
+    };
+    expect(await decided('approve')).toMatchObject({ authorization_details: details });
+    expect(await decided('deny')).not.toHaveProperty('authorization_details');
+  });
+
   test('an operation that was presented twice is the same challenge, and presenting writes nothing', async () => {
     const user = await server.alice();
     const raw = await enrollRaw(server, user);

@@ -114,13 +114,27 @@ function who({ client, kind }: Prompt): HTMLElement {
   );
 }
 
-function what({ client, bindingMessage, transaction, context }: Prompt): HTMLElement | undefined {
-  const amount =
-    transaction && [transaction.amount, transaction.currency].filter((part) => typeof part === 'string').join(' ');
+/** What is approved, in the server's words: the amount and who gets it, then the sentence of each detail. */
+function terms({ transaction = {} }: Pick<Prompt, 'transaction'>): HTMLElement[] {
+  const { amount, currency, payee, texts } = transaction;
+  const sum = [amount, currency].filter((part) => typeof part === 'string').join(' ');
+  const sentences = Array.isArray(texts) ? texts.filter((text) => typeof text === 'string') : [];
+  return [
+    ...(sum ? [h('p', { class: 'amount' }, sum)] : []),
+    ...(typeof payee === 'string'
+      ? [h('p', { class: 'amount payee', dir: 'auto' }, t('prompt.payee', { payee }))]
+      : []),
+    ...sentences.map((text) => h('p', { class: 'terms', dir: 'auto' }, text)),
+  ];
+}
+
+function what(prompt: Prompt): HTMLElement | undefined {
+  const { client, bindingMessage, context } = prompt;
+  const agreed = terms(prompt);
   const texts = [bindingMessage, context?.text].filter(
     (text): text is string => typeof text === 'string' && text !== '',
   );
-  if (!amount && texts.length === 0) return undefined;
+  if (agreed.length + texts.length === 0) return undefined;
   const quotes = texts.map((text) =>
     h(
       'figure',
@@ -129,7 +143,7 @@ function what({ client, bindingMessage, transaction, context }: Prompt): HTMLEle
       h('blockquote', { dir: 'auto' }, text),
     ),
   );
-  return h('div', { class: 'stack' }, amount ? h('p', { class: 'amount' }, amount) : undefined, ...quotes);
+  return h('div', { class: 'stack' }, ...agreed, ...quotes);
 }
 
 function origin({ origin: from }: Prompt): HTMLElement | undefined {
@@ -230,6 +244,7 @@ function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undef
     { class: 'stack', novalidate: true, onsubmit: submit },
     h('h1', { class: 'page' }, t('pin.title')),
     forWhom,
+    ...terms(prompt),
     text,
     pin.element,
     buttons,

@@ -62,6 +62,7 @@ export const en = {
   'prompt.authentication': 'asks to sign you in.',
   'prompt.authorization': 'asks you to approve this.',
   'prompt.signature': 'asks you to sign this.',
+  'prompt.payee': 'to {payee}',
   'prompt.quote': '{client} says:',
   'prompt.origin': 'Reported by the service: {parts}',
   'prompt.match.choose': 'Which number do you see or hear there?',

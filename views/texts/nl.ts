@@ -60,6 +60,7 @@ export const nl: Texts = {
   'prompt.authentication': 'vraagt u om u aan te melden.',
   'prompt.authorization': 'vraagt u dit goed te keuren.',
   'prompt.signature': 'vraagt u dit te ondertekenen.',
+  'prompt.payee': 'aan {payee}',
   'prompt.quote': '{client} schrijft:',
   'prompt.origin': 'Opgegeven door de dienst: {parts}',
   'prompt.match.choose': 'Welk getal ziet of hoort u daar?',

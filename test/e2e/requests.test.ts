@@ -1,0 +1,205 @@
+/** What a client may ask for, from its request to its tokens, on a real server; in Chromium where somebody must see it. */
+import * as client from 'openid-client';
+import { beginEnrollment, type Device, type InboxEvent, memoryStorage } from '../../src/device-sdk/index.ts';
+import { accessibilityProblems, isInView, openBrowser, phoneSize } from '../support/browser.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { requireSystem } from '../support/system.ts';
+
+const pin = '493817';
+const payment = {
+  type: 'payment_initiation',
+  instructedAmount: { amount: '12.50', currency: 'EUR' },
+  creditorName: 'Flower shop 花屋',
+};
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(async () => server[Symbol.asyncDispose]());
+
+test('B12 a payment is shown and signed on the device, and comes back in the access token', async () => {
+  const agent = await configuration(server, 'demo-agent');
+  const phone = await enroll(server, 'alice');
+  const started = await client.initiateBackchannelAuthentication(agent, {
+    scope: 'openid offline_access',
+    login_hint: 'alice',
+    authorization_details: JSON.stringify([payment]),
+  });
+  const polling = client.pollBackchannelAuthenticationGrant(agent, started);
+  const view = await phone.present((await phone.inbox()).operations.at(-1)!.op);
+  expect(view).toMatchObject({
+    purpose: 'authorization',
+    transaction: {
+      amount: '12.50',
+      currency: 'EUR',
+      payee: 'Flower shop 花屋',
+      texts: ['Pay 12.50 EUR to Flower shop 花屋.'],
+      authorization_details: JSON.stringify([payment]),
+    },
+  });
+  await phone.decide(view, { decision: 'approve', pin });
+  const tokens = await polling;
+  expect(tokens['authorization_details']).toEqual([payment]);
+  const introspected = await client.tokenIntrospection(agent, tokens.access_token);
+  expect(introspected).toMatchObject({ active: true, authorization_details: [payment] });
+  const refreshed = await client.refreshTokenGrant(agent, tokens.refresh_token!);
+  expect(refreshed['authorization_details']).toEqual([payment]);
+});
+
+test('B08 a client that cancels takes the request off the device', async () => {
+  const agent = await configuration(server, 'demo-agent');
+  const phone = await enroll(server, 'bob');
+  const events = listen(phone);
+  await events.next('inbox');
+  const started = await client.initiateBackchannelAuthentication(agent, { scope: 'openid', login_hint: 'bob' });
+  const { op } = (await events.next('operation')) as { op: string };
+  const headers = { authorization: `Basic ${btoa(`demo-agent:${server.secretOf('demo-agent')}`)}` };
+  const cancel = () =>
+    fetch(`${server.issuer}/bc-authorize?auth_req_id=${started.auth_req_id}`, { method: 'DELETE', headers });
+  expect([(await cancel()).status, (await cancel()).status]).toEqual([204, 204]);
+  expect(await events.next('closed')).toMatchObject({ event: 'closed', op, state: 'cancelled' });
+  expect((await phone.inbox()).operations).toEqual([]);
+  await expect(client.pollBackchannelAuthenticationGrant(agent, started)).rejects.toMatchObject({
+    error: 'access_denied',
+  });
+  await events.stop();
+});
+
+test('a user code is set through the management API, and never told again', async () => {
+  await using strict = await startServer({
+    config: {
+      ciba: { userCode: { enabled: true } },
+      clients: [
+        {
+          client_id: 'coded',
+          client_secret: 'coded-secret-0123456789abcdef0123456789',
+          grant_types: ['urn:openid:params:grant-type:ciba'],
+          backchannel_token_delivery_mode: 'poll',
+          backchannel_user_code_parameter: true,
+        },
+      ],
+    },
+  });
+  const created = await manage(strict, 'POST', '/users', { username: 'carol', user_code: 'blue-harbor-42' });
+  expect(JSON.stringify([created, await manage(strict, 'GET', `/users/${created['id']}`)])).not.toMatch(/code|harbor/);
+  await enroll(strict, 'carol');
+  const headers = { authorization: `Basic ${btoa('coded:coded-secret-0123456789abcdef0123456789')}` };
+  const ask = async (more: Record<string, string>) => {
+    const body = new URLSearchParams({ scope: 'openid', login_hint: 'carol', ...more });
+    const response = await fetch(`${strict.issuer}/bc-authorize`, { method: 'POST', headers, body });
+    return [response.status, ((await response.json()) as { error?: string }).error];
+  };
+  expect(await ask({})).toEqual([400, 'missing_user_code']);
+  expect(await ask({ user_code: 'red-harbor-42' })).toEqual([400, 'invalid_user_code']);
+  expect(await ask({ user_code: 'blue-harbor-42' })).toEqual([200, undefined]);
+  expect(strict.output()).not.toMatch(/harbor/);
+});
+
+requireSystem('chromium')('in a browser', () => {
+  test('B12 a payment stands on the screen, amount and payee first, also while the PIN is typed', async () => {
+    const user = String((await manage(server, 'POST', '/users', { username: 'payer', language: 'en' }))['username']);
+    await using phone = await openBrowser({ size: phoneSize });
+    await enrollPage(server, phone.page, user);
+    const agent = await configuration(server, 'demo-agent');
+    const started = await client.initiateBackchannelAuthentication(agent, {
+      scope: 'openid',
+      login_hint: user,
+      binding_message: 'Order 4711',
+      authorization_details: JSON.stringify([payment]),
+    });
+    await phone.page.waitForSelector('#approve');
+    const texts = await phone.page.locator('.amount, .terms, blockquote').allTextContents();
+    expect(texts).toEqual(['12.50 EUR', 'to Flower shop 花屋', 'Pay 12.50 EUR to Flower shop 花屋.', 'Order 4711']);
+    for (const selector of ['.amount', '.payee', '#deny', '#approve'])
+      expect([selector, await isInView(phone.page, selector)]).toEqual([selector, true]);
+    expect(await accessibilityProblems(phone.page)).toEqual([]);
+    await phone.page.click('#approve');
+    await phone.page.fill('#pin', pin);
+    expect(await phone.page.locator('.amount').allTextContents()).toEqual(['12.50 EUR', 'to Flower shop 花屋']);
+    await phone.page.click('#confirm');
+    await phone.page.waitForSelector('text=Approved');
+    const tokens = await client.pollBackchannelAuthenticationGrant(agent, started);
+    expect(tokens['authorization_details']).toEqual([payment]);
+    expect(phone.complaints).toEqual([]);
+  });
+
+  test('B08 the prompt goes from the screen when the client cancels', async () => {
+    const user = String((await manage(server, 'POST', '/users', { username: 'leaver' }))['username']);
+    await using phone = await openBrowser({ size: phoneSize });
+    await enrollPage(server, phone.page, user);
+    const agent = await configuration(server, 'demo-agent');
+    const started = await client.initiateBackchannelAuthentication(agent, { scope: 'openid', login_hint: user });
+    await phone.page.waitForSelector('#approve');
+    const headers = { authorization: `Basic ${btoa(`demo-agent:${server.secretOf('demo-agent')}`)}` };
+    const body = new URLSearchParams({ auth_req_id: started.auth_req_id });
+    expect((await fetch(`${server.issuer}/bc-authorize`, { method: 'DELETE', headers, body })).status).toBe(204);
+    await phone.page.waitForSelector('#approve', { state: 'detached' });
+    expect(await phone.page.locator('#approve').count()).toBe(0);
+  });
+});
+
+function configuration({ issuer, secretOf }: TestServer, clientId: string): Promise<client.Configuration> {
+  const metadata = { id_token_signed_response_alg: 'ES256' };
+  const options = { execute: [client.allowInsecureRequests] };
+  return client.discovery(new URL(issuer), clientId, metadata, client.ClientSecretBasic(secretOf(clientId)), options);
+}
+
+async function manage({ management, managementKey }: TestServer, method: string, path: string, body?: object) {
+  const response = await fetch(`${management}/management/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${managementKey}`, ...(body && { 'content-type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(await response.text());
+  return (await response.json()) as Record<string, unknown>;
+}
+
+async function enroll(on: TestServer, username: string): Promise<Device> {
+  const [user] = (await manage(on, 'GET', `/users?username=${username}`))['items'] as { id: string }[];
+  const ticket = await manage(on, 'POST', `/users/${user!.id}/enrollment-tickets`);
+  const enrollment = await beginEnrollment(memoryStorage(), String(ticket['ticket_uri']));
+  return enrollment.finish({ device: { name: 'Test phone' }, pin });
+}
+
+type Browser = Awaited<ReturnType<typeof openBrowser>>['page'];
+
+async function enrollPage(on: TestServer, page: Browser, user: string): Promise<void> {
+  await page.goto(`${on.issuer}/demo/enroll?user=${user}`);
+  await page.click('#continue');
+  await page.fill('#pin', pin);
+  await page.fill('#pin-again', pin);
+  await page.click('#save');
+  await page.click('#done');
+  await page.waitForSelector('.outcome, #approve');
+}
+
+/** What a device hears, in the order in which it hears it. */
+function listen(device: Device) {
+  const heard: InboxEvent[] = [];
+  const stopped = new AbortController();
+  let look = () => {};
+  const listening = device.events(
+    (event) => {
+      heard.push(event);
+      look();
+    },
+    { signal: stopped.signal },
+  );
+  return {
+    /** The next of its kind; others before it are passed over. */
+    async next(kind: InboxEvent['event']): Promise<InboxEvent> {
+      for (;;) {
+        const at = heard.findIndex(({ event }) => event === kind);
+        if (at >= 0) return heard.splice(0, at + 1).at(-1)!;
+        await new Promise<void>((resolve) => {
+          look = resolve;
+        });
+      }
+    },
+    async stop() {
+      stopped.abort();
+      await listening;
+    },
+  };
+}
