@@ -37,9 +37,10 @@ export function violations(each: Case, { answers, broken }: Outcome, world: Worl
   ]);
 }
 
-function aboutStatus({ route, only }: Case, { status, headers }: Answer): string[] {
+function aboutStatus({ route, only, wire }: Case, { status, headers }: Answer): string[] {
   if (status === 503) return headers['retry-after'] ? [] : ['503 without Retry-After'];
   if (status >= 500) return [`${status}`];
+  if (status === 408 && wire === undefined) return ['408: what was sent whole was never read'];
   const documented = only ? [...only, ...tooLong] : [...(routes.get(route)?.statuses ?? []), ...edgeStatuses];
   return documented.includes(status) ? [] : [`${status} is not documented`];
 }
