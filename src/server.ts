@@ -32,6 +32,8 @@ import { AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets } from './http/pages/asse
 import { createTls, type Tls, TlsFilesError, type TlsKind } from './http/tls.ts';
 import { createHealth } from './observability/health.ts';
 import type { Log } from './observability/log.ts';
+import { meteredHandlers, meteredPort, meteredStore, meteredWatch } from './observability/metered.ts';
+import { createMetrics, type Metrics } from './observability/metrics.ts';
 import { currentTrace } from './observability/trace.ts';
 import type { ArtifactStore } from './protocol/ports.ts';
 import { createProtocol } from './protocol/protocol.ts';
@@ -76,10 +78,12 @@ export interface AssentServer {
 }
 
 /** Composition root: every part is made here, once, and gets what it needs as arguments. */
-export async function createServer(config: Config, deps: ServerDeps): Promise<AssentServer> {
-  const { log } = deps;
+export async function createServer(config: Config, given: ServerDeps): Promise<AssentServer> {
+  const { log } = given;
   // first: files that cannot be used are a wrong setting, and nothing has begun yet
-  const tls = config.tls && tlsOf(config.tls, deps);
+  const tls = config.tls && tlsOf(config.tls, given);
+  const metrics = metricsOf(config, given, () => devices.streams.count());
+  const deps = metrics ? measured(given, metrics) : given;
   const domain = await createDomain(config, deps);
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
@@ -109,7 +113,7 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     secrets: domain.secrets,
     clock: deps.clock,
     timers: deps.timers,
-    watchOperation: operationWatch.watch,
+    watchOperation: metrics ? meteredWatch(operationWatch.watch, metrics) : operationWatch.watch,
     stopping: stopping.signal,
     log,
     traceId: () => currentTrace()?.traceId,
@@ -123,11 +127,12 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
     random: Math.random,
     log,
   });
-  const devices = createDevicePart(config, deps, domain, { ping: notify, push: notify });
+  const devices = createDevicePart(config, deps, domain, { ping: notify, push: notify }, metrics);
   const health = createHealth({ checkStore: () => deps.store.check() });
   const helpers = await createHelpers(config, domain, log);
 
-  const common = { log, limits: config.listeners, proxyHops: config.proxyHops, proxy: config.proxy };
+  const { listeners: limits, proxyHops, proxy } = config;
+  const common = { log, limits, proxyHops, proxy, ...(metrics && { metrics }) };
   const authenticatorOrigin = config.authenticator.origin;
   const publicApp = createPublicApp({
     ...common,
@@ -201,6 +206,23 @@ export async function createServer(config: Config, deps: ServerDeps): Promise<As
       operationWatch.stop();
       await Promise.all([sweeper.stop(), devices.dispatcher.stop()]);
     },
+  };
+}
+
+/** undefined: nobody wants them, and nothing is measured. */
+function metricsOf(config: Config, { store, clock }: ServerDeps, streams: () => number): Metrics | undefined {
+  const { enabled, clientLabel } = config.metrics;
+  if (!enabled) return undefined;
+  const labelledClients = config.clients.map(({ client_id }) => client_id);
+  return createMetrics({ outbox: store.outbox, clock, streams, ...(clientLabel && { labelledClients }) });
+}
+
+function measured(deps: ServerDeps, metrics: Metrics): ServerDeps {
+  const { store, artifacts } = deps;
+  return {
+    ...deps,
+    store: meteredStore(store, metrics),
+    artifacts: meteredPort('artifacts', artifacts, metrics),
   };
 }
 
@@ -298,6 +320,7 @@ function createDevicePart(
   { store, clock, timers = systemTimers, log }: ServerDeps,
   domain: Domain,
   handlers: Record<'ping' | 'push', Handler>,
+  metrics?: Metrics,
 ) {
   const { issuer, acr, device, retention } = config;
   const hub = createWakeHub({ wakeups: store.wakeups });
@@ -318,10 +341,11 @@ function createDevicePart(
       streamLifetimeMs: device.eventStreamSeconds * SECOND,
     },
   });
+  const all = { ...handlers, inbox: createInboxHandler({ hub }) };
   const dispatcher = createDispatcher({
     outbox: store.outbox,
     wakeups: store.wakeups,
-    handlers: { ...handlers, inbox: createInboxHandler({ hub }) },
+    handlers: metrics ? meteredHandlers(all, metrics) : all,
     clock,
     timers,
     holder: randomBytes(9).toString('base64url'),

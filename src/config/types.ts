@@ -107,6 +107,13 @@ export interface Config {
     /** The least important level that is written. */
     level: 'debug' | 'info' | 'warn' | 'error';
   };
+  /** Numbers for Prometheus at `/metrics` of the management listener, without a key. */
+  metrics: {
+    /** Serve them. */
+    enabled: boolean;
+    /** Count starts and polls for each client of the configuration (`client`); those of all others are `other`. */
+    clientLabel: boolean;
+  };
   /** Limits of every listener. Names as in `node:http`; times are milliseconds. */
   listeners: {
     /** Time for the complete header of a request, then 408. */

@@ -1,13 +1,17 @@
 import type { RequestListener } from 'node:http';
 import type { Health } from '../observability/health.ts';
 import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
 import { type StaticAssets, staticAssets } from './assets.ts';
+import { deviceRoutes } from './device-api/routes.ts';
 import { exchangeOf, type Step } from './edge/exchange.ts';
 import { type FramingLimits, framing } from './edge/framing.ts';
 import { type TrustedProxies, trustedProxies } from './edge/proxies.ts';
 import { requestLog } from './edge/request-log.ts';
+import { requestMetrics } from './edge/request-metrics.ts';
 import { API_CSP, AUTHENTICATOR_CSP, securityHeaders } from './edge/security-headers.ts';
-import { healthRoutes } from './health.ts';
+import { HEALTH_PATHS, healthRoutes } from './health.ts';
+import { METRICS_PATH, metricsRoute } from './metrics.ts';
 import type { Middleware } from './middleware/context.ts';
 import { deadline, inTime } from './middleware/deadline.ts';
 import { koaApp } from './middleware/koa-app.ts';
@@ -18,6 +22,10 @@ import { HttpProblem } from './problem.ts';
 
 export const DEVICE_PREFIX = '/device/v1';
 export const MANAGEMENT_PREFIX = '/management/v1';
+
+/** What metrics tell apart. */
+const DEVICE_ENDPOINTS = [DEVICE_PREFIX, ...deviceRoutes.map(({ path }) => `${DEVICE_PREFIX}${path}`)];
+const MANAGEMENT_ENDPOINTS = ['', '/users', '/devices', '/clients'].map((path) => `${MANAGEMENT_PREFIX}${path}`);
 
 /** IV-10: a token request may be held for 30 s, and one to answer it. Stores give up long before that by themselves. */
 const HELD_MS = 31_000;
@@ -31,6 +39,7 @@ export interface CommonParts {
   proxyHops: number;
   /** `config.proxy` */
   proxy?: Omit<TrustedProxies, 'hops'>;
+  metrics?: Metrics;
 }
 
 export interface PublicParts extends CommonParts {
@@ -63,7 +72,8 @@ export interface AuthenticatorParts extends CommonParts {
 /** OpenID provider, device API, health; demo and simulator in development. */
 export function createPublicApp(parts: PublicParts): RequestListener {
   const { log, issuer, health, engine, others = [] } = parts;
-  const edge = edgeOf(parts, { listener: 'public', csp: API_CSP, https: isHttps(issuer) });
+  const endpoints = [engine, ...others].flatMap(({ paths }) => paths).concat(DEVICE_ENDPOINTS, HEALTH_PATHS);
+  const edge = edgeOf(parts, { listener: 'public', csp: API_CSP, https: isHttps(issuer), endpoints });
   return listenerOf({
     steps: [...edge, notForAuthenticatorHost(parts)],
     mounted: [withIssuer(engine, issuer), ...others],
@@ -76,14 +86,16 @@ export function createPublicApp(parts: PublicParts): RequestListener {
   });
 }
 
-/** Management API, health with detail; console and metrics when they come. Nothing of it is on the public listener. */
+/** Management API, metrics, health with detail; the console when it comes. Nothing of it is on the public listener. */
 export function createManagementApp(parts: ManagementParts): RequestListener {
-  const { log, health, others = [] } = parts;
+  const { log, health, metrics, others = [] } = parts;
+  const endpoints = [...MANAGEMENT_ENDPOINTS, METRICS_PATH, ...HEALTH_PATHS];
   return listenerOf({
-    steps: edgeOf(parts, { listener: 'management', csp: API_CSP, https: false }),
+    steps: edgeOf(parts, { listener: 'management', csp: API_CSP, https: false, endpoints }),
     mounted: others,
     rest: ownApp(parts, [
       healthRoutes({ health, detail: true }),
+      ...(metrics ? [metricsRoute(metrics)] : []),
       below(MANAGEMENT_PREFIX, withDeadline(parts.managementApi)),
     ]),
     log,
@@ -93,18 +105,29 @@ export function createManagementApp(parts: ManagementParts): RequestListener {
 /** The web authenticator's own origin: its files and the device API, nothing else (device-protocol, section 1). */
 export function createAuthenticatorApp(parts: AuthenticatorParts): RequestListener {
   const { log, origin, assets } = parts;
+  const at = { listener: 'authenticator', csp: AUTHENTICATOR_CSP, https: isHttps(origin), endpoints: DEVICE_ENDPOINTS };
   return listenerOf({
-    steps: edgeOf(parts, { listener: 'authenticator', csp: AUTHENTICATOR_CSP, https: isHttps(origin) }),
+    steps: edgeOf(parts, at),
     mounted: [],
     rest: ownApp(parts, [below(DEVICE_PREFIX, withDeadline(parts.deviceApi)), staticAssets(assets)]),
     log,
   });
 }
 
+interface At {
+  listener: string;
+  csp: string;
+  https: boolean;
+  /** What metrics may name. */
+  endpoints: readonly string[];
+}
+
 /** What every request passes, in this order; README.md says why. */
-function edgeOf(parts: CommonParts, at: { listener: string; csp: string; https: boolean }): Step[] {
+function edgeOf(parts: CommonParts, at: At): Step[] {
+  const { log, metrics } = parts;
   return [
-    requestLog({ log: parts.log, listener: at.listener }),
+    requestLog({ log, listener: at.listener }),
+    ...(metrics ? [requestMetrics({ metrics, ...at })] : []),
     securityHeaders(at),
     trustedProxies({ hops: parts.proxyHops, ...parts.proxy }),
     framing(parts.limits),

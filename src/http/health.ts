@@ -2,6 +2,8 @@ import type { Health } from '../observability/health.ts';
 import type { AppContext, Middleware } from './middleware/context.ts';
 import { HttpProblem } from './problem.ts';
 
+export const HEALTH_PATHS = ['/health/live', '/health/ready'];
+
 /**
  * `/health/live`: the process answers. `/health/ready`: it wants requests. On the public listener without detail: what
  * is down inside is nobody's business there.
