@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beginEnrollment, type Device, memoryStorage } from '../../../src/device-sdk/index.ts';
-import { deploy, type StoreKind } from '../../support/reliability/deployment.ts';
+import { type Deployment, deploy, type StoreKind } from '../../support/reliability/deployment.ts';
 import { repository, type TestServer } from '../../support/server.ts';
 import { sha256 } from '../../vectors/forge.ts';
 import type { Signer } from './case.ts';
@@ -50,12 +50,23 @@ const secrets = {
   requests: 'requests-secret-0123456789-abcdefghij-klm',
 };
 
+/** @param kind one process on the embedded store, or two on one Redis */
 export async function createWorld(kind: StoreKind = 'embedded'): Promise<World> {
   const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const deployment = await deploy(kind, {
     config: { hints: { issuers: [{ issuer: 'https://hints.example', jwks: { keys: [jwkOf(clientKey)] } }] } },
     moreClients: clientsWith(clientKey),
   });
+  try {
+    return await settle(deployment, clientKey);
+  } catch (error) {
+    await deployment[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** People, a phone, requests in every state, tokens. */
+async function settle(deployment: Deployment, clientKey: KeyObject): Promise<World> {
   const { servers } = deployment;
   const [{ issuer: url, management, managementKey }] = servers as [TestServer];
   // behind a balancer nobody's own address is the issuer's
