@@ -1,11 +1,9 @@
 // The process: configuration, store, server, drain. The only reader of process.*.
 import { join } from 'node:path';
-import { openEmbeddedStore } from '../adapters/embedded/index.ts';
-import { openRedisStore } from '../adapters/redis/index.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { masterKeyOf } from './master-key.ts';
 import { createLog, type Log } from './observability/log.ts';
-import { createServer, type Storage } from './server.ts';
+import type { Storage } from './server.ts';
 import { systemClock } from './support/clock.ts';
 import { welcome } from './welcome.ts';
 
@@ -28,7 +26,11 @@ async function run(config: Config, log: Log): Promise<void> {
   const embeddedFile = config.store.startsWith('embedded:') ? config.store.slice('embedded:'.length) : undefined;
   const keyFile = embeddedFile ? `${embeddedFile}.key` : join('data', 'master.key');
   const masterKey = masterKeyOf(config.masterKey, keyFile);
-  const storage = await openStorage(config, embeddedFile, log);
+  // The store opens (in its own thread, or over the network) while the server's modules are still being loaded.
+  const [storage, { createServer }] = await Promise.all([
+    openStorage(config, embeddedFile, log),
+    import('./server.ts'),
+  ]);
   const server = await createServer(config, { ...storage, masterKey, clock: systemClock, log });
 
   const stop = once(async (reason: string) => {
@@ -51,11 +53,20 @@ async function run(config: Config, log: Log): Promise<void> {
   if (config.environment === 'development') process.stdout.write(welcome(config, addresses));
 }
 
+/** Only the adapter that is used is loaded. */
 async function openStorage(config: Config, embeddedFile: string | undefined, log: Log): Promise<Storage> {
-  const store = embeddedFile
-    ? await openEmbeddedStore({ file: embeddedFile, log })
-    : await openRedisStore({ url: config.store, log });
+  const store = embeddedFile ? await openEmbedded(embeddedFile, log) : await openRedis(config.store, log);
   return { store, artifacts: store.artifacts };
+}
+
+async function openEmbedded(file: string, log: Log) {
+  const { openEmbeddedStore } = await import('../adapters/embedded/index.ts');
+  return openEmbeddedStore({ file, log });
+}
+
+async function openRedis(url: string, log: Log) {
+  const { openRedisStore } = await import('../adapters/redis/index.ts');
+  return openRedisStore({ url, log });
 }
 
 function explain(error: unknown): string {
