@@ -74,6 +74,21 @@ export const operationStoreSuite: Suite = (name, open) => {
       expect(await at.store.operations.start(startOf(anOperation(aUser())))).toEqual({ result: 'user_not_active' });
     });
 
+    test('a decoy is started for a user who is not there, is capped like any other, and is pending for nobody else', async () => {
+      const nobody = aUser();
+      const cap = { perClient: 1, policy: 'replace' as const, perUser: 3 };
+      const decoys = [anOperation(nobody), anOperation(nobody)] as const;
+      for (const operation of decoys) {
+        const outcome = await at.store.operations.start({ ...startOf(operation), cap, decoy: true });
+        expect(outcome.result).toBe('started');
+      }
+      expect(await at.store.operations.get(decoys[0].id)).toMatchObject({
+        state: 'cancelled',
+        endReason: 'superseded',
+      });
+      expect(await at.store.operations.pendingOf(nobody.id, T0)).toEqual([decoys[1]]);
+    });
+
     test('cap `replace`: a new operation of the client cancels its oldest, and an event tells of each', async () => {
       const user = await withUser(at.store);
       const [oldest, older] = [

@@ -184,6 +184,46 @@ test('newContext, authenticateClient: the engine’s own client authentication, 
   });
 });
 
+test('runAuthentication, authenticationParameters: all of the engine’s authentication endpoint after the client, but the person', async () => {
+  const { provider, saved } = bareEngine();
+  const ask = async (params: Record<string, string>, findUser = async () => 'u1') => {
+    const ctx = patches.newContext(provider, {
+      ...requestOf('POST', post),
+      route: 'backchannel_authentication',
+      body: params,
+    });
+    await patches.authenticateClient(ctx, {});
+    expect([...patches.authenticationParameters(ctx)]).toEqual(
+      expect.arrayContaining([
+        'scope',
+        'login_hint',
+        'login_hint_token',
+        'id_token_hint',
+        'binding_message',
+        'request',
+      ]),
+    );
+    return patches.inContext(ctx, () => patches.runAuthentication(ctx, findUser));
+  };
+  // no hint: whom it is about is our matter alone
+  expect(await ask({ scope: 'openid' })).toMatchObject({
+    auth_req_id: expect.any(String),
+    expires_in: expect.any(Number),
+  });
+  expect(saved.at(-1)).toMatchObject({ model: 'BackchannelAuthenticationRequest', payload: { accountId: 'u1' } });
+  const before = saved.length;
+  await expect(ask({ scope: 'openid' }, () => Promise.reject(new errors.UnknownUserId()))).rejects.toThrow(
+    errors.UnknownUserId,
+  );
+  let isAsked = false;
+  const findUser = async () => {
+    isAsked = true;
+    return 'u1';
+  };
+  await expect(ask({ scope: 'profile' }, findUser)).rejects.toThrow(errors.InvalidRequest);
+  expect([isAsked, saved.length]).toEqual([false, before]);
+});
+
 test('runTokenEndpoint: everything of the engine’s token endpoint but reading the body', async () => {
   expect(tokenStack).toContain(parseBody);
   const { provider } = bareEngine();
