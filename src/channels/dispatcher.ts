@@ -36,7 +36,7 @@ export interface DispatcherOptions {
 }
 
 export const dispatcherDefaults: DispatcherOptions = {
-  leaseMs: 30 * SECOND,
+  leaseMs: 15 * SECOND,
   concurrency: 64,
   walkMs: 15 * SECOND,
   retry: { firstMs: SECOND, maxMs: 60 * SECOND },
@@ -83,9 +83,9 @@ export function createDispatcher({ outbox, wakeups, handlers, clock, timers, hol
     cancels.add(cancel);
   }
 
-  function walk(): void {
+  function walk(nextMs: number): void {
     look(ALL_PARTITIONS);
-    later(options.walkMs, walk);
+    later(nextMs, () => walk(Math.min(nextMs * 2, options.walkMs)));
   }
 
   async function run(): Promise<void> {
@@ -160,7 +160,8 @@ export function createDispatcher({ outbox, wakeups, handlers, clock, timers, hol
     async start() {
       isStopped = false;
       unsubscribe = await wakeups.subscribe('*', ({ partition }) => look([partition]));
-      walk();
+      // often at first: retries that a process before this one had planned died with it
+      walk(options.retry.firstMs);
     },
     async stop() {
       isStopped = true;

@@ -24,6 +24,8 @@ export interface DeployOptions {
   history?: History;
   /** Embedded only: a program to run the server under. */
   wrapper?: string[];
+  /** Of the servers' processes. */
+  env?: Record<string, string>;
 }
 
 export const clientIds = ['shop', 'bank', 'cafe'] as const;
@@ -42,12 +44,12 @@ const clients = clientIds.map((client_id) => ({
 
 export async function deploy(
   kind: StoreKind,
-  { config = {}, moreClients = [], history, wrapper = [] }: DeployOptions = {},
+  { config = {}, moreClients = [], history, wrapper = [], env = {} }: DeployOptions = {},
 ): Promise<Deployment> {
   // whoever died while it issued tokens is waited for this long; the shortest that the settings allow
   const common = { redemption: { leaseMs: 500 }, ...config, clients: [...clients, ...moreClients] };
   if (kind === 'embedded')
-    return deploymentOf(kind, [await startServer({ config: common, wrapper })], undefined, history);
+    return deploymentOf(kind, [await startServer({ config: common, wrapper, env })], undefined, history);
 
   const redis = await startRedis();
   // both answer under the address of the balancer that this suite plays
@@ -56,7 +58,7 @@ export async function deploy(
     issuer: `http://localhost:${publicPort}`,
     authenticator: { origin: `http://localhost:${authenticatorPort}` },
   };
-  const starts = [0, 1].map(() => startServer({ store: redis.url, config: { ...common, ...address } }));
+  const starts = [0, 1].map(() => startServer({ store: redis.url, config: { ...common, ...address }, env }));
   const started = await Promise.allSettled(starts);
   const servers = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   const failed = started.find((each) => each.status === 'rejected');

@@ -1,0 +1,3 @@
+import { deliveryModes } from './delivery-modes.ts';
+
+describe('the embedded store', () => deliveryModes('embedded'));
