@@ -128,6 +128,10 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     log,
   });
   const devices = createDevicePart(config, deps, domain, { ping: notify, push: notify }, metrics);
+  const devices = createDevicePart(config, deps, domain, { ping: notify, push: notify });
+  domain.serverKeys.onChange(() => {
+    protocol.reload().catch((error: unknown) => log.error('keys.not_taken_into_use', { error }));
+  });
   const health = createHealth({ checkStore: () => deps.store.check() });
   const helpers = await createHelpers(config, domain, log);
 

@@ -4,16 +4,20 @@ import type { Db } from './db.ts';
 import { parsed, parsedAll, type RecordRow, type Tx, writeEvents } from './transaction.ts';
 
 type Add = Parameters<KeyStore['add']>[0];
+type Promote = Parameters<KeyStore['promote']>[0];
 type Destroy = Parameters<KeyStore['destroy']>[0];
 
 const readKey = (db: Db, kid: string): ServerKey | undefined =>
   parsed(db.get<RecordRow>('SELECT record FROM server_keys WHERE kid = ?', kid));
 
+const keyIn = (db: Db, state: 'next' | 'current', { use, alg }: ServerKey): ServerKey | undefined =>
+  parsed(db.get<RecordRow>('SELECT record FROM server_keys WHERE use = ? AND alg = ? AND state = ?', use, alg, state));
+
 export function addKey(tx: Tx, { key, replaces, now, events }: Add): { result: 'added' } | { result: 'exists' } {
-  const sql = "SELECT record FROM server_keys WHERE use = ? AND alg = ? AND state = 'current'";
-  const current = parsed<ServerKey>(tx.db.get<RecordRow>(sql, key.use, key.alg));
-  if (readKey(tx.db, key.kid) || (current && current.kid !== replaces)) return { result: 'exists' };
-  if (current) replaceKey(tx, { ...current, state: 'retired', retiredAt: now });
+  if (readKey(tx.db, key.kid)) return { result: 'exists' };
+  const rival = keyIn(tx.db, key.state === 'next' ? 'next' : 'current', key);
+  if (rival && rival.kid !== replaces) return { result: 'exists' };
+  if (rival) replaceKey(tx, { ...rival, state: 'retired', retiredAt: now });
   tx.db.run(
     'INSERT INTO server_keys VALUES (?, ?, ?, ?, ?)',
     key.kid,
@@ -24,6 +28,17 @@ export function addKey(tx: Tx, { key, replaces, now, events }: Add): { result: '
   );
   writeEvents(tx, events);
   return { result: 'added' };
+}
+
+export function promoteKey(tx: Tx, { kid, replaces, now, events }: Promote): boolean {
+  const next = readKey(tx.db, kid);
+  if (next?.state !== 'next') return false;
+  const current = keyIn(tx.db, 'current', next);
+  if (current?.kid !== replaces) return false;
+  if (current) replaceKey(tx, { ...current, state: 'retired', retiredAt: now });
+  replaceKey(tx, { ...next, state: 'current', activatedAt: now });
+  writeEvents(tx, events);
+  return true;
 }
 
 export function destroyKey(tx: Tx, { kid, events }: Destroy): boolean {
@@ -43,5 +58,6 @@ function replaceKey({ db }: Tx, key: ServerKey): void {
 export const keyStore = ({ read, write }: Access): KeyStore => ({
   list: () => read((db) => parsedAll(db.all<RecordRow>('SELECT record FROM server_keys ORDER BY rowid'))),
   add: (add) => write('addKey', add),
+  promote: (promote) => write('promoteKey', promote),
   destroy: (destroy) => write('destroyKey', destroy),
 });

@@ -2,7 +2,7 @@ import { consumeArtifact, destroyArtifact, writeArtifacts } from './artifacts.ts
 import { createClient, updateClient } from './clients.ts';
 import { activateDevice, changeDeviceState, claimKey, saveDevice } from './devices.ts';
 import { collectGarbage } from './garbage.ts';
-import { addKey, destroyKey } from './keys.ts';
+import { addKey, destroyKey, promoteKey } from './keys.ts';
 import { cancelOperation, decideOperation, expireOperations, startOperation } from './operations.ts';
 import { claimDue, completeEntry, retryEntry } from './outbox.ts';
 import { abandonCall, beginCall, finishCall, reserveCount, useOnce } from './records.ts';
@@ -49,6 +49,7 @@ export const writes = {
   createClient,
   updateClient,
   addKey,
+  promoteKey,
   destroyKey,
   writeEvents,
   writeArtifacts,

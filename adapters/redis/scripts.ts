@@ -82,6 +82,7 @@ interface Replies {
   abandonIdempotent: 0 | 1;
   saveClient: ['saved'] | ['exists'] | ['stale'] | ['missing'];
   addKey: ['added'] | ['exists'];
+  promoteKey: 0 | 1;
   destroyKey: 0 | 1;
   writeArtifact: 1;
   consumeArtifact: 0 | 1;
@@ -129,6 +130,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   abandonIdempotent: 1,
   saveClient: 4,
   addKey: 2,
+  promoteKey: 2,
   destroyKey: 2,
   writeArtifact: 1,
   consumeArtifact: 1,

@@ -6,7 +6,7 @@ const PARTITION = '00';
 
 /**
  * All keys in one hash: `b:<kid>` the key as JSON, `s:` its state, `v:` version, `p:` private half, `r:` retiredAt, and
- * `c:<use>:<alg>` the current kid. A kid is part of a field's name only, never of a key.
+ * `a:` activatedAt, `c:<use>:<alg>` the current kid, `n:<use>:<alg>` the one that waits. A kid is part of a field's name only, never of a key.
  */
 export function createKeyStore({ client, keys, scripts, changes }: Context): KeyStore {
   const table = [keys.root(PARTITION), keys.at(PARTITION, 'serverKeys')];
@@ -35,6 +35,10 @@ export function createKeyStore({ client, keys, scripts, changes }: Context): Key
       return { result };
     },
 
+    async promote({ kid, replaces = '', now, events }) {
+      return (await scripts.run('promoteKey', table, [kid, replaces, now, changes(events)])) === 1;
+    },
+
     async destroy({ kid, events }) {
       return (await scripts.run('destroyKey', table, [kid, changes(events)])) === 1;
     },
@@ -42,12 +46,13 @@ export function createKeyStore({ client, keys, scripts, changes }: Context): Key
 }
 
 function toKey(kid: string, fields: Record<string, string>): ServerKey {
-  const [sealed, retiredAt] = [fields[`p:${kid}`], fields[`r:${kid}`]];
+  const [sealed, retiredAt, activatedAt] = [fields[`p:${kid}`], fields[`r:${kid}`], fields[`a:${kid}`]];
   return {
     ...JSON.parse(fields[`b:${kid}`]!),
     version: Number(fields[`v:${kid}`]),
     state: fields[`s:${kid}`] as KeyState,
     ...(sealed !== undefined && { sealed }),
+    ...(activatedAt !== undefined && { activatedAt: Number(activatedAt) }),
     ...(retiredAt !== undefined && { retiredAt: Number(retiredAt) }),
   };
 }

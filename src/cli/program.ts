@@ -117,6 +117,15 @@ function addPeople(program: Command, does: Does): void {
     .option('--application <id>', 'default: the first active one')
     .option('--ttl <seconds>', 'how long it can be used', seconds);
   does(withManagement(ticket), async () => (await load()).ticketCommand);
+  const rotate = program
+    .command('key')
+    .description('keys of ID tokens')
+    .command('rotate')
+    .description('publish successors, which sign when relying parties have seen them')
+    .addOption(new Option('--alg <alg>', 'only this algorithm').choices(['ES256', 'RS256', 'PS256', 'EdDSA']))
+    .option('--immediate', 'sign with them at once')
+    .option('--revoke', 'take the former keys back at once: they were lost');
+  does(withManagement(rotate), async () => (await import('./key-commands.ts')).rotateKeysCommand);
 }
 
 function addDevice(program: Command, does: Does): void {

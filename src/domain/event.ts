@@ -57,5 +57,6 @@ export type EventType =
   | 'client.deactivated'
   | 'client.removed'
   | 'key.created'
+  | 'key.activated'
   | 'key.retired'
   | 'key.destroyed';

@@ -1,8 +1,12 @@
 import { type Clock, DAY, HOUR } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
 import { bySystem, newEvent } from './new-event.ts';
-import type { KeyStore, KeyUse, ServerKey } from './ports/records.ts';
+import type { KeyState, KeyStore, KeyUse, ServerKey } from './ports/records.ts';
 import { type KeyKind, makeKey } from './server-key-material.ts';
+import { createSigningRotation, type RotateSigning, type SigningOptions } from './signing-rotation.ts';
+import type { By } from './users.ts';
+
+export type { RotateSigning } from './signing-rotation.ts';
 
 export interface PublicServerKey {
   kid: string;
@@ -11,6 +15,9 @@ export interface PublicServerKey {
   /** Parsed public JWK with kid, use, alg. */
   jwk: Record<string, unknown>;
   createdAt: number;
+  state: KeyState;
+  activatesAt?: number;
+  retiredAt?: number;
 }
 
 export interface ServerKeyPairJwk {
@@ -21,7 +28,7 @@ export interface ServerKeyPairJwk {
 
 /**
  * Keys of the server: made at first start, sealed under the master key, rotated on a schedule. Held in memory, unsealed,
- * and read again when another process changed them (at the latest every 30 s).
+ * and read again once a second (sweeper.ts), so that all processes go with what one of them has changed.
  */
 export interface ServerKeys {
   /** The one that signs or is offered now. */
@@ -32,20 +39,29 @@ export interface ServerKeys {
   publicKeys(use: KeyUse): PublicServerKey[];
   /** A symmetric secret of 32 bytes (`cookie`, `dpop`). */
   secret(use: 'cookie' | 'dpop'): Buffer;
-  /** Box: a successor after 7 days, the private half destroyed 48 h after that. Idempotent; call it now and then. */
+  /**
+   * Box: a successor after 7 days, the private half destroyed 48 h after that. ID tokens: as `signing-rotation.ts` says.
+   * Idempotent; call it now and then.
+   */
   maintain(): Promise<void>;
+  /** Keys of ID tokens get successors. */
+  rotateSigning(options: RotateSigning, by: By): Promise<void>;
   reload(): Promise<void>;
+  /** Called after a read that found the keys changed, by this process or another. */
+  onChange(listener: () => void): void;
 }
 
 export interface ServerKeysDeps {
   store: { keys: KeyStore };
   clock: Clock;
   secrets: Secrets;
-  options?: {
+  options?: Partial<SigningOptions> & {
     boxRotationDays?: number;
     boxDestroyHours?: number;
     /** How ID tokens are signed by default; ES256 and RS256 keys are there in any case. */
     idTokenAlg?: string;
+    /** Further algorithms that clients may choose. */
+    idTokenAlgs?: readonly string[];
   };
 }
 
@@ -56,23 +72,31 @@ interface OpenKey {
   secret?: Buffer;
 }
 
-const defaults = { boxRotationDays: 7, boxDestroyHours: 48, idTokenAlg: 'ES256' };
-// Ruling 5.
-const alwaysForIdTokens = ['ES256', 'RS256'];
+const defaults = {
+  boxRotationDays: 7,
+  boxDestroyHours: 48,
+  idTokenAlg: 'ES256',
+  // ruling 5
+  idTokenAlgs: ['ES256', 'RS256'],
+  signingRotationDays: 90,
+  signingPublishMinutes: 24 * 60,
+  signingRetireDays: 14,
+};
 const symmetricAlg = 'A256';
 const sealLabel = 'server-key';
 
 /** Resolves when every kind of key exists: the first process makes them, the others read. */
 export async function createServerKeys({ store, clock, secrets, options }: ServerKeysDeps): Promise<ServerKeys> {
-  const { boxRotationDays, boxDestroyHours, idTokenAlg } = { ...defaults, ...options };
+  const { boxRotationDays, boxDestroyHours, idTokenAlg, idTokenAlgs, ...signing } = { ...defaults, ...options };
   const kinds: KeyKind[] = [
     { use: 'seal', alg: 'ES256' },
     { use: 'box', alg: 'ECDH-ES' },
-    ...[...new Set([idTokenAlg, ...alwaysForIdTokens])].map((alg): KeyKind => ({ use: 'oidc', alg })),
+    ...[...new Set([idTokenAlg, ...idTokenAlgs])].map((alg): KeyKind => ({ use: 'oidc', alg })),
     { use: 'cookie', alg: symmetricAlg },
     { use: 'dpop', alg: symmetricAlg },
   ];
   let keys: OpenKey[] = [];
+  const listeners: (() => void)[] = [];
 
   async function reload() {
     const known = new Map(keys.map((key) => [key.record.kid, key]));
@@ -83,6 +107,8 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
       return former?.record.version === record.version ? former : openKey(secrets, record);
     };
     keys = records.map(open).sort((a, b) => b.record.createdAt - a.record.createdAt);
+    const isChanged = keys.length !== known.size || keys.some((key) => known.get(key.record.kid) !== key);
+    if (isChanged) for (const listener of listeners) listener();
   }
 
   function currentOf(use: KeyUse, alg?: string): OpenKey {
@@ -91,21 +117,22 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
     return found;
   }
 
-  async function add(kind: KeyKind, replaces?: string) {
+  async function add(kind: KeyKind, { replaces, activatesAt, by = bySystem }: Adding = {}) {
     const now = clock();
     const { kid, publicJwk, secret } = await makeKey(kind);
     const key: ServerKey = {
       kid,
       version: 1,
       ...kind,
-      state: 'current',
+      state: activatesAt === undefined ? 'current' : 'next',
+      ...(activatesAt !== undefined && { activatesAt }),
       publicJwk: publicJwk && JSON.stringify(publicJwk),
       sealed: secrets.seal(sealLabel, secret, aadOf(kid)),
       createdAt: now,
     };
     const data = { use: kind.use, alg: kind.alg, kid };
-    const events = [newEvent('key.created', now, bySystem, { partition: '00', data })];
-    if (replaces) events.push(newEvent('key.retired', now, bySystem, { partition: '00', data: { kid: replaces } }));
+    const events = [newEvent('key.created', now, by, { partition: '00', data })];
+    if (replaces) events.push(newEvent('key.retired', now, by, { partition: '00', data: { kid: replaces } }));
     // `exists`: another process was faster; its key is read by the reload that follows
     await store.keys.add({ key, replaces, now, events });
   }
@@ -121,7 +148,7 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
   async function rotateBox() {
     const { record } = currentOf('box');
     if (clock() - record.createdAt < boxRotationDays * DAY) return;
-    await add({ use: 'box', alg: record.alg }, record.kid);
+    await add({ use: 'box', alg: record.alg }, { replaces: record.kid });
     await reload();
   }
 
@@ -135,6 +162,15 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
       await reload();
     }
   }
+
+  const rotation = createSigningRotation({
+    store: store.keys,
+    clock,
+    options: signing,
+    records: () => keys.map(({ record }) => record),
+    reload,
+    makeNext: (alg, activatesAt, by) => add({ use: 'oidc', alg }, { activatesAt, by }),
+  });
 
   const serverKeys: ServerKeys = {
     current(use, alg) {
@@ -154,11 +190,21 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
       await makeMissing();
       await rotateBox();
       await destroyOldBoxes();
+      await rotation.maintain();
     },
+    rotateSigning: rotation.rotate,
     reload,
+    onChange: (listener) => void listeners.push(listener),
   };
   await serverKeys.maintain();
   return serverKeys;
+}
+
+interface Adding {
+  replaces?: string;
+  /** It waits until then. */
+  activatesAt?: number;
+  by?: By;
 }
 
 const aadOf = (kid: string) => `key:${kid}`;
@@ -175,8 +221,19 @@ function openKey(secrets: Secrets, record: ServerKey): OpenKey {
 
 // Verifiers need the public half for as long as anything that it signed is worth verifying.
 function publicKeyOf(record: ServerKey, use: KeyUse): PublicServerKey[] {
-  const { kid, alg, publicJwk, createdAt } = record;
+  const { kid, alg, publicJwk, createdAt, state, activatesAt, retiredAt } = record;
   if (record.use !== use || publicJwk === undefined) return [];
   const jwk = { ...JSON.parse(publicJwk), kid, use: use === 'box' ? 'enc' : 'sig', alg };
-  return [{ kid, use, alg, jwk, createdAt }];
+  return [
+    {
+      kid,
+      use,
+      alg,
+      jwk,
+      createdAt,
+      state,
+      ...(activatesAt !== undefined && { activatesAt }),
+      ...(retiredAt !== undefined && { retiredAt }),
+    },
+  ];
 }

@@ -20,7 +20,7 @@ export interface Sweeper {
 export interface SweeperDeps {
   store: { operations: Pick<OperationStore, 'expireDue'> } & Pick<Store, 'collectGarbage'>;
   clock: Clock;
-  serverKeys: Pick<ServerKeys, 'maintain'>;
+  serverKeys: Pick<ServerKeys, 'maintain' | 'reload'>;
   timers?: Timers;
   /** A failed round is told and tried again at its next turn. */
   onError: (job: string, error: unknown) => void;
@@ -31,8 +31,10 @@ export interface SweeperOptions {
   /** Nobody waits for it: an operation past its time reads as expired anyway. Devices and streams are told by it. */
   expireEveryMs: number;
   collectEveryMs: number;
-  /** Keys that another process made are known here after this time. */
+  /** Keys are replaced and destroyed when it is time. */
   keysEveryMs: number;
+  /** Keys that another process made are known here after this time. */
+  readKeysEveryMs: number;
   /** Records of one call to the store. */
   batch: number;
   /** Partitions of one call: a call holds up others for as long as it takes. */
@@ -43,6 +45,7 @@ const defaults: SweeperOptions = {
   expireEveryMs: SECOND,
   collectEveryMs: MINUTE,
   keysEveryMs: 30 * SECOND,
+  readKeysEveryMs: 0.9 * SECOND,
   batch: 200,
   partitions: 32,
 };
@@ -95,6 +98,7 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
       schedule('expire', options.expireEveryMs, expire);
       schedule('collect', options.collectEveryMs, collect);
       schedule('keys', options.keysEveryMs, () => serverKeys.maintain());
+      schedule('read-keys', options.readKeysEveryMs, () => serverKeys.reload());
     },
     async stop() {
       isStopped = true;

@@ -179,6 +179,30 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       expect(keys.filter(({ state }) => state === 'current')).toHaveLength(1);
     });
 
+    test('a key that waits stands beside the current one, takes over once, and retires it in the same step', async () => {
+      const current = aServerKey({ use: 'oidc' });
+      await at.store.keys.add(add(current));
+      const waiting = await at.race(HUNDRED, (store) =>
+        store.keys.add(add(aServerKey({ use: 'oidc', state: 'next', activatesAt: T0 + 5 }))),
+      );
+      expect(tally(waiting)).toEqual({ added: 1, exists: HUNDRED - 1 });
+      const next = (await at.store.keys.list()).find(({ state }) => state === 'next')!;
+      expect(next).toMatchObject({ activatesAt: T0 + 5, version: 1 });
+      const promote = { kid: next.kid, replaces: current.kid, now: T0 + 6, events: [] };
+      expect(await at.store.keys.promote({ ...promote, replaces: 'another' })).toBe(false);
+      expect(await at.store.keys.promote({ ...promote, kid: current.kid })).toBe(false);
+      const promoted = await at.race(HUNDRED, (store) => store.keys.promote(promote));
+      expect(tally(promoted)).toEqual({ true: 1, false: HUNDRED - 1 });
+      const keys = await at.store.keys.list();
+      expect(keys.find(({ kid }) => kid === next.kid)).toMatchObject({
+        state: 'current',
+        activatedAt: T0 + 6,
+        version: 2,
+      });
+      expect(keys.find(({ kid }) => kid === current.kid)).toMatchObject({ state: 'retired', retiredAt: T0 + 6 });
+      expect(await at.store.keys.add(add(aServerKey({ use: 'oidc', state: 'next' })))).toEqual({ result: 'added' });
+    });
+
     test('only a retired key is destroyed: its private half goes, its public half stays', async () => {
       const old = aServerKey();
       await at.store.keys.add(add(old));

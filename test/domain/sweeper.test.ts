@@ -93,7 +93,11 @@ describe('the sweeper', () => {
       turn();
       throw new Error('the store is away');
     };
-    const sweeper = sweeperOf({ timers, serverKeys: { maintain }, onError: (job) => told.push(job) });
+    const sweeper = sweeperOf({
+      timers,
+      serverKeys: { maintain, reload: async () => {} },
+      onError: (job) => told.push(job),
+    });
     sweeper.start();
     for (let i = 0; i < 2; i++) {
       const came = new Promise<void>((resolve) => {

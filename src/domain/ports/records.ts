@@ -57,10 +57,11 @@ export interface IdempotencyStore {
 /**
  * What a server key is for. `seal` and `box`: the device protocol. `oidc`: ID tokens. `cookie`, `dpop`: the engine.
  *
- *     current ──a successor is made──> retired ──private half destroyed──> destroyed   (public half stays for verifiers)
+ *     next ──its time comes──> current ──a successor takes over──> retired ──private half destroyed──> destroyed
+ *   (published, not used)                                                       (public half stays for verifiers)
  */
 export type KeyUse = 'seal' | 'box' | 'oidc' | 'cookie' | 'dpop';
-export type KeyState = 'current' | 'retired' | 'destroyed';
+export type KeyState = 'next' | 'current' | 'retired' | 'destroyed';
 
 export interface ServerKey {
   kid: string;
@@ -73,6 +74,9 @@ export interface ServerKey {
   /** Private JWK or secret, sealed with `key:<kid>` as AAD; absent once destroyed. */
   sealed?: string;
   createdAt: number;
+  /** Of a key that waits: when it is to be used. */
+  activatesAt?: number;
+  activatedAt?: number;
   retiredAt?: number;
 }
 
@@ -81,7 +85,8 @@ export interface KeyStore {
   list(): Promise<ServerKey[]>;
   /**
    * Adds `key` if no key with the same use and algorithm is `current`, or if `replaces` is the kid of that one, which
-   * becomes `retired` in the same step. One of several processes wins; the others get `exists` and read again.
+   * becomes `retired` in the same step. A key that is `next` is added if no other one with the same use and algorithm
+   * waits. One of several processes wins; the others get `exists` and read again.
    */
   add(add: {
     key: ServerKey;
@@ -89,6 +94,11 @@ export interface KeyStore {
     now: number;
     events: AuditEvent[];
   }): Promise<{ result: 'added' } | { result: 'exists' }>;
+  /**
+   * `next` -> `current`, and the key that it `replaces` becomes `retired` in the same step; false if it does not wait
+   * anymore, or if another key is current than `replaces` says.
+   */
+  promote(promote: { kid: string; replaces?: string | undefined; now: number; events: AuditEvent[] }): Promise<boolean>;
   /** Erases the private half of a retired key. */
   destroy(destroy: { kid: string; now: number; events: AuditEvent[] }): Promise<boolean>;
 }

@@ -17,6 +17,8 @@ export const managementScopes = {
   'devices:write': 'Lock, unlock and deactivate devices.',
   'tickets:read': 'See what became of an enrollment ticket.',
   'tickets:write': 'Create enrollment tickets.',
+  'keys:read': 'Read the public halves of the keys of ID tokens.',
+  'keys:write': 'Replace the keys of ID tokens.',
   'clients:read': 'Read OAuth clients.',
   'clients:write': 'Register and change OAuth clients, make secrets, switch clients off.',
 } as const;

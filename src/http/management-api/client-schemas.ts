@@ -175,6 +175,46 @@ export const clientSchemas = {
       },
     },
   },
+  Key: {
+    type: 'object',
+    description: 'A key of ID tokens, without its private half.',
+    additionalProperties: false,
+    required: ['kid', 'alg', 'state', 'jwk', 'created_at', 'activates_at', 'retired_at'],
+    properties: {
+      kid: text('Its identifier.', 'Zc0vJ2mDqk8'),
+      alg: text('Its algorithm.', 'ES256'),
+      state: one(
+        '`next`: published, does not sign yet. `retired`: published, does not sign anymore. `destroyed`: nobody can sign with it.',
+        ['next', 'current', 'retired', 'destroyed'],
+      ),
+      jwk: { type: 'object', description: 'Its public half, a JWK.' },
+      created_at: instant,
+      activates_at: orNull(instant),
+      retired_at: orNull(instant),
+    },
+  },
+  KeyList: {
+    type: 'object',
+    description: 'All keys of ID tokens.',
+    required: ['items', 'next_cursor'],
+    additionalProperties: false,
+    properties: {
+      items: { type: 'array', description: 'The keys.', items: { $ref: '#/components/schemas/Key' } },
+      next_cursor: { type: 'null', description: 'There is one page.' },
+    },
+  },
+  KeyRotation: {
+    type: 'object',
+    description: 'Which keys are replaced, and how soon.',
+    additionalProperties: false,
+    properties: {
+      alg: one('Only this algorithm. Absent: all.', ['ES256', 'RS256', 'PS256', 'EdDSA']),
+      immediate: flag('The successor signs at once. Relying parties that keep the key set must fetch it again.'),
+      revoke: flag(
+        'For a key that was lost: the former is destroyed at once, and nobody believes its signatures anymore.',
+      ),
+    },
+  },
   SecretRotation: {
     type: 'object',
     description: 'How the former secret ends.',

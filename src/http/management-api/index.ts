@@ -3,6 +3,7 @@ import type { Clients } from '../../domain/clients.ts';
 import type { Devices } from '../../domain/devices.ts';
 import type { Operations } from '../../domain/operations.ts';
 import type { IdempotencyStore } from '../../domain/ports/records.ts';
+import type { ServerKeys } from '../../domain/server-keys.ts';
 import type { Tickets } from '../../domain/tickets.ts';
 import type { Users } from '../../domain/users.ts';
 import type { Log } from '../../observability/log.ts';
@@ -20,6 +21,7 @@ import { type ApiKey, authenticate, requireScope } from './auth.ts';
 import { type Call, type ManagementRoute, queryOf, versionOf } from './call.ts';
 import { clientRoutes } from './clients.ts';
 import { deviceRoutes } from './devices.ts';
+import { keyRoutes } from './keys.ts';
 import { createPaging } from './paging.ts';
 import { managementSchemas } from './schemas.ts';
 import { ticketRoutes } from './tickets.ts';
@@ -29,6 +31,7 @@ export interface ManagementApiDeps {
   users: Users;
   devices: Devices;
   clients: Clients;
+  serverKeys: Pick<ServerKeys, 'publicKeys' | 'rotateSigning'>;
   tickets: Pick<Tickets, 'create'>;
   operations: Pick<Operations, 'get'>;
   applications: Applications;
@@ -48,7 +51,13 @@ const PREFIX = '/management/v1';
 /** Every route of `/management/v1`. What an issue has not brought yet is not here, and so is a 404. */
 export function managementRoutes(deps: ManagementApiDeps): ManagementRoute[] {
   const parts = { ...deps, paging: createPaging(deps.secrets) };
-  return [...userRoutes(parts), ...ticketRoutes(parts), ...deviceRoutes(parts), ...clientRoutes(parts)];
+  return [
+    ...userRoutes(parts),
+    ...ticketRoutes(parts),
+    ...deviceRoutes(parts),
+    ...clientRoutes(parts),
+    ...keyRoutes(parts),
+  ];
 }
 
 /**

@@ -13,12 +13,13 @@ export function managementOpenapi(routes: readonly ManagementRoute[]): Record<st
     info: {
       title: 'Assent management API',
       version: '1',
-      description: `Users, their devices, the tickets that enroll devices, and OAuth clients. On the management listener only. Scopes of a key: ${scopes}`,
+      description: `Users, their devices, the tickets that enroll devices, OAuth clients, and the keys of ID tokens. On the management listener only. Scopes of a key: ${scopes}`,
     },
     server: { url: '/management/v1', description: 'The management listener, on loopback by default.' },
     tags: [
       { name: 'users', description: 'People in the identity store.' },
       { name: 'enrollment-tickets', description: 'Single-use tickets that enroll a device.' },
+      { name: 'keys', description: 'Keys that ID tokens are signed with.' },
       { name: 'clients', description: 'OAuth clients: those of the configuration to read, registered ones to change.' },
       { name: 'devices', description: 'Enrolled devices. None of these calls needs the device itself.' },
     ],
