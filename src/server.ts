@@ -128,7 +128,6 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     log,
   });
   const devices = createDevicePart(config, deps, domain, { ping: notify, push: notify }, metrics);
-  const devices = createDevicePart(config, deps, domain, { ping: notify, push: notify });
   domain.serverKeys.onChange(() => {
     protocol.reload().catch((error: unknown) => log.error('keys.not_taken_into_use', { error }));
   });
