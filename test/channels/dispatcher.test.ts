@@ -3,7 +3,7 @@ import type { DeliveryOutcome, Handler } from '../../src/channels/outcome.ts';
 import type { OutboxEntry } from '../../src/domain/ports/outbox.ts';
 import { silentLog } from '../../src/observability/log.ts';
 import { ALL_PARTITIONS, partitionOf } from '../../src/support/ids.ts';
-import { asked, sceneForEach, startOf } from '../domain/scene.ts';
+import { asked, decide, sceneForEach, startOf } from '../domain/scene.ts';
 import { createTimers, type TestTimers } from '../support/timers.ts';
 
 describe('the dispatcher', () => {
@@ -109,6 +109,30 @@ describe('the dispatcher', () => {
     });
     await faulty.start();
     await faulty.idle();
+    expect(await backlog()).toBe(1);
+  });
+
+  test('later comes again when it says so, and is no failure', async () => {
+    await asked(scene);
+    const { handler, given } = handlerOf({ outcome: 'later', afterMs: 3000 }, { outcome: 'accepted' });
+    const dispatcher = dispatcherWith(handler, { walkMs: 600_000, retry: { firstMs: 600_000, maxMs: 600_000 } });
+    await dispatcher.start();
+    await dispatcher.idle();
+    timers.advance(2);
+    await dispatcher.idle();
+    expect(given).toHaveLength(1);
+    timers.advance(1);
+    await dispatcher.idle();
+    expect([given.length, await backlog()]).toEqual([2, 0]);
+  });
+
+  test('an entry that only a newer process knows is left for it', async () => {
+    const { operation, device } = await asked(scene, { notification: { mode: 'push', sealed: 'x' } });
+    await decide(scene, operation, device);
+    const { handler } = handlerOf();
+    const dispatcher = dispatcherWith(handler);
+    await dispatcher.start();
+    await dispatcher.idle();
     expect(await backlog()).toBe(1);
   });
 

@@ -119,6 +119,17 @@ describe('TH-17 an answer has a bounded size', () => {
     await gone.promise;
   });
 
+  test('N-04 where only the status matters, nothing of the rest is read', async () => {
+    const gone = Promise.withResolvers<void>();
+    await using server = await plainServer((_req, res) => {
+      res.on('close', () => gone.resolve());
+      res.writeHead(200, { 'content-length': 10_000_000 }).flushHeaders();
+    });
+    const { status, body } = await calls().request(`http://rp.example:${server.port}/`, { ignoreBody: true });
+    expect([status, body.length]).toEqual([200, 0]);
+    await gone.promise;
+  });
+
   test.each([
     [64 * 1024, undefined, 'answered'],
     [64 * 1024 + 1, undefined, 'too_large'],

@@ -1,0 +1,70 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { createHolds } from '../../src/protocol/hold.ts';
+import { createClock } from '../support/clock.ts';
+import { createTimers } from '../support/timers.ts';
+
+const limits = { perClient: 10_000, perProcess: 10_000 };
+const aResponse = () => new EventEmitter() as ServerResponse;
+
+function holding() {
+  const timers = createTimers(createClock());
+  const listeners = new Map<string, () => void>();
+  const stopping = new AbortController();
+  const holds = createHolds({
+    timers,
+    stopping: stopping.signal,
+    watchOperation(operationId, listener) {
+      listeners.set(operationId, listener);
+      return () => listeners.delete(operationId);
+    },
+  });
+  const begin = (n: number) => holds.begin({ clientId: 'a', operationId: `op-${n}`, ms: 25_000, limits })!;
+  return { timers, listeners, stopping, holds, begin };
+}
+
+test('RL-15 ten thousand that wake at the same moment go on at most two hundred at a time', async () => {
+  const { timers, listeners, begin } = holding();
+  const holds = Array.from({ length: 10_000 }, (_, n) => begin(n));
+  let awake = 0;
+  const all = holds.map(async (hold) => {
+    await hold.until(aResponse());
+    awake++;
+    hold.end();
+  });
+  timers.advance(25);
+  for (let before = 0; awake < holds.length; before = awake) {
+    await new Promise(setImmediate);
+    expect(awake - before).toBeLessThanOrEqual(400); // this turn, and what the one before resolved
+  }
+  await Promise.all(all);
+  expect([listeners.size, timers.pending()]).toEqual([0, 0]);
+});
+
+test('P-07 told of the end before it waits, it does not wait', async () => {
+  const { listeners, begin } = holding();
+  const hold = begin(1);
+  listeners.get('op-1')!();
+  expect(await hold.until(aResponse())).toBe('look');
+  hold.end();
+});
+
+test('nothing is left of a request, however it ends', async () => {
+  const { timers, listeners, begin } = holding();
+  const res = aResponse();
+  const hold = begin(1);
+  const result = hold.until(res);
+  res.emit('close');
+  expect(await result).toBe('gone');
+  hold.end();
+  hold.end();
+  expect([listeners.size, timers.pending(), res.listenerCount('close')]).toEqual([0, 0, 0]);
+});
+
+test('a process that stops holds nobody any more', async () => {
+  const { stopping, holds, begin } = holding();
+  const result = begin(1).until(aResponse());
+  stopping.abort();
+  expect(await result).toBe('look');
+  expect(holds.begin({ clientId: 'a', operationId: 'op-2', ms: 1, limits })).toBeUndefined();
+});
