@@ -46,6 +46,8 @@ export interface StartOperation {
   notification?: Operation['notification'];
   /** Nobody is asked: `userId` is nobody's. Everything else is as if somebody were (TH-04). */
   decoy?: boolean;
+  /** Where no device of the user can answer: a decoy for this one instead of a refusal, with the same work. */
+  orDecoy?: string;
   by: By;
 }
 
@@ -100,10 +102,10 @@ export function createOperations(deps: OperationsDeps): Operations {
   }
 
   return {
-    async start(start) {
+    async start(asked) {
       const now = clock();
-      const usable = usableDevices(await store.devices.ofUser(start.userId), applications, start);
-      const methods = start.decoy ? ['pin' as const] : chooseMethods(usable, start);
+      const usable = usableDevices(await store.devices.ofUser(asked.userId), applications, asked);
+      const { start, methods } = answerable(asked, usable);
       const { operation, matchCode } = newOperation(start, { ...deps, now, usable, methods });
       const outcome = await store.operations.start(startCall(operation, start, deps.options, now));
       if (outcome.result !== 'started') throw startRefused(outcome, now);
@@ -139,6 +141,17 @@ export function createOperations(deps: OperationsDeps): Operations {
 export function asOf(operation: Operation, now: number): Operation {
   const state = stateAt(operation, now);
   return state === operation.state ? operation : { ...operation, state, finishedAt: operation.expiresAt };
+}
+
+/** @throws DomainError no_usable_device | method_not_available */
+function answerable(start: StartOperation, usable: UsableDevice[]): { start: StartOperation; methods: Method[] } {
+  if (start.decoy) return { start, methods: ['pin'] };
+  try {
+    return { start, methods: chooseMethods(usable, start) };
+  } catch (error) {
+    if (start.orDecoy === undefined) throw error;
+    return { start: { ...start, userId: start.orDecoy, decoy: true }, methods: ['pin'] };
+  }
 }
 
 interface Prepared extends OperationsDeps {

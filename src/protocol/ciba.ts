@@ -1,10 +1,9 @@
 import type { BackchannelAuthenticationRequest, CIBAConfiguration, Client, KoaContextWithOIDC } from 'oidc-provider';
-import { DomainError, type DomainErrorCode } from '../domain/errors.ts';
+import { DomainError } from '../domain/errors.ts';
 import type { MatchMode } from '../domain/operation.ts';
 import type { Started, StartOperation } from '../domain/operations.ts';
 import type { Asked } from './asked.ts';
 import type { ProtocolDeps } from './deps.ts';
-import { decoyOf } from './identify.ts';
 import { deliveryModeOf, sealNotification } from './notification-record.ts';
 import { sealRequest } from './request-record.ts';
 import { clientMember } from './vocabulary.ts';
@@ -26,7 +25,7 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
     verifyUserCode() {},
 
     async triggerAuthenticationDevice(ctx, request, _account, client) {
-      const { operation, matchCode } = await start(deps, startOf(deps, ctx, request, client), ctx, client);
+      const { operation, matchCode } = await start(deps, startOf(deps, ctx, request, client));
       Object.assign(ctx.body as object, {
         // CIBA Core 7.3: there is no interval for who may not poll
         ...(deliveryModeOf(client) !== 'push' && { interval: deps.settings.ciba.intervalSeconds }),
@@ -45,28 +44,20 @@ export function lifetimeOf(ctx: KoaContextWithOIDC): number {
   return askedIn(ctx).lifetimeSeconds;
 }
 
-/** What would tell that the person exists, or how they are. */
-const telling: readonly DomainErrorCode[] = [
-  'user_unknown',
-  'no_usable_device',
-  'method_not_available',
-  'too_many_pending',
-];
-
-async function start(
-  { operations, secrets }: CibaDeps,
-  operation: StartOperation,
-  ctx: KoaContextWithOIDC,
-  client: Client,
-): Promise<Started> {
+/** Where the person was locked since they were found, or others ask them too much: no word of that to who must not know. */
+async function start({ operations }: CibaDeps, operation: StartOperation): Promise<Started> {
   try {
     return await operations.start(operation);
   } catch (error) {
-    const { user } = askedIn(ctx).subject;
-    const decoy = user && decoyOf({ secrets }, client, { user, key: '' });
-    if (!decoy || !(error instanceof DomainError && telling.includes(error.code))) throw error;
-    return operations.start({ ...operation, userId: decoy.userId, decoy: true });
+    if (operation.orDecoy === undefined || !isTelling(error)) throw error;
+    return operations.start({ ...operation, userId: operation.orDecoy, decoy: true });
   }
+}
+
+/** The cap of the client itself holds for decoys just as well, so it tells nothing. */
+function isTelling(error: unknown): boolean {
+  if (!(error instanceof DomainError)) return false;
+  return error.code === 'user_unknown' || (error.code === 'too_many_pending' && error.detail === 'user');
 }
 
 function startOf(
@@ -85,6 +76,7 @@ function startOf(
     userId: subject.userId,
     clientId: client.clientId,
     ...(subject.user === undefined && { decoy: true }),
+    ...(subject.decoyId !== undefined && { orDecoy: subject.decoyId }),
     ...(subject.deviceId !== undefined && { deviceId: subject.deviceId }),
     shown: {
       client: { id: client.clientId, name: client.clientName ?? client.clientId },

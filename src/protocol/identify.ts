@@ -26,6 +26,8 @@ export interface Subject {
   user?: User;
   /** Only this device may answer. */
   deviceId?: string;
+  /** Who is asked in their place where it shows later that they cannot be; absent where the client may know. */
+  decoyId?: string;
 }
 
 type Deps = Pick<
@@ -48,23 +50,27 @@ export async function identify(deps: Deps, ctx: KoaContextWithOIDC): Promise<Sub
   const client = ctx.oidc.client!;
   const found = await find(deps, client, await namedBy(deps, client, params));
   const { user } = found;
+  const decoy = decoyOf(deps, client, found);
   // Locked and deactivated are answered like unknown (ruling 11).
   if (user?.state !== 'active') {
-    const decoy = decoyOf(deps, client, found);
     if (!decoy) throw new errors.UnknownUserId();
     await checkUserCode(deps, client, decoy, params.user_code);
     return decoy;
   }
-  const subject = { userId: user.id, user, ...(found.deviceId && { deviceId: found.deviceId }) };
+  const subject: Subject = {
+    userId: user.id,
+    user,
+    ...(found.deviceId && { deviceId: found.deviceId }),
+    ...(decoy && { decoyId: decoy.userId }),
+  };
   const refusal = await checkUserCode(deps, client, subject, params.user_code);
   if (!refusal) return subject;
-  const decoy = decoyOf(deps, client, found);
   if (!decoy) throw refusal;
   return decoy;
 }
 
-/** For what shows only later that the person cannot be asked. undefined: the client may be told. */
-export function decoyOf({ secrets }: Pick<Deps, 'secrets'>, client: Client, { user, key }: Found): Subject | undefined {
+/** Somebody who is not there, always the same for one person or one hint. undefined: the client may be told. */
+function decoyOf({ secrets }: Pick<Deps, 'secrets'>, client: Client, { user, key }: Found): Subject | undefined {
   if (client[clientMember.unknownUser] !== 'decoy') return undefined;
   const digest = secrets.hmac('decoy', user?.id ?? key);
   const partition = user
@@ -106,7 +112,8 @@ async function find(deps: Deps, client: Client, named: Named | undefined): Promi
     }
     case 'device': {
       const device = await orUndefined(deps.devices.get(named.value), 'device_not_found');
-      if (device?.state !== 'active') return { key };
+      const isActive = device?.state === 'active';
+      if (!isActive) return { key, ...(await userOf(deps, decoyOf(deps, client, { key })?.userId)) };
       return { key, deviceId: device.id, ...(await userOf(deps, device.userId)) };
     }
     default: {

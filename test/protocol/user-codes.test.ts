@@ -184,7 +184,7 @@ describe('a client that must not learn who exists', () => {
   });
 
   test('TH-04 the store has the same work, whether somebody is there or not', async () => {
-    const { user } = await aliceWithCode(scene);
+    const { user, device } = await aliceWithCode(scene);
     const trips = countRoundTrips(scene.store);
     const work = async (params: Record<string, string>, client?: string) => {
       trips.taken();
@@ -207,6 +207,32 @@ describe('a client that must not learn who exists', () => {
       await work({ login_hint: `sub:${user.id.slice(0, 2)}${'A'.repeat(22)}` }),
     ];
     expect(bySub).toEqual([3, 3]);
+    await newUser(scene.scene, { username: 'bob' });
+    expect(await work({ login_hint: 'bob' })).toBe(4);
+    const byDevice = [
+      await work({ login_hint: `device:${device.id}` }),
+      await work({ login_hint: `device:${device.id.slice(0, 2)}${'A'.repeat(22)}` }),
+    ];
+    expect(byDevice).toEqual([4, 4]);
+  });
+
+  describe('where a client that has its requests waiting is refused', () => {
+    const strict = protocolForEach({ clients, cap: { perClient: 1, policy: 'refuse', perUser: 2 } });
+    const statuses = async (login_hint: string, times: number) => {
+      const replies = [];
+      for (let i = 0; i < times; i++) replies.push((await strict.client('quiet').authenticate({ login_hint })).status);
+      return replies;
+    };
+
+    test('TH-04 its own limit is the same, and that others ask the person too is not told', async () => {
+      await withAlice(strict);
+      expect(await statuses('alice', 3)).toEqual([200, 429, 429]);
+      expect(await statuses('nobody', 3)).toEqual([200, 429, 429]);
+      strict.clock.advance(301);
+      for (const other of ['helpdesk', 'coded']) await strict.client(other).authenticate();
+      expect((await strict.client('helpdesk').authenticate()).status).toBe(429);
+      expect(await statuses('alice', 3)).toEqual([200, 429, 429]);
+    });
   });
 
   test('another client is told', async () => {
