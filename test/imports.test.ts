@@ -74,7 +74,16 @@ const rules: Record<string, ImportRule> = {
   'test/e2e': {
     // hostile messages are made by the forge of the vectors: no part of the product would make them
     folders: ['src/device-sdk', 'test/support', 'test/vectors/forge.ts'],
-    packages: ['openid-client', 'playwright-core', '@jest/globals'],
+    // clients of the world drive it as their users would
+    packages: [
+      'openid-client',
+      'oauth4webapi',
+      'auth0',
+      '@auth0/auth0-auth-js',
+      '@auth0/ai',
+      'playwright-core',
+      '@jest/globals',
+    ],
   },
 };
 
