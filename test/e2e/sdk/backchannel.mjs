@@ -1,3 +1,4 @@
+// @ts-nocheck: a program as users of the package write it in plain JavaScript
 // A backend with the `auth0` package as npm has it: what a user of that package writes, and a domain.
 import { AuthenticationClient } from 'auth0';
 import { decide, domain, print, userId } from './program.mjs';
