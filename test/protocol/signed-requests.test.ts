@@ -29,6 +29,7 @@ const clients = [
     backchannel_authentication_request_signing_alg: 'ES256',
   }),
   aClient('plain'),
+  aClient('pushing', { require_pushed_authorization_requests: true }),
 ];
 
 type Claims = Record<string, unknown>;
@@ -256,6 +257,23 @@ describe('signed authentication requests', () => {
       expect(body.error).toBe('invalid_request');
       expect(body.error_description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
     }
+  });
+
+  test('R-24 the client comes first, then its signature, then the hint, then the rest', async () => {
+    const forged = await sign({ login_hint: 'nobody', requested_expiry: 0 }, { key: stranger.privateKey });
+    const unauthenticated = await scene.send('POST', '/bc-authorize', {
+      headers: { authorization: 'Basic eDp5' },
+      body: new URLSearchParams({ request: forged }),
+    });
+    expect(error(unauthenticated)).toEqual([401, 'invalid_client']);
+    expect((await send(forged)).body.error_description).toBe('could not validate Request Object');
+    expect((await ask({ id_token_hint: 'x', login_hint: 'nobody' })).body.error_description).toMatch(/^only one of/);
+    expect(error(await ask({ login_hint: 'nobody', binding_message: 'a\nb' }))).toEqual([400, 'unknown_user_id']);
+    expect(error(await ask({ binding_message: 'a\nb' }))).toEqual([400, 'invalid_binding_message']);
+  });
+
+  test('R-23 a client that must push its authorization requests asks here as any other', async () => {
+    expect((await scene.client('pushing').authenticate()).status).toBe(200);
   });
 
   test('J-22 a request that is too large is not parsed', async () => {

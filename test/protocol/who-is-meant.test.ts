@@ -265,6 +265,17 @@ describe('login_hint_token', () => {
     expect(error(await ask({ exp: now() - 30, aud: 'x' }))).toEqual(refused);
   });
 
+  test('H-10 S-07 no hint of any kind is logged', async () => {
+    const canary = { format: 'email', email: 'canary-4711@example.test' };
+    await ask({ sub_id: canary });
+    await ask({ sub_id: canary, exp: 1 });
+    const hints = [{ login_hint: JSON.stringify(canary) }, { id_token_hint: await token({ sub: canary.email }) }];
+    for (const hint of hints) await scene.client('helpdesk').post('/bc-authorize', { scope: 'openid', ...hint });
+    const lines = JSON.stringify(scene.logged);
+    expect(lines).toContain('oauth.refused');
+    expect(lines).not.toMatch(/canary|eyJ/);
+  });
+
   test('H-04 every other is malformed', async () => {
     for (const claims of [
       { iss: 'https://nobody.example' },
