@@ -1,3 +1,4 @@
+// @ts-nocheck: as the programs that it is for
 // What the programs of this folder share: where the server is, and the person, who is the simulator.
 export const domain = process.env.DOMAIN;
 export const userId = process.env.USER_ID;
