@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError, type ConfigProblem } from './config/error.ts';
+import { fillPreset, presetProblems } from './config/presets.ts';
 import { checkRules, sha256Hex } from './config/rules.ts';
 import { variableSettings } from './config/schema.ts';
 import type { Config } from './config/types.ts';
@@ -40,9 +41,10 @@ export function loadConfig({ file, env, readFile = (path) => readFileSync(path, 
 
   applyEnvironment(draft, env, { problems, variables, readSecret });
   applySecretFiles(draft, { problems, readSecret });
+  fillPreset(draft);
   problems.push(...validateAgainstSchema(draft));
   fillIn(draft);
-  problems.push(...checkRules(draft));
+  problems.push(...checkRules(draft), ...presetProblems(draft));
 
   if (problems.length > 0) {
     throw new ConfigError(problems.map((problem) => ({ variable: variables.get(problem.setting), ...problem })));

@@ -135,6 +135,19 @@ export interface Config {
   drainSeconds: number;
   /** What clients get at `/bc-authorize` and while they poll. */
   ciba: {
+    /** What every authentication request must be, beyond the specification. Presets set these. */
+    requests: {
+      /** Signed by the client (`request`); clients must be registered for that. */
+      mustBeSigned: boolean;
+      /** With a `binding_message` or `authorization_details`: the person is never asked about nothing. */
+      mustHaveContext: boolean;
+      /** With `authorization_details`. */
+      mustHaveDetails: boolean;
+      /** Possession of the device alone is never enough. */
+      mustBeTwoFactor: boolean;
+      /** Clients must be registered for number matching (`assent_match`). */
+      mustMatch: boolean;
+    };
     /** How clients may learn the result. Leave `push` out where tokens must be bound to a key of the client (FAPI-CIBA forbids it). */
     deliveryModes: ('poll' | 'ping' | 'push')[];
     /** Long polling: a token request waits for the decision where its client is registered for it (`assent_hold_seconds`) or asks for it (`Prefer: wait=20`). */

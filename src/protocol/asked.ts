@@ -9,6 +9,7 @@ import { ProtocolError } from './errors.ts';
 import { identify, type Subject } from './identify.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
 import { refused } from './refused.ts';
+import { requireContents, requireSignature } from './request-policy.ts';
 import type { RequestRecord } from './request-record.ts';
 import { grantedOf } from './resources.ts';
 import { type Details, type RichRequests, readDetails } from './rich-requests.ts';
@@ -55,6 +56,7 @@ type Params = Partial<
 export function createAsk(deps: Deps): Ask {
   const { settings, rich, issuer } = deps;
   return async (ctx, signed) => {
+    requireSignature(settings.ciba.requests, signed !== undefined);
     const subject = await identify(deps, ctx);
     const client = ctx.oidc.client!;
     const { binding_message, requested_expiry, request_context, ...params } = ctx.oidc.params as Params;
@@ -78,6 +80,7 @@ export function createAsk(deps: Deps): Ask {
         ...(details && { rar: details }),
       },
     };
+    requireContents(settings.ciba.requests, { ...asked, details });
     await obey(deps.policy, {
       clientId: client.clientId,
       ...(subject.user && { userId: subject.userId }),

@@ -37,6 +37,19 @@ const rules: readonly Rule[] = [
     metadata['tls_client_certificate_bound_access_tokens'] !== true &&
     metadata['dpop_bound_access_tokens'] !== true &&
     'tls_client_certificate_bound_access_tokens or dpop_bound_access_tokens must be true',
+  // FAPI-CIBA 5.2.2: who never signs could not ask
+  (metadata, { ciba: { requests } }) =>
+    requests.mustBeSigned &&
+    hasCiba(metadata) &&
+    metadata['backchannel_authentication_request_signing_alg'] === undefined &&
+    'backchannel_authentication_request_signing_alg is required',
+  (metadata, { ciba: { requests } }) =>
+    requests.mustMatch &&
+    hasCiba(metadata) &&
+    (metadata.assent_match ?? 'none') === 'none' &&
+    'assent_match must be choose, type2 or type6',
+  (metadata, { ciba: { requests } }) =>
+    requests.mustBeTwoFactor && metadata.assent_method === 'device' && 'assent_method must not be device',
   ({ jwks }) => checkKeySet(jwks, 'jwks'),
 ];
 

@@ -41,6 +41,14 @@ export interface ProtocolSettings {
     expiry: { defaultSeconds: number; minSeconds: number; maxSeconds: number };
     bindingMessage: { maxCodePoints: number; maxBytes: number };
     userCode: { enabled: boolean };
+    /** What every request must be; presets set it. */
+    requests: {
+      mustBeSigned: boolean;
+      mustHaveContext: boolean;
+      mustHaveDetails: boolean;
+      mustBeTwoFactor: boolean;
+      mustMatch: boolean;
+    };
   };
   /** Who else may name people to us. */
   hints: { issuers: readonly HintIssuer[] };

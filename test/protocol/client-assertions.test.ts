@@ -62,7 +62,7 @@ describe('private_key_jwt', () => {
     for (const aud of bad) expect([aud, await agent().authenticate({ claims: { aud } })]).toMatchObject([aud, refused]);
   });
 
-  test('A-03 A-04 TH-10 `rfc10070`: the issuer as one text and nothing else, of the right type, for five minutes', async () => {
+  test('A-03 A-04 `rfc10070`: the issuer as one text and nothing else, of the right type, for five minutes', async () => {
     const { issuer } = scene;
     const header = { typ };
     expect((await strict().authenticate({ header })).status).toBe(200);

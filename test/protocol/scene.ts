@@ -22,6 +22,13 @@ export const settings: ProtocolSettings = {
     hold: { maxSeconds: 25, perClient: 100, perProcess: 200 },
     expiry: { defaultSeconds: 300, minSeconds: 10, maxSeconds: 600 },
     bindingMessage: { maxCodePoints: 160, maxBytes: 640 },
+    requests: {
+      mustBeSigned: false,
+      mustHaveContext: false,
+      mustHaveDetails: false,
+      mustBeTwoFactor: false,
+      mustMatch: false,
+    },
     userCode: { enabled: false },
   },
   hints: { issuers: [] },

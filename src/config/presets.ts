@@ -1,0 +1,120 @@
+import type { ConfigProblem } from './error.ts';
+
+/**
+ * What a preset wants of one setting. A setting that the configuration does not name is filled in; one that it names must
+ * agree, or the server does not start.
+ */
+type Wish = [setting: string, wanted: Wanted, because: string];
+
+interface Wanted {
+  /** Where the configuration says nothing. */
+  value: unknown;
+  accepts(value: unknown): boolean;
+  /** After "must be". */
+  text: string;
+}
+
+const exactly = (value: unknown): Wanted => ({
+  value,
+  accepts: (actual) => actual === value,
+  text: JSON.stringify(value),
+});
+/** One of these; of a list each member. */
+const listWithin = (...values: string[]): Wanted => ({
+  value: values,
+  accepts: (actual) => Array.isArray(actual) && actual.every((each) => values.includes(each)),
+  text: `among ${values.join(', ')}`,
+});
+const oneOf = (...values: string[]): Wanted => ({
+  value: values[0],
+  accepts: (actual) => values.includes(actual as string),
+  text: `one of ${values.join(', ')}`,
+});
+const atMost = (value: number): Wanted => ({
+  value,
+  accepts: (actual) => Number(actual) <= value,
+  text: `${value} or less`,
+});
+const atLeast = (value: number): Wanted => ({
+  value,
+  accepts: (actual) => Number(actual) >= value,
+  text: `${value} or more`,
+});
+
+const fapiAlgorithms = ['PS256', 'ES256'];
+
+const fapi: Wish[] = [
+  ['ciba.deliveryModes', listWithin('poll', 'ping'), 'FAPI-CIBA 5.2.2: no push'],
+  ['ciba.requests.mustBeSigned', exactly(true), 'FAPI-CIBA 5.2.2: signed authentication requests'],
+  ['ciba.requests.mustHaveContext', exactly(true), 'FAPI-CIBA 5.2.2: a unique context, or a binding message'],
+  [
+    'clientAuthentication.methods',
+    listWithin('private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'),
+    'FAPI 1.0 Advanced 5.2.2-14: no shared secrets',
+  ],
+  ['clientAuthentication.signingAlgs', listWithin(...fapiAlgorithms), 'FAPI 1.0 Advanced 8.6'],
+  ['keys.idTokenAlg', oneOf('ES256', 'PS256'), 'FAPI 1.0 Advanced 8.6'],
+  ['keys.idTokenAlgs', listWithin(...fapiAlgorithms), 'FAPI 1.0 Advanced 8.6'],
+  ['tokens.senderConstrained', exactly(true), 'FAPI 1.0 Advanced 5.2.2-5: a stolen token is of no use'],
+];
+
+export const presets = {
+  'fapi-ciba': fapi,
+
+  psd2: [
+    ...fapi,
+    ['ciba.requests.mustBeTwoFactor', exactly(true), 'RTS-SCA article 4: two elements'],
+    ['ciba.requests.mustHaveDetails', exactly(true), 'RTS-SCA article 5: linked to amount and payee'],
+    ['ciba.expiry.defaultSeconds', atMost(300), 'RTS-SCA article 4(3)(d): five minutes'],
+    ['ciba.expiry.maxSeconds', atMost(300), 'RTS-SCA article 4(3)(d): five minutes'],
+    ['device.pin.maxFailures', atMost(5), 'RTS-SCA article 4(3)(b): five attempts'],
+    ['retention.evidenceHours', atLeast(395 * 24), 'PSD2 article 71: thirteen months to object'],
+  ],
+
+  agent: [
+    ['ciba.requests.mustHaveContext', exactly(true), 'a person sees what is done in their name before it is done'],
+    ['ciba.pendingPerClient', exactly(1), 'one question at a time'],
+    ['ciba.pendingPolicy', exactly('refuse'), 'software does not ask again while a person thinks'],
+    ['tokens.accessSeconds', atMost(900), 'software forgets nothing: what it holds must end soon'],
+    ['tokens.refreshSeconds', atMost(86_400), 'a new day asks again'],
+  ],
+
+  callcenter: [
+    ['ciba.requests.mustMatch', exactly(true), 'who is on the phone proves that they hold the device in their hand'],
+    ['ciba.requests.mustHaveContext', exactly(true), 'a person sees which call it is about'],
+    ['ciba.pendingPerUser', exactly(1), 'nobody is on two calls'],
+    ['ciba.expiry.defaultSeconds', atMost(120), 'the person is on the phone now'],
+    ['ciba.expiry.maxSeconds', atMost(300), 'the person is on the phone now'],
+  ],
+} satisfies Record<string, Wish[]>;
+
+export type PresetName = keyof typeof presets;
+
+// biome-ignore lint/suspicious/noExplicitAny: settings that the schema has not seen yet can be anything
+type Draft = any;
+
+const wishesOf = ({ preset }: Draft): Wish[] => (Object.hasOwn(presets, preset) ? presets[preset as PresetName] : []);
+
+/** Before defaults: what the configuration leaves open. */
+export function fillPreset(draft: Draft): void {
+  for (const [setting, { value }] of wishesOf(draft)) {
+    const path = setting.split('.');
+    const member = path.pop()!;
+    let at = draft;
+    for (const name of path) {
+      at[name] ??= {};
+      at = at[name];
+      // the schema will say that it should be an object
+      if (typeof at !== 'object' || at === null) break;
+    }
+    if (typeof at === 'object' && at !== null) at[member] ??= structuredClone(value);
+  }
+}
+
+/** What contradicts the preset. */
+export function presetProblems(config: Draft): ConfigProblem[] {
+  return wishesOf(config).flatMap(([setting, { accepts, text }, because]) => {
+    const value = setting.split('.').reduce((at: Draft, name) => at?.[name], config);
+    return accepts(value) ? [] : { setting, message: `must be ${text} with the preset ${config.preset} (${because})` };
+  });
+}

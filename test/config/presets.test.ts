@@ -1,0 +1,73 @@
+import { type PresetName, presets } from '../../src/config/presets.ts';
+import { configSchema, type SettingSchema } from '../../src/config/schema.ts';
+import { ConfigError, loadConfig } from '../../src/config.ts';
+
+const names = Object.keys(presets) as PresetName[];
+const load = (settings: object) =>
+  loadConfig({
+    file: 'assent.json',
+    env: {},
+    readFile: () => JSON.stringify({ environment: 'development', ...settings }),
+  });
+const at = (value: unknown, setting: string) =>
+  setting.split('.').reduce((found, name) => (found as Record<string, unknown>)?.[name], value);
+const within = (setting: string, value: unknown) =>
+  setting.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as object;
+
+function problemsOf(settings: object): { setting: string; message: string }[] {
+  try {
+    load(settings);
+  } catch (error) {
+    if (error instanceof ConfigError) return [...error.problems];
+    throw error;
+  }
+  return [];
+}
+
+test.each(names)('B10 %s: one setting is enough, and it fills in what it wants', (preset) => {
+  const config = load({ preset });
+  for (const [setting, wanted] of presets[preset])
+    expect([setting, wanted.accepts(at(config, setting))]).toEqual([setting, true]);
+});
+
+test.each(names)('%s: every setting that it names exists', (preset) => {
+  const known = (path: string[], schema: SettingSchema | undefined): boolean =>
+    path.length === 0 ? schema !== undefined : known(path.slice(1), schema?.properties?.[path[0]!]);
+  for (const [setting] of presets[preset])
+    expect([setting, known(setting.split('.'), configSchema)]).toEqual([setting, true]);
+});
+
+/** Valid by itself, and against at least one preset. */
+const contradictions: [PresetName, string, unknown][] = [
+  ['fapi-ciba', 'ciba.deliveryModes', ['poll', 'push']],
+  ['fapi-ciba', 'ciba.requests.mustBeSigned', false],
+  ['fapi-ciba', 'clientAuthentication.methods', ['private_key_jwt', 'client_secret_basic']],
+  ['fapi-ciba', 'clientAuthentication.signingAlgs', ['RS256']],
+  ['fapi-ciba', 'keys.idTokenAlg', 'RS256'],
+  ['fapi-ciba', 'tokens.senderConstrained', false],
+  ['psd2', 'ciba.requests.mustHaveDetails', false],
+  ['psd2', 'ciba.expiry.maxSeconds', 600],
+  ['psd2', 'retention.evidenceHours', 24],
+  ['agent', 'ciba.pendingPolicy', 'replace'],
+  ['agent', 'tokens.refreshSeconds', 1_209_600],
+  ['callcenter', 'ciba.requests.mustMatch', false],
+  ['callcenter', 'ciba.expiry.maxSeconds', 600],
+];
+
+test.each(contradictions)('B10 %s with another %s does not start, and says why', (preset, setting, value) => {
+  expect(problemsOf(within(setting, value))).toEqual([]);
+  expect(problemsOf({ preset, ...within(setting, value) })).toEqual([
+    { setting, message: expect.stringContaining(`with the preset ${preset}`) },
+  ]);
+});
+
+test('a stricter setting than the preset’s own is no contradiction', () => {
+  expect(load({ preset: 'fapi-ciba', ciba: { deliveryModes: ['poll'] } }).ciba.deliveryModes).toEqual(['poll']);
+  expect(load({ preset: 'callcenter', ciba: { expiry: { maxSeconds: 150 } } }).ciba.expiry.maxSeconds).toBe(150);
+});
+
+test('a preset that is none, and a setting of the wrong shape, are told like any other', () => {
+  expect(problemsOf({ preset: 'fapi' })).toEqual([{ setting: 'preset', message: expect.stringContaining('one of') }]);
+  expect(problemsOf({ preset: 'constructor' })).toHaveLength(1);
+  expect(problemsOf({ preset: 'psd2', ciba: 7 }).map(({ setting }) => setting)).toContain('ciba');
+});
