@@ -11,7 +11,7 @@ COPY config ./config
 COPY src ./src
 COPY adapters ./adapters
 COPY views ./views
-RUN node --disable-warning=ExperimentalWarning src/http/pages/build.ts && find views -name '*.ts' -delete && rm -f config/development.json
+RUN node --disable-warning=ExperimentalWarning src/http/pages/build.ts && find views -name '*.ts' -not -path 'views/texts/*' -delete && rm -f config/development.json
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \

@@ -8,6 +8,7 @@ import type { Handler } from './channels/outcome.ts';
 import { createWakeHub } from './channels/wake-hub.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createDemo } from './demo/routes.ts';
+import { websiteAddresses } from './demo/web.ts';
 import type { Application } from './domain/application.ts';
 import { createApplications } from './domain/applications.ts';
 import { type Clients, createClients } from './domain/clients.ts';
@@ -28,7 +29,9 @@ import { peerCertificateOf } from './http/edge/peer-certificate.ts';
 import { createListener, drain, type Listener } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
 import type { Mounted } from './http/mount.ts';
-import { AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets } from './http/pages/assets.ts';
+import { AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets, SIGN_IN_ASSETS } from './http/pages/assets.ts';
+import { createSignInRoutes } from './http/pages/sign-in.ts';
+import { createSignInPages } from './http/pages/sign-in-pages.ts';
 import { createTls, type Tls, TlsFilesError, type TlsKind } from './http/tls.ts';
 import { createHealth } from './observability/health.ts';
 import type { Log } from './observability/log.ts';
@@ -88,15 +91,17 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
   const outbound = createOutbound({ ...config.outbound, log });
+  const pages = config.signIn.enabled ? await signInPages(config) : undefined;
+  const configured = config.clients.map((client) => ({ ...client, ...demoAddresses(client, config) }));
   const clients = createClients({
     store: deps.store,
     clock: deps.clock,
-    configured: config.clients.map((client) => ({ ...client })),
+    configured,
     check: (metadata) => protocol.checkClient(metadata),
   });
   const protocol = createProtocol({
     issuer: config.issuer,
-    clients: config.clients.map((client) => ({ ...client })),
+    clients: configured,
     settings: config,
     users: domain.users,
     devices: domain.devices,
@@ -110,6 +115,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     ...clientSideOf(config, clients),
     fetch: asFetch(outbound),
     replay: deps.store.replay,
+    ...(pages && { signIn: { settings: config.signIn, pages } }),
     secrets: domain.secrets,
     clock: deps.clock,
     timers: deps.timers,
@@ -133,6 +139,18 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   });
   const health = createHealth({ checkStore: () => deps.store.check() });
   const helpers = await createHelpers(config, domain, log);
+  const signIn =
+    pages && protocol.signIn
+      ? createSignInRoutes({
+          issuer: config.issuer,
+          signIn: protocol.signIn,
+          pages,
+          assets: await loadAssets(SIGN_IN_ASSETS),
+          stopping: stopping.signal,
+          log,
+          bodyLimitBytes: config.listeners.bodyLimitBytes,
+        })
+      : undefined;
 
   const { listeners: limits, proxyHops, proxy } = config;
   const common = { log, limits, proxyHops, proxy, ...(metrics && { metrics }) };
@@ -144,7 +162,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     health,
     deviceApi: devices.api,
     engine: protocol,
-    others: helpers,
+    others: [...(signIn ? [signIn] : []), ...helpers],
   });
   const managementApi = createManagementApi({
     ...domain,
@@ -262,6 +280,10 @@ function clientSideOf({ environment, tls, proxy, mtls, registration }: Config, c
   };
 }
 
+function signInPages({ issuer, authenticator, language }: Config) {
+  return createSignInPages({ issuer, authenticatorOrigin: authenticator.origin, language });
+}
+
 /** Services on the store. */
 async function createDomain(config: Config, { store, masterKey, clock }: ServerDeps) {
   const secrets = createSecrets(masterKey);
@@ -368,7 +390,11 @@ async function createHelpers(config: Config, { operations }: Domain, log: Log): 
   const helpers: Helper[] = [];
   if (config.demo.enabled) {
     const assets = await loadAssets(DEMO_ASSETS);
-    const clients = { helpdesk: demoClient(config, 'demo-helpdesk'), tv: demoClient(config, 'demo-tv') };
+    const clients = {
+      helpdesk: demoClient(config, 'demo-helpdesk'),
+      tv: demoClient(config, 'demo-tv'),
+      web: demoClient(config, 'demo-web'),
+    };
     helpers.push(createDemo({ issuer: config.issuer, clients, management, asset: (name) => assets.get(name) }));
   }
   if (config.simulator.enabled) {
@@ -384,6 +410,11 @@ async function createHelpers(config: Config, { operations }: Domain, log: Log): 
     );
   }
   return helpers;
+}
+
+/** The demo website is a part of this server: its addresses follow the server's, whatever port it has. */
+function demoAddresses({ client_id }: Config['clients'][number], { demo, issuer }: Config) {
+  return demo.enabled && client_id === 'demo-web' ? websiteAddresses(issuer) : {};
 }
 
 function demoClient(config: Config, clientId: string) {

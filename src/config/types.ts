@@ -220,6 +220,15 @@ export interface Config {
     /** A response that was made and never left the server is given again for this long. */
     replaySeconds: number;
   };
+  /** Sign-in of people in browsers, for ordinary relying parties: `/authorize` (authorization code with PKCE), `/oauth/par`, `/logout`. */
+  signIn: {
+    /** Serve it. Without it these addresses are not there. */
+    enabled: boolean;
+    /** From an approval until the browser must ask again (default: eight hours). Use does not prolong it; `max_age` and `prompt` of a relying party can shorten it for that one. */
+    sessionSeconds: number;
+    /** Number matching: what is shown in the browser is chosen of three, or typed, on the device. Without it, whoever can make somebody approve is signed in as them. */
+    match: 'choose' | 'type2' | 'type6' | 'none';
+  };
   /** How long finished things stay, in hours. */
   retention: {
     /** Operations after their end, so that late polls and look-ups get the right answer. */

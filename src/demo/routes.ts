@@ -4,12 +4,13 @@ import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { createDesk, type DemoClient, type Desk, DeskError, type DeskRequest } from './desk.ts';
 import { enrollmentLink, type ManagementAccess } from './enroll.ts';
+import { createWebsite, type Website } from './web.ts';
 
 type PageName = 'helpdesk' | 'tv';
 
 export interface DemoOptions {
   issuer: string;
-  clients: Record<PageName, DemoClient>;
+  clients: Record<PageName | 'web', DemoClient>;
   management: ManagementAccess;
   /** Text and type of a page or one of its assets; undefined where there is none. */
   asset(name: string): { type: string; body: string | Buffer } | undefined;
@@ -26,14 +27,17 @@ export interface Demo {
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** `/demo/helpdesk`, `/demo/tv`, `/demo/enroll`: development only, and over HTTP only. */
+/** `/demo/helpdesk`, `/demo/tv`, `/demo/web`, `/demo/enroll`: development only, and over HTTP only. */
 export function createDemo(options: DemoOptions): Demo {
   const router = new Router({ prefix: '/demo' });
-  const desks = Object.entries(options.clients).map(([page, demoClient]) => {
+  const { web, ...desksOf } = options.clients;
+  const desks = Object.entries(desksOf).map(([page, demoClient]) => {
     const desk = createDesk({ issuer: options.issuer, demoClient });
     addPage(router, page, desk, options);
     return desk;
   });
+
+  addWebsite(router, createWebsite({ issuer: options.issuer, demoClient: web }), options);
 
   router.get('/assets/:name', (ctx) => send(ctx, options.asset(String(ctx.params.name))));
   router.get('/enroll', async (ctx) => {
@@ -93,6 +97,31 @@ function addPage(router: Router, page: string, desk: Desk, options: DemoOptions)
     if (!request) return problem(ctx, 404, 'not_found', 'No such request.');
     stream(ctx, desk, request);
   });
+}
+
+const visitCookie = 'demo_web';
+
+function addWebsite(router: Router, website: Website, options: DemoOptions): void {
+  const visitOf = (ctx: Context) => ctx.cookies.get(visitCookie);
+  router.get('/web', (ctx) => {
+    ctx.set('content-security-policy', POLICY);
+    send(ctx, options.asset('web.html'));
+  });
+  router.get('/web/state', (ctx) => {
+    ctx.body = website.visit(visitOf(ctx));
+  });
+  router.get('/web/sign-in', async (ctx) => {
+    // what a developer wants to try: ?prompt=login, ?max_age=60, ?login_hint=alice, ?ui_locales=nl
+    const tried = Object.entries(ctx.query).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+    const { id, to } = await website.begin(Object.fromEntries(tried));
+    ctx.cookies.set(visitCookie, id, { httpOnly: true, sameSite: 'lax', path: '/demo/web', overwrite: true });
+    ctx.redirect(to);
+  });
+  router.get('/web/callback', async (ctx) => {
+    await website.finish(visitOf(ctx), ctx.querystring);
+    ctx.redirect('/demo/web');
+  });
+  router.get('/web/sign-out', async (ctx) => ctx.redirect(await website.leave(visitOf(ctx))));
 }
 
 /** Server-sent events: the state now, and every change; ends with the request. */

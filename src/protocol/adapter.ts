@@ -50,7 +50,8 @@ export function createEngineStorage(
 
   function opened(model: string, id: string, { payload, consumedAt }: Artifact & { consumedAt?: number }) {
     const kept = JSON.parse(secrets.open(label, payload, aadOf(model, hashOf(id))).toString('utf8')) as AdapterPayload;
-    const isConsumed = consumedAt !== undefined && clock() - consumedAt > rotationGraceMs;
+    const graceMs = model === 'RefreshToken' ? rotationGraceMs : -1;
+    const isConsumed = consumedAt !== undefined && clock() - consumedAt > graceMs;
     return { ...kept, jti: id, ...(isConsumed && { consumed: Math.floor(consumedAt / SECOND) }) };
   }
 
@@ -60,24 +61,34 @@ export function createEngineStorage(
         // The request is written by operations.start, in the same step as the operation (ruling 4).
         if (model === requestModel) return;
         if (expiresIn === undefined) throw new Error(`${model} without a lifetime`);
-        const artifact = sealed(model, id, withoutNonce(model, payload), expiresIn);
+        const written = [sealed(model, id, withoutNonce(model, payload), expiresIn)];
+        // a session is also found by its `uid`, which stays when its id changes
+        if (payload.uid !== undefined) written.push(sealed(uidModel(model), payload.uid, { id }, expiresIn));
         const context = currentContext();
         const batch = context && batches.get(context);
-        if (batch) batch.push(artifact);
-        else await artifacts.write([artifact], clock());
+        if (batch) batch.push(...written);
+        else await artifacts.write(written, clock());
       },
       async find(id) {
         const found = await artifacts.read(model, hashOf(id), clock());
         return found && opened(model, id, found);
       },
       async consume(id) {
-        if (!(await artifacts.consume(model, hashOf(id), clock()))) throw new errors.InvalidGrant('consumed already');
+        if (await artifacts.consume(model, hashOf(id), clock())) return;
+        if (model === pushedModel) throw new errors.InvalidRequestUri('request_uri was already used');
+        throw new errors.InvalidGrant('consumed already');
       },
       destroy: (id) => artifacts.destroy(model, hashOf(id)),
       // Every use of a token reads its grant: destroying that one revokes all of them (ruling 6).
       async revokeByGrantId() {},
-      // Sessions and device codes, of which there are none.
-      async findByUid() {},
+      async findByUid(uid) {
+        const found = await artifacts.read(uidModel(model), hashOf(uid), clock());
+        if (!found) return undefined;
+        const { id } = opened(uidModel(model), uid, found) as unknown as { id: string };
+        const session = await artifacts.read(model, hashOf(id), clock());
+        return session && opened(model, id, session);
+      },
+      // Of device codes, of which there are none.
       async findByUserCode() {},
     }),
 
@@ -98,6 +109,8 @@ export function createEngineStorage(
 }
 
 const requestModel = 'BackchannelAuthenticationRequest';
+const pushedModel = 'PushedAuthorizationRequest';
+const uidModel = (model: string) => `${model}Uid`;
 const label = 'artifact';
 const aadOf = (model: string, key: string) => `${model}:${key}`;
 const hashOf = (id: string) => createHash('sha256').update(id).digest('hex');

@@ -17,6 +17,7 @@ import type { ArtifactStore } from './ports.ts';
 import type { Registration } from './registration-call.ts';
 import type { ResourceSetting } from './resources.ts';
 import type { DetailType } from './rich-requests.ts';
+import type { EnginePages, SignInSettings } from './sign-in-types.ts';
 
 /** RFC 7591 metadata, and our members that begin with `assent_`. */
 export interface ClientMetadata {
@@ -90,7 +91,7 @@ export interface ProtocolDeps {
   users: Pick<Users, 'get' | 'find'>;
   devices: Pick<Devices, 'get'>;
   userCodes: UserCodes;
-  operations: Pick<Operations, 'start' | 'cancel'>;
+  operations: Pick<Operations, 'start' | 'cancel' | 'get'>;
   redemptions: Redemptions;
   serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret'>;
   artifacts: ArtifactStore;
@@ -106,6 +107,8 @@ export interface ProtocolDeps {
   mtls?: MutualTls;
   replay: ReplayStore;
   idempotency: IdempotencyStore;
+  /** Sign-in of people in browsers. Without it `/authorize`, `/logout` and `/oauth/par` are not there. */
+  signIn?: { settings: SignInSettings; pages: EnginePages };
   /** The integrator's word on a request, before anybody is asked. */
   policy?: Policy;
   secrets: Pick<Secrets, 'seal' | 'open' | 'hmac' | 'key'>;

@@ -4,6 +4,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { ProtocolDeps } from './deps.ts';
 import { asOAuthError, errorBody } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
+import { isForBrowsers, prepareForBrowsers } from './sign-in-engine.ts';
 import { path, route } from './vocabulary.ts';
 
 /** The engine tells of its refusals by these events, when its own answer is written but not sent. */
@@ -13,10 +14,19 @@ const refusals = [
   'userinfo.error',
   'discovery.error',
   'jwks.error',
+  'pushed_authorization_request.error',
   'server_error',
 ] as const;
 
-/** What the engine says of itself as if every flow of its were open; only true things are left (CIBA Core 4, DISC 3). */
+/** Answered by a page, or at the relying party. */
+const browserRefusals = [
+  'authorization.error',
+  'end_session.error',
+  'end_session_confirm.error',
+  'end_session_success.error',
+] as const;
+
+/** What the engine says of itself as if browsers were served; only true things are left (CIBA Core 4, DISC 3). */
 const untrue = [
   'authorization_endpoint',
   'authorization_response_iss_parameter_supported',
@@ -24,24 +34,31 @@ const untrue = [
   'response_modes_supported',
 ] as const;
 
-type Deps = Pick<ProtocolDeps, 'issuer' | 'log' | 'settings' | 'mtls' | 'registration'>;
+type Deps = Pick<ProtocolDeps, 'issuer' | 'log' | 'settings' | 'mtls' | 'registration' | 'signIn'>;
 
 /** The endpoints that the engine serves by itself, with its answers set right (ruling 2, E-02 to E-05). */
 export function engineListener(provider: Provider, deps: Deps): RequestListener {
-  const { log } = deps;
-  const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
+  const { log, issuer, signIn } = deps;
+  const note = (ctx: KoaContextWithOIDC, thrown: unknown) => {
     const error = asOAuthError(thrown);
+    logRefusal(log, { route: ctx.oidc.route, clientId: ctx.oidc.client?.clientId }, error, thrown);
+    return error;
+  };
+  const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
+    const error = note(ctx, thrown);
     ctx.status = error.status;
+    if (isForBrowsers(ctx)) return;
     ctx.body = errorBody(error);
     ctx.set('cache-control', 'no-store');
     if (error.retryAfterSeconds !== undefined) ctx.set('retry-after', String(error.retryAfterSeconds));
-    logRefusal(log, { route: ctx.oidc.route, clientId: ctx.oidc.client?.clientId }, error, thrown);
   };
   const events: { on(event: string, listener: (...args: never[]) => void): unknown } = provider;
   for (const event of refusals) events.on(event, setRight);
+  for (const event of browserRefusals) events.on(event, note);
   // what breaks after the answer has begun
   events.on('error', (error: unknown) => log.debug('oauth.broken', { error }));
 
+  if (signIn) prepareForBrowsers(provider, issuer);
   provider.use(async (ctx, next) => {
     await next();
     const { route: endpoint } = ctx.oidc;
@@ -60,14 +77,14 @@ function keepFromBrowsers(ctx: Pick<KoaContextWithOIDC, 'remove' | 'set'>): void
   ctx.set('cache-control', 'no-store');
 }
 
-function describe(metadata: Record<string, unknown>, { issuer, settings, mtls, registration }: Deps): void {
+function describe(metadata: Record<string, unknown>, { issuer, settings, mtls, registration, signIn }: Deps): void {
   const { ciba, authorizationDetails } = settings;
   if (registration) metadata['registration_endpoint'] = issuer + path.registration;
-  for (const member of untrue) delete metadata[member];
+  if (!signIn) for (const member of untrue) delete metadata[member];
   if (authorizationDetails.length === 0) delete metadata['authorization_details_types_supported'];
   metadata['backchannel_user_code_parameter_supported'] = ciba.userCode.enabled;
   if (mtls) metadata['mtls_endpoint_aliases'] = aliasesOf(metadata, mtls.origin);
-  // sessions of browsers, of which there are none
+  // our ID tokens name no session
   metadata['claims_supported'] = (metadata['claims_supported'] as string[]).filter((claim) => claim !== 'sid');
 }
 

@@ -13,6 +13,8 @@ import { buildEngine, type Engine } from './provider.ts';
 import { createRegistrationCalls } from './registration-call.ts';
 import { resourceCall } from './resource-call.ts';
 import { createRoutes, type Endpoint, type Found, type Option } from './routes.ts';
+import { createSignIn } from './sign-in.ts';
+import type { SignIn } from './sign-in-types.ts';
 import { createTokenCall } from './token-call.ts';
 
 export { ClientMetadataError } from './clients.ts';
@@ -27,6 +29,8 @@ export interface Protocol {
   checkClient(metadata: Record<string, unknown>): Promise<Record<string, unknown>>;
   /** What it answers, wrong methods included. Nothing lies below them: that is 404. */
   readonly paths: readonly string[];
+  /** For the pages of browser sign-in, where there is one. */
+  readonly signIn?: SignIn;
   /** Never rejects. The body must not have been read. */
   handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
   /** What clients are told by ping and push. */
@@ -40,6 +44,7 @@ export interface Protocol {
 
 /** @throws ClientMetadataError with all problems of all clients */
 export function createProtocol(deps: ProtocolDeps): Protocol {
+  const { signIn } = deps;
   const registration = deps.registration && createRegistrationCalls(deps, deps.registration);
   const routes = createRoutes(deps.issuer, optionsOfRoutes(deps));
   const tokenCall = createTokenCall(deps);
@@ -66,6 +71,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
 
   return {
     paths: routes.paths,
+    ...(signIn && { signIn: createSignIn({ ...deps, signIn }, () => running.engine) }),
     notifications: createNotifications(deps, () => running.engine),
 
     async handle(req, res) {
@@ -91,9 +97,10 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
   };
 }
 
-const optionsOfRoutes = ({ registration, exampleResource }: ProtocolDeps): Option[] => [
+const optionsOfRoutes = ({ registration, exampleResource, signIn }: ProtocolDeps): Option[] => [
   ...(registration ? (['registration'] as const) : []),
   ...(exampleResource ? (['resource'] as const) : []),
+  ...(signIn ? (['browsers'] as const) : []),
 ];
 
 function start(deps: ProtocolDeps): { engine: Engine; listener: RequestListener } {

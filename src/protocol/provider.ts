@@ -27,6 +27,7 @@ import { createIssuerKeys } from './issuer-keys.ts';
 import { signingKeys } from './keys.ts';
 import { createResources } from './resources.ts';
 import { createRichRequests, type RichRequests } from './rich-requests.ts';
+import { isForBrowsers, renderBrowserError, signInConfiguration } from './sign-in-engine.ts';
 import { pairwiseSubject, sectorOf } from './subjects.ts';
 import { grantType, path, route, scope } from './vocabulary.ts';
 
@@ -73,14 +74,14 @@ function configurationOf(
   accounts: Accounts,
   rich: RichRequests,
 ): Configuration {
-  const { settings, serverKeys, secrets } = deps;
+  const { settings, serverKeys, secrets, signIn } = deps;
+  const browsers = signIn && signInConfiguration({ ...deps, signIn });
   return {
     adapter,
     jwks: signingKeys(serverKeys),
     enabledJWA: algorithms(settings),
     fetch: fetchForEngine(deps.fetch ?? noFetch) as NonNullable<Configuration['fetch']>,
     fetchResponseBodyLimits: { jwks_uri: maxFetchedBytes, sector_identifier_uri: maxFetchedBytes },
-    cookies: { keys: [serverKeys.secret('cookie').toString('base64url')] },
     findAccount: (ctx, id) => accounts.findAccount(ctx, id),
     claims: { ...claimsOfScope },
     scopes: [scope.openid, scope.offlineAccess, ...settings.resources.flatMap(({ scopes }) => scopes)],
@@ -104,10 +105,13 @@ function configurationOf(
     clientBasedCORS: () => false,
     clockTolerance: clockToleranceSeconds,
     renderError: (ctx, out) => {
-      // JSON also for a caller who prefers HTML (ruling 2)
-      ctx.body = out;
+      // JSON also for a caller who prefers HTML, but for what only browsers ask (ruling 2)
+      if (signIn && isForBrowsers(ctx)) renderBrowserError({ signIn }, ctx, out);
+      else ctx.body = out;
     },
-    ...lifetimes(settings.tokens),
+    ...browsers,
+    cookies: { ...browsers?.cookies, keys: [serverKeys.secret('cookie').toString('base64url')] },
+    ...lifetimes(settings.tokens, browsers?.ttl),
     routes: {
       backchannel_authentication: path.authentication,
       token: path.token,
@@ -115,6 +119,7 @@ function configurationOf(
       revocation: path.revocation,
       userinfo: path.userinfo,
       jwks: path.jwks,
+      ...browsers?.routes,
     },
     features: {
       ciba: createCibaHooks(deps),
@@ -145,6 +150,7 @@ function configurationOf(
       devInteractions: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       rpInitiatedLogout: { enabled: false },
+      ...browsers?.features,
     },
   };
 }
@@ -153,10 +159,14 @@ function configurationOf(
  * Rotation does not prolong: a chain of refresh tokens ends when its first one would have. A grant lives longer than
  * whatever needs it, and not longer than that: most have no refresh token.
  */
-function lifetimes(tokens: ProtocolDeps['settings']['tokens']): Pick<Configuration, 'ttl' | 'rotateRefreshToken'> {
+function lifetimes(
+  tokens: ProtocolDeps['settings']['tokens'],
+  ofBrowsers: Configuration['ttl'],
+): Pick<Configuration, 'ttl' | 'rotateRefreshToken'> {
   return {
     rotateRefreshToken: () => true,
     ttl: {
+      ...ofBrowsers,
       AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? tokens.accessSeconds,
       IdToken: () => tokens.idSeconds,
       RefreshToken: (ctx) => ctx.oidc.entities.RotatedRefreshToken?.remainingTTL ?? tokens.refreshSeconds,

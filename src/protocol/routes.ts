@@ -17,14 +17,24 @@ const endpoints: ReadonlyMap<string, Methods> = new Map([
   [path.jwks, read],
 ] satisfies [string, Methods][]);
 
+const get: Methods = { GET: 'engine' };
+
 /** Only where they are switched on. */
-const optional: Record<Option, [string, Methods]> = {
-  registration: [path.registration, { POST: 'register' }],
-  resource: [path.resource, { GET: 'resource' }],
+const optional: Record<Option, [string, Methods][]> = {
+  registration: [[path.registration, { POST: 'register' }]],
+  resource: [[path.resource, { GET: 'resource' }]],
+  // POST to the first is left out: browsers send no session with one that comes from another site
+  browsers: [
+    [path.authorization, get],
+    [path.pushedAuthorization, { POST: 'engine' }],
+    [path.logout, get],
+    [`${path.logout}/confirm`, { POST: 'engine' }],
+    [`${path.logout}/success`, get],
+  ],
 };
 const registered: Methods = { GET: 'manage', PUT: 'manage', DELETE: 'manage' };
 
-export type Option = 'registration' | 'resource';
+export type Option = 'registration' | 'resource' | 'browsers';
 
 export interface Found {
   /** As the engine knows it. */
@@ -46,7 +56,7 @@ export interface Routes {
 export function createRoutes(issuer: string, options: readonly Option[] = []): Routes {
   const prefix = new URL(issuer).pathname.replace(/\/$/, '');
   const known = new Map<string, Found>();
-  const all = [...endpoints, ...options.map((option) => optional[option])];
+  const all = [...endpoints, ...options.flatMap((option) => optional[option])];
   for (const [pathname, methods] of all) {
     for (const at of [pathname, prefix + pathname]) known.set(at, { pathname, methods });
   }
@@ -60,7 +70,14 @@ export function createRoutes(issuer: string, options: readonly Option[] = []): R
     const below = base && decoded(pathname.slice(base.length + 1));
     return below ? { pathname: path.registration, methods: registered, below } : undefined;
   };
-  return { paths: [...known.keys()], find: (pathname) => known.get(pathname) ?? registration(pathname) };
+  /** Where the engine goes on after a sign-in: one address each. */
+  const resumed = (pathname: string): Found | undefined => {
+    const [, before, below] = /^(.*)\/authorize(\/[A-Za-z0-9_-]{43})$/.exec(pathname) ?? [];
+    const isOurs = options.includes('browsers') && (before === '' || before === prefix);
+    return isOurs ? { pathname: path.authorization + below, methods: get } : undefined;
+  };
+  const find = (pathname: string) => known.get(pathname) ?? registration(pathname) ?? resumed(pathname);
+  return { paths: [...known.keys()], find };
 }
 
 function decoded(segment: string): string | undefined {

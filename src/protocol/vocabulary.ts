@@ -61,6 +61,11 @@ export const path = {
   introspection: '/oauth/introspect',
   revocation: '/oauth/revoke',
   userinfo: '/userinfo',
+  authorization: '/authorize',
+  pushedAuthorization: '/oauth/par',
+  logout: '/logout',
+  /** Between `/authorize` and its answer; served by `http`. */
+  signIn: '/sign-in',
   openidConfiguration: '/.well-known/openid-configuration',
   oauthConfiguration: '/.well-known/oauth-authorization-server',
   jwks: '/.well-known/jwks.json',

@@ -48,6 +48,7 @@ describe('loading', () => {
       ['demo-helpdesk', 'choose'],
       ['demo-tv', 'choose'],
       ['demo-agent', 'none'],
+      ['demo-web', 'none'],
     ]);
     expect(config.applications.map(({ id, pin }) => [id, pin.length, pin.max_failures])).toEqual([
       ['assent-web', 6, 3],
@@ -184,7 +185,7 @@ describe('RL-25 config errors', () => {
     const development = JSON.parse(readFileSync('config/development.json', 'utf8'));
     const { clients, applications } = development;
     expect(problemsOf(() => load({ ...production, clients, applications }))).toEqual([
-      ...[0, 1, 2].flatMap((index) => [
+      ...[0, 1, 2, 3].flatMap((index) => [
         `clients[${index}].client_id: demo clients are not allowed in production`,
         `clients[${index}].client_secret: is a placeholder or a demo secret`,
       ]),

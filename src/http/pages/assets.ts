@@ -41,11 +41,20 @@ export const AUTHENTICATOR_ASSETS: AssetList = {
   'manifest.webmanifest': 'authenticator/manifest.webmanifest',
 };
 
+export const SIGN_IN_ASSETS: AssetList = {
+  'sign-in.js': 'sign-in/sign-in.ts',
+  'sign-in.css': 'sign-in/sign-in.css',
+  'tokens.css': 'assets/tokens.css',
+  'icon.svg': 'authenticator/icon.svg',
+};
+
 export const DEMO_ASSETS: AssetList = {
   'helpdesk.html': 'demo/helpdesk.html',
   'helpdesk.js': 'demo/helpdesk.ts',
   'tv.html': 'demo/tv.html',
   'tv.js': 'demo/tv.ts',
+  'web.html': 'demo/web.html',
+  'web.js': 'demo/web.ts',
   'demo.css': 'demo/demo.css',
   'tokens.css': 'assets/tokens.css',
   'icon.svg': 'authenticator/icon.svg',

@@ -1,11 +1,12 @@
-// node src/http/pages/build.ts: bundles the authenticator's scripts into dist/, for the image. Where the sources are still
+// node src/http/pages/build.ts: bundles the scripts of the authenticator and of the sign-in page into dist/, for the image. Where the sources are still
 // there, dist/ is not read (assets.ts), so it can never be stale on a developer's machine.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AUTHENTICATOR_ASSETS, builtPath, loadAssets } from './assets.ts';
+import { AUTHENTICATOR_ASSETS, builtPath, loadAssets, SIGN_IN_ASSETS } from './assets.ts';
 
-const assets = await loadAssets(AUTHENTICATOR_ASSETS);
-for (const [name, source] of Object.entries(AUTHENTICATOR_ASSETS)) {
+const served = { ...AUTHENTICATOR_ASSETS, ...SIGN_IN_ASSETS };
+const assets = await loadAssets(served);
+for (const [name, source] of Object.entries(served)) {
   const asset = assets.get(name);
   if (!asset || !source.endsWith('.ts')) continue;
   await mkdir(dirname(builtPath(source)), { recursive: true });

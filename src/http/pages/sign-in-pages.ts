@@ -1,0 +1,244 @@
+import { toString as qrCode } from 'qrcode';
+import { chooseLanguage, type TextKey, type Translate, translator } from '../../../views/texts/index.ts';
+import { type Html, html, raw } from './html.ts';
+import type { SignInRequest, SignInView } from './sign-in.ts';
+
+/** A page as it leaves, with the policy that it needs. */
+export interface Page {
+  html: string;
+  csp: string;
+}
+
+/** Why what was typed does not lead on. */
+export type InputError = 'empty' | 'long' | 'busy';
+
+export interface SignInPages {
+  view(page: { languages: string[]; view: Exclude<SignInView, { step: 'continue' }>; error?: InputError }): Page;
+  notice(page: { languages: string[]; notice: 'over' | 'csrf' }): Page;
+  /** What an approval shares, for the device. undefined: nothing beyond that it is them. */
+  consent(
+    languages: string[],
+    request: Pick<SignInRequest, 'client' | 'scopes'>,
+  ): { title: string; text: string } | undefined;
+  // what the engine shows
+  error(page: { languages: string[]; status: number; error: string }): Page;
+  logout(page: { languages: string[]; action: string; xsrf: string; client?: string; returnTo?: string }): Page;
+  loggedOut(page: { languages: string[] }): Page;
+}
+
+export interface SignInPagesOptions {
+  issuer: string;
+  authenticatorOrigin: string;
+  /** For who prefers nothing that we have. */
+  language: string;
+}
+
+/** Pages work without a script; the one that there is spares the reload. Nothing inline, nothing from elsewhere. */
+export async function createSignInPages(options: SignInPagesOptions): Promise<SignInPages> {
+  const base = `${new URL(options.issuer).pathname.replace(/\/$/, '')}/sign-in`;
+  const authenticator = await authenticatorLink(options.authenticatorOrigin);
+  const textsFor = (languages: string[]) => {
+    const language = chooseLanguage([...languages, options.language]);
+    return { language, t: translator(language) };
+  };
+  const page = (languages: string[], make: (t: Translate) => Content, formsLeadTo?: string): Page => {
+    const { language, t } = textsFor(languages);
+    return { html: documentOf({ base, language, t, ...make(t) }), csp: policy(formsLeadTo) };
+  };
+
+  return {
+    view: ({ languages, view, error }) => {
+      const preferred = [...view.uiLocales, ...languages];
+      const make = (t: Translate): Content => {
+        if (view.step === 'identify') return identify(t, view, error);
+        return view.step === 'waiting' ? waiting(t, view, authenticator) : ended(t, view);
+      };
+      return page(preferred, make, view.returnTo);
+    },
+    notice: ({ languages, notice }) => page(languages, (t) => message(t, `signin.${notice}`)),
+    consent(languages, { client, scopes }) {
+      const { t } = textsFor(languages);
+      const shared = scopes.filter((each) => each !== 'openid').map((each) => scopeText(t, each));
+      if (shared.length === 0) return undefined;
+      const title = t('signin.shares', { client: client.name });
+      return { title, text: t('signin.consent', { client: client.name, shared: shared.join(', ') }) };
+    },
+    error: ({ languages, status, error }) =>
+      page(languages, (t) => message(t, status >= 500 ? 'signin.unavailable' : 'signin.error', { error })),
+    logout: ({ languages, returnTo, ...form }) =>
+      page(languages, (t) => logout(t, form), returnTo && originOf(returnTo)),
+    loggedOut: ({ languages }) => page(languages, (t) => message(t, 'signout.done')),
+  };
+}
+
+interface Content {
+  title: string;
+  body: Html;
+  /** Look again by itself: at once where there is a script, every few seconds where there is none. */
+  live?: boolean;
+}
+
+const lookAgainSeconds = 5;
+
+function documentOf(page: Content & { base: string; language: string; t: Translate }): string {
+  const { base, language, t, title, body, live } = page;
+  return html`<!doctype html>
+<html lang="${language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${title} · ${t('app.name')}</title>
+<link rel="icon" href="${base}/assets/icon.svg">
+<link rel="stylesheet" href="${base}/assets/tokens.css">
+<link rel="stylesheet" href="${base}/assets/sign-in.css">
+<script type="module" src="${base}/assets/sign-in.js"></script>
+${live && html`<noscript><meta http-equiv="refresh" content="${lookAgainSeconds}"></noscript>`}
+</head>
+<body>
+<header><img src="${base}/assets/icon.svg" alt="" width="28" height="28"><strong>${t('app.name')}</strong></header>
+<main class="card"${live && raw(' data-live')}>${body}</main>
+</body>
+</html>
+`.markup;
+}
+
+type Identify = Extract<SignInView, { step: 'identify' }>;
+type Waiting = Extract<SignInView, { step: 'waiting' }>;
+type Ended = Extract<SignInView, { step: 'ended' }>;
+
+function identify(t: Translate, view: Identify, error: InputError | undefined): Content {
+  const { client, hint, account } = view;
+  const field = html`
+<form method="post" class="stack" novalidate>
+<div class="field">
+<label for="who">${account ? t('signin.other') : t('signin.who')}</label>
+<p class="hint" id="who-hint">${t('signin.who.hint')}</p>
+${error && html`<p class="error" id="who-error" role="alert">${t(`signin.who.${error}`)}</p>`}
+<input id="who" name="who" value="${hint}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="256"
+ aria-describedby="who-hint${error && ' who-error'}"${error && raw(' aria-invalid="true"')}${!account && raw(' autofocus')}>
+</div>
+<button class="button${!account && ' main'}" name="do" value="ask">${t('signin.next')}</button>
+</form>`;
+  return {
+    title: t('signin.title'),
+    body: html`
+<div class="who"><h1>${t('signin.title')}</h1><p class="quiet">${t('signin.to', { client: client.name })}</p></div>
+${
+  account &&
+  html`<form method="post" class="stack"><p>${t('signin.as.body', { client: client.name })}</p>
+<button class="button main" name="do" value="ask-account" autofocus>${t('signin.as', { user: account })}</button></form><hr>`
+}
+${field}
+${shares(t, view)}
+${leave(t, view)}`,
+  };
+}
+
+function waiting(t: Translate, view: Waiting, authenticator: AuthenticatorLink): Content {
+  const { who, matchCode, expiresAt, startedAt } = view;
+  return {
+    title: t('signin.waiting'),
+    live: true,
+    body: html`
+<div class="who"><h1>${t('signin.waiting')}</h1><p>${t('signin.waiting.body', { user: who })}</p></div>
+${
+  matchCode !== undefined &&
+  html`<div class="numberbox"><p>${t('signin.number')}</p>
+<p class="number" id="number">${matchCode}</p></div>`
+}
+<p class="left quiet" data-left="${t('signin.left')}" hidden><progress max="${expiresAt - startedAt}" data-until="${expiresAt}" aria-hidden="true"></progress><span></span></p>
+<p class="open"><a class="button" href="${authenticator.href}" target="_blank" rel="noopener noreferrer">${t('signin.open')}</a></p>
+${
+  authenticator.qr &&
+  html`<figure class="qr"><div role="img" aria-label="${t('signin.open.alt')}">${authenticator.qr}</div>
+<figcaption class="quiet">${t('signin.open.qr')}</figcaption></figure>`
+}
+<details><summary>${t('signin.nothing')}</summary><p class="quiet">${t('signin.nothing.body', { user: who })}</p></details>
+<noscript><p class="quiet">${t('signin.noscript')}</p></noscript>
+${again(t, false)}
+${leave(t, view)}`,
+  };
+}
+
+function ended(t: Translate, view: Ended): Content {
+  const title = t(`signin.${view.why}`, { user: view.who });
+  return {
+    title,
+    body: html`
+<div class="who"><h1>${title}</h1></div>
+<p class="notice ${view.why === 'expired' || view.why === 'replaced' ? 'warn' : 'bad'}">${t(`signin.${view.why}.body`, { user: view.who })}</p>
+${again(t, true)}
+${leave(t, view)}`,
+  };
+}
+
+function message(t: Translate, key: TextKey, values: Record<string, string> = {}): Content {
+  return {
+    title: t(key, values),
+    body: html`<div class="who"><h1>${t(key, values)}</h1></div><p>${t(`${key}.body` as TextKey, values)}</p>`,
+  };
+}
+
+function logout(t: Translate, { action, xsrf, client }: { action: string; xsrf: string; client?: string }): Content {
+  return {
+    title: t('signout.title'),
+    body: html`
+<div class="who"><h1>${t('signout.title')}</h1></div>
+<p>${client === undefined ? t('signout.body') : t('signout.body.client', { client })}</p>
+<form method="post" action="${action}" class="stack"><input type="hidden" name="xsrf" value="${xsrf}">
+<button class="button main" name="logout" value="yes" autofocus>${t('signout.confirm')}</button></form>
+<p class="quiet">${t('signout.stay')}</p>`,
+  };
+}
+
+function shares(t: Translate, { client, scopes }: SignInRequest): Html {
+  return html`<section class="shares" aria-labelledby="shares"><h2 id="shares">${t('signin.shares', { client: client.name })}</h2>
+<ul>${scopes.map((each) => html`<li>${scopeText(t, each)}</li>`)}</ul></section>`;
+}
+
+const knownScopes = ['openid', 'profile', 'email', 'phone', 'offline_access'] as const;
+
+function scopeText(t: Translate, asked: string): string {
+  const known = knownScopes.find((each) => each === asked);
+  return known ? t(`signin.scope.${known}`) : t('signin.scope.other', { scope: asked });
+}
+
+const again = (t: Translate, isMain: boolean) => html`
+<form method="post"><button class="${isMain ? 'button main' : 'link'}" name="do" value="again"${isMain && raw(' autofocus')}>${t('signin.again')}</button></form>`;
+
+const leave = (t: Translate, { client }: SignInRequest) => html`
+<form method="post"><button class="link" name="do" value="leave">${t('signin.cancel', { client: client.name })}</button></form>`;
+
+interface AuthenticatorLink {
+  href: string;
+  qr: Html | undefined;
+}
+
+/** Ruling 20: a phone cannot open our loopback address, so there a second window must do. */
+async function authenticatorLink(origin: string): Promise<AuthenticatorLink> {
+  const { hostname, href } = new URL(origin);
+  const isLoopback = hostname === 'localhost' || hostname.endsWith('.localhost') || /^(127\.|\[::1\])/.test(hostname);
+  return { href, qr: isLoopback ? undefined : raw(await qrCode(href, { type: 'svg', margin: 2 })) };
+}
+
+/** Chromium also holds redirects that follow a form against `form-action`: the way back to the relying party is one. */
+function policy(formsLeadTo: string | undefined): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "require-trusted-types-for 'script'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    `form-action 'self'${formsLeadTo ? ` ${formsLeadTo}` : ''}`,
+  ].join('; ');
+}
+
+/** An app's own scheme has no origin. */
+function originOf(uri: string): string {
+  const { origin, protocol } = new URL(uri);
+  return origin === 'null' ? protocol : origin;
+}

@@ -1,0 +1,216 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
+import Router from '@koa/router';
+import type { Log } from '../../observability/log.ts';
+import { type StaticAssets, staticAssets } from '../assets.ts';
+import { exchangeOf } from '../edge/exchange.ts';
+import { readText } from '../middleware/body.ts';
+import type { AppContext, AppState } from '../middleware/context.ts';
+import { koaApp } from '../middleware/koa-app.ts';
+import type { Mounted } from '../mount.ts';
+import type { InputError, Page, SignInPages } from './sign-in-pages.ts';
+import { browserOf } from './user-agent.ts';
+
+/** Of the relying party's request; see src/protocol/sign-in-types.ts, which gives it. */
+export interface SignInRequest {
+  client: { id: string; name: string };
+  scopes: string[];
+  uiLocales: string[];
+  returnTo: string;
+}
+
+export type SignInView =
+  | (SignInRequest & { step: 'identify'; hint: string; account?: string })
+  | (SignInRequest & {
+      step: 'waiting';
+      who: string;
+      matchCode: string | undefined;
+      startedAt: number;
+      expiresAt: number;
+    })
+  | (SignInRequest & { step: 'ended'; who: string; why: 'denied' | 'not_me' | 'failed' | 'expired' | 'replaced' })
+  | { step: 'continue'; to: string };
+
+interface BrowserRequest {
+  req: IncomingMessage;
+  res: ServerResponse;
+  uid: string;
+}
+
+/** The part of the protocol that these pages are for. `undefined`: no such sign-in in this browser. */
+export interface SignIn {
+  view(browser: BrowserRequest): Promise<SignInView | undefined>;
+  ask(
+    browser: BrowserRequest,
+    ask: {
+      who: string | undefined;
+      origin: { ip?: string; browser?: string; os?: string };
+      consent(
+        request: Pick<SignInRequest, 'client' | 'scopes'>,
+        language: string | undefined,
+      ): { title: string; text: string } | undefined;
+    },
+  ): Promise<'asked' | 'busy' | undefined>;
+  again(browser: BrowserRequest): Promise<true | undefined>;
+  leave(browser: BrowserRequest): Promise<string | undefined>;
+  watch(browser: BrowserRequest, changed: () => void): Promise<(() => void) | undefined>;
+}
+
+export interface SignInParts {
+  issuer: string;
+  signIn: SignIn;
+  pages: SignInPages;
+  assets: StaticAssets;
+  /** Aborted when the process drains: pages that wait come back by themselves. */
+  stopping: AbortSignal;
+  log: Log;
+  bodyLimitBytes: number;
+}
+
+const maxNameLength = 256;
+/** A page that waits asks again after this; proxies let go of what is silent for a minute. */
+const streamMs = 50_000;
+
+/**
+ * `/sign-in/<id>`: between `/authorize` and its answer.
+ *
+ *     GET   what there is to see; goes on to `/authorize/<id>` when the answer is there
+ *     POST  `do`: ask (with `who`), ask-account, again, leave; answered with a redirect, so that a reload repeats nothing
+ *     GET   …/events: one event when the page should look again
+ */
+export function createSignInRoutes(parts: SignInParts): Mounted {
+  const { signIn, pages } = parts;
+  const prefix = `${new URL(parts.issuer).pathname.replace(/\/$/, '')}/sign-in`;
+  const router = new Router<AppState>({ prefix });
+
+  router.get('/assets/:name', (ctx, next) => {
+    ctx.path = `/${ctx.params['name']}`;
+    return staticAssets(parts.assets)(ctx as unknown as AppContext, next);
+  });
+
+  router.get('/:uid', async (ctx) => {
+    const app = ctx as unknown as AppContext;
+    const view = await signIn.view(browserRequest(ctx));
+    if (!view) return over(app);
+    if (view.step === 'continue') return goTo(app, view.to);
+    show(app, 200, pages.view({ languages: languagesOf(app), view }));
+  });
+
+  router.post('/:uid', async (ctx) => {
+    const app = ctx as unknown as AppContext;
+    if (!isOwnForm(app, parts.issuer)) {
+      return show(app, 403, pages.notice({ languages: languagesOf(app), notice: 'csrf' }));
+    }
+    const text = await readText(app, { types: ['application/x-www-form-urlencoded'] });
+    const form = new URLSearchParams(text);
+    const browser = browserRequest(ctx);
+    switch (form.get('do')) {
+      case 'again':
+        return (await signIn.again(browser)) ? goTo(app, app.path) : over(app);
+      case 'leave': {
+        const to = await signIn.leave(browser);
+        return to === undefined ? over(app) : goTo(app, to);
+      }
+      case 'ask-account':
+        return ask(app, browser, undefined);
+      default:
+        return ask(app, browser, form.get('who') ?? '');
+    }
+  });
+
+  router.get('/:uid/events', async (ctx) => {
+    const app = ctx as unknown as AppContext;
+    const body = new PassThrough();
+    const tell = () => body.end('data: look\n\n');
+    const stop = await signIn.watch(browserRequest(ctx), tell);
+    // nothing to wait for: the page should look now
+    if (!stop) tell();
+    const timer = setTimeout(() => body.end(': come back\n\n'), streamMs);
+    const drain = () => body.end();
+    parts.stopping.addEventListener('abort', drain);
+    body.on('close', () => {
+      stop?.();
+      clearTimeout(timer);
+      parts.stopping.removeEventListener('abort', drain);
+    });
+    app.type = 'text/event-stream';
+    app.status = 200;
+    app.body = body;
+    // the headers go out now, so that the browser knows that it is connected
+    body.write('retry: 1000\n\n');
+  });
+
+  async function ask(ctx: AppContext, browser: BrowserRequest, who: string | undefined): Promise<void> {
+    const languages = languagesOf(ctx);
+    const error =
+      who === undefined ? undefined : who.trim() === '' ? 'empty' : who.length > maxNameLength ? 'long' : undefined;
+    if (error) return refuse(ctx, browser, error);
+    const outcome = await signIn.ask(browser, {
+      who,
+      origin: { ip: exchangeOf(ctx.req).address, ...browserOf(ctx.get('user-agent')) },
+      consent: (request, language) => pages.consent(language ? [language] : languages, request),
+    });
+    if (outcome === 'busy') return refuse(ctx, browser, 'busy');
+    return outcome ? goTo(ctx, ctx.path) : over(ctx);
+  }
+
+  async function refuse(ctx: AppContext, browser: BrowserRequest, error: InputError): Promise<void> {
+    const view = await signIn.view(browser);
+    if (!view) return over(ctx);
+    if (view.step !== 'identify') return goTo(ctx, ctx.path);
+    show(ctx, error === 'busy' ? 429 : 422, pages.view({ languages: languagesOf(ctx), view, error }));
+  }
+
+  function over(ctx: AppContext): void {
+    show(ctx, 404, pages.notice({ languages: languagesOf(ctx), notice: 'over' }));
+  }
+
+  const app = koaApp([router.routes() as never], parts);
+  return { paths: [prefix], handle: app };
+}
+
+const browserRequest = ({
+  req,
+  res,
+  params,
+}: {
+  req: IncomingMessage;
+  res: ServerResponse;
+  params: Record<string, string>;
+}) => ({
+  req,
+  res,
+  uid: params['uid'] ?? '',
+});
+
+function show(ctx: AppContext, status: number, { html, csp }: Page): void {
+  ctx.status = status;
+  ctx.set('content-security-policy', csp);
+  // with none at all, browsers hide the origin of our own forms from us
+  ctx.set('referrer-policy', 'same-origin');
+  ctx.set('vary', 'accept-language');
+  ctx.body = html;
+  ctx.type = 'text/html; charset=utf-8';
+}
+
+function goTo(ctx: AppContext, to: string): void {
+  ctx.redirect(to);
+  ctx.status = 303;
+  ctx.body = '';
+}
+
+/** TH-25. Browsers that know `Sec-Fetch-Site` send it, and no page can forge it; others send `Origin` with every form. */
+function isOwnForm(ctx: AppContext, issuer: string): boolean {
+  const site = ctx.get('sec-fetch-site');
+  return site === '' ? ctx.get('origin') === new URL(issuer).origin : site === 'same-origin';
+}
+
+const maxLanguages = 10;
+
+function languagesOf(ctx: AppContext): string[] {
+  return ctx
+    .get('accept-language')
+    .split(',', maxLanguages)
+    .map((tag) => tag.split(';')[0]!.trim())
+    .filter((tag) => tag !== '');
+}

@@ -1,0 +1,96 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { MatchMode } from '../domain/operation.ts';
+import type { Shown } from '../domain/operations.ts';
+
+/** The members of the configuration that browser sign-in obeys. */
+export interface SignInSettings {
+  /** From an approval until the browser must ask again. */
+  sessionSeconds: number;
+  match: MatchMode;
+}
+
+/** What the engine itself shows in a browser: errors and the way out. Made by `http`; the protocol knows no HTML. */
+export interface EnginePages {
+  /** Languages by preference. `returnTo`: where the form may lead. */
+  error(page: { languages: string[]; status: number; error: string }): Page;
+  logout(page: { languages: string[]; action: string; xsrf: string; client?: string; returnTo?: string }): Page;
+  loggedOut(page: { languages: string[] }): Page;
+}
+
+export interface Page {
+  html: string;
+  csp: string;
+}
+
+/** One request of a browser to a page of the sign-in that is named in the path. */
+export interface BrowserRequest {
+  req: IncomingMessage;
+  res: ServerResponse;
+  uid: string;
+}
+
+/** What the relying party asked for, in words that the page can use. */
+export interface SignInRequest {
+  client: { id: string; name: string };
+  /** Known ones, as asked for. */
+  scopes: string[];
+  uiLocales: string[];
+  /** Origin, or scheme of an app, to which the browser goes in the end. */
+  returnTo: string;
+}
+
+export type EndOfSignIn = 'denied' | 'not_me' | 'failed' | 'expired' | 'replaced';
+
+/**
+ *     identify ──ask──> waiting ──approved──> continue (the engine goes on)
+ *        ↑                 └──denied, expired, failed, replaced──> ended
+ *        └───────────────────────── again ───────────────────────────┘
+ */
+export type SignInView =
+  | (SignInRequest & {
+      step: 'identify';
+      /** From `login_hint`. */
+      hint: string;
+      /** Signed in here already, and asked again: for consent, or because it was long ago. */
+      account?: string;
+    })
+  | (SignInRequest & {
+      step: 'waiting';
+      who: string;
+      matchCode: string | undefined;
+      startedAt: number;
+      expiresAt: number;
+    })
+  | (SignInRequest & { step: 'ended'; who: string; why: EndOfSignIn })
+  | { step: 'continue'; to: string };
+
+export interface Ask {
+  /** User name, e-mail or phone as typed; undefined: whoever is signed in here. */
+  who: string | undefined;
+  origin: NonNullable<Shown['origin']>;
+  /** What the person consents to by approving, in their language where that is known. */
+  consent(
+    request: Pick<SignInRequest, 'client' | 'scopes'>,
+    language: string | undefined,
+  ): Shown['context'] | undefined;
+}
+
+/**
+ * Browser sign-in between `/authorize` and the engine's answer. Every call is bound to the browser that came from `/authorize`
+ * by the engine's signed cookie, which exists below this one address only: an approval never signs in another browser (S-09).
+ * `undefined`: this browser has no such sign-in, or no longer.
+ */
+export interface SignIn {
+  view(browser: BrowserRequest): Promise<SignInView | undefined>;
+  /**
+   * Asks the person. Nobody may learn from time or answer whether there is one. Once: a second call changes nothing. `busy`: as many
+   * requests as are allowed wait already.
+   */
+  ask(browser: BrowserRequest, ask: Ask): Promise<'asked' | 'busy' | undefined>;
+  /** Back to the first step; what was asked is withdrawn. */
+  again(browser: BrowserRequest): Promise<true | undefined>;
+  /** Back to the relying party without a sign-in: `access_denied`. Answers where to. */
+  leave(browser: BrowserRequest): Promise<string | undefined>;
+  /** Calls back once when `view` would answer something else, in whatever process that came about. The answer stops it. */
+  watch(browser: BrowserRequest, changed: () => void): Promise<(() => void) | undefined>;
+}
