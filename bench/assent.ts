@@ -27,9 +27,11 @@ export interface AssentOptions {
   store?: string;
   /** A folder for its CPU profile. */
   profile?: string;
+  /** Its client must not learn who exists; one request of a person at a time. */
+  isDiscreet?: boolean;
 }
 
-export async function startAssent({ store, profile }: AssentOptions = {}): Promise<BenchAssent> {
+export async function startAssent({ store, profile, isDiscreet = false }: AssentOptions = {}): Promise<BenchAssent> {
   const folder = await mkdtemp(join(tmpdir(), 'assent-bench-'));
   const masterKey = randomBytes(32);
   const [port, managementPort, authenticatorPort] = await freePorts(3);
@@ -42,11 +44,11 @@ export async function startAssent({ store, profile }: AssentOptions = {}): Promi
     store: store ?? `embedded:${join(folder, 'assent.db')}`,
     masterKey: masterKey.toString('base64url'),
     // every `auth_req_id` may be polled at any time, and any number of requests may be open
-    ciba: { intervalSeconds: 1, pendingPerClient: 0, pendingPerUser: 0 },
+    ciba: { intervalSeconds: 1, pendingPerClient: isDiscreet ? 1 : 0, pendingPerUser: 0 },
     pacing: { toleranceMs: 10_000 },
     // streams stay for the whole measurement
     device: { eventStreamSeconds: 3_600 },
-    clients: [{ ...benchClient, client_name: 'Bench' }],
+    clients: [{ ...benchClient, client_name: 'Bench', ...(isDiscreet && { assent_unknown_user: 'decoy' }) }],
     applications: [{ id: applicationId, name: 'Bench', methods: ['device', 'pin'], enrollment_mode: 'multiple' }],
   };
   const configFile = join(folder, 'config.json');

@@ -9,6 +9,7 @@ import { measureReady } from './ready.ts';
 import { isMet, type Line, type Report, written } from './report.ts';
 import { countRoundTrips } from './round-trips.ts';
 import { measureStore } from './store/slow-disk.ts';
+import { measureWhoExists } from './who-exists.ts';
 
 try {
   await run(readOptions(process.argv.slice(2)));
@@ -45,6 +46,7 @@ async function measure(options: Options, report: Report): Promise<void> {
   if (asked('round-trips')) await countRoundTrips(report);
   if (asked('memory')) await measureMemory(options, report);
   if (asked('ready')) await measureReady(options, report);
+  if (asked('who-exists')) await measureWhoExists(options, report);
 }
 
 function sentence(machine: Machine): string {

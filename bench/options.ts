@@ -1,6 +1,16 @@
 import { parseArgs } from 'node:util';
 
-export const sections = ['start', 'poll', 'redeem', 'flow', 'store', 'round-trips', 'memory', 'ready'] as const;
+export const sections = [
+  'start',
+  'poll',
+  'redeem',
+  'flow',
+  'store',
+  'round-trips',
+  'memory',
+  'ready',
+  'who-exists',
+] as const;
 export type Section = (typeof sections)[number];
 
 export interface Options {
@@ -27,6 +37,8 @@ export interface Size {
   pendingOperations: number;
   streams: number;
   readyStarts: number;
+  /** Of each kind of person that a discreet client asks for. */
+  requestsPerHint: number;
 }
 
 const full: Size = {
@@ -42,6 +54,7 @@ const full: Size = {
   pendingOperations: 10_000,
   streams: 10_000,
   readyStarts: 5,
+  requestsPerHint: 5_000,
 };
 
 const quick: Size = {
@@ -57,6 +70,7 @@ const quick: Size = {
   pendingOperations: 2_000,
   streams: 1_000,
   readyStarts: 3,
+  requestsPerHint: 700,
 };
 
 const usage = `npm run bench -- [--quick] [--only ${sections.join(',')}] [--streams N] [--profile folder] [--json]`;

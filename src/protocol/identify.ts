@@ -118,9 +118,11 @@ async function find(deps: Deps, client: Client, named: Named | undefined): Promi
     }
     default: {
       const user = await deps.users.find(named.kind, named.value);
-      // a look-up that finds no entry has not read the record
-      if (!user) await userOf(deps, decoyOf(deps, client, { key })?.userId);
-      return { key, ...(user && { user }) };
+      if (user) return { key, user };
+      // a look-up that finds no entry has not read the record, and a record that is not there is not opened
+      await userOf(deps, decoyOf(deps, client, { key })?.userId);
+      openNothing(deps.secrets);
+      return { key };
     }
   }
 }
@@ -130,6 +132,13 @@ async function userOf({ users }: Deps, userId: string | undefined): Promise<{ us
   const user = await orUndefined(users.get(userId), 'user_not_found');
   return user ? { user } : {};
 }
+
+/** As long as opening the record of a person takes. */
+function openNothing(secrets: Deps['secrets']): void {
+  const sealed = secrets.seal('decoy', profileOfNobody, 'decoy');
+  JSON.parse(secrets.open('decoy', sealed, 'decoy').toString());
+}
+const profileOfNobody = JSON.stringify({ username: 'nobody', name: 'Nobody', attributes: {}, proofing: [] });
 
 /** A `sub` as this client knows it. */
 function userIdOf({ secrets }: Deps, client: Client, sub: string): string | undefined {
