@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   beginEnrollment,
@@ -116,7 +117,7 @@ export async function createPhones(deployment: Deployment, history: History, nam
   return phones;
 }
 
-/** The management API, at the first server. */
+/** The management API, at the first server. Patient as an operator is: a store that is busy is asked again, under the same key. */
 export async function manage(
   { servers }: Pick<Deployment, 'servers'>,
   method: string,
@@ -124,14 +125,22 @@ export async function manage(
   body?: unknown,
 ): Promise<Record<string, unknown>> {
   const { management, managementKey } = servers[0]!;
-  const response = await fetch(`${management}/management/v1${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${managementKey}`,
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
+  const key = randomUUID();
+  const send = () =>
+    fetch(`${management}/management/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${managementKey}`,
+        ...(method === 'POST' && { 'idempotency-key': key }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+  let response = await send();
+  for (let again = 0; response.status === 503 && again < 5; again++) {
+    await sleep(500);
+    response = await send();
+  }
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
   return text === '' ? {} : JSON.parse(text);
