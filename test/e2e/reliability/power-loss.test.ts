@@ -39,7 +39,7 @@ requireSystem('strace')('a server under strace', () => {
     const found = await traced(FLOWS);
     expect(found).toHaveLength(ACKNOWLEDGED);
     expect(found.filter(({ isDurable }) => !isDurable)).toEqual([]);
-  }, 300_000);
+  }, 900_000);
 
   test('the same check finds a server whose syncs do nothing', async () => {
     const found = await traced(5, ['fsync:retval=0', 'fdatasync:retval=0']);
