@@ -1,4 +1,6 @@
 /** What a client may ask for, from its request to its tokens, on a real server; in Chromium where somebody must see it. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import * as client from 'openid-client';
 import { beginEnrollment, type Device, type InboxEvent, memoryStorage } from '../../src/device-sdk/index.ts';
 import { accessibilityProblems, isInView, openBrowser, phoneSize } from '../support/browser.ts';
@@ -94,6 +96,34 @@ test('a user code is set through the management API, and never told again', asyn
   expect(await ask({ user_code: 'red-harbor-42' })).toEqual([400, 'invalid_user_code']);
   expect(await ask({ user_code: 'blue-harbor-42' })).toEqual([200, undefined]);
   expect(strict.output()).not.toMatch(/harbor/);
+});
+
+test('H-04 a login_hint_token of an issuer whose keys are fetched names the person', async () => {
+  const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
+    'sign',
+    'verify',
+  ]);
+  const jwk = { ...(await crypto.subtle.exportKey('jwk', publicKey)), kid: 'h1', alg: 'ES256', key_ops: undefined };
+  const keys = createServer((_req, res) =>
+    res.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [jwk] })),
+  );
+  await new Promise<void>((listening) => keys.listen(0, '127.0.0.1', listening));
+  const hintIssuer = `http://127.0.0.1:${(keys.address() as AddressInfo).port}`;
+  await using trusting = await startServer({
+    config: { hints: { issuers: [{ issuer: hintIssuer, jwks_uri: `${hintIssuer}/jwks.json` }] } },
+  });
+  const phone = await enroll(trusting, 'alice');
+  const agent = await configuration(trusting, 'demo-agent');
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const sub_id = { format: 'email', email: 'alice@example.test' };
+  const exp = Math.floor(Date.now() / 1000) + 60;
+  const input = `${encode({ alg: 'ES256', kid: 'h1' })}.${encode({ iss: hintIssuer, aud: trusting.issuer, exp, sub_id })}`;
+  const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, privateKey, Buffer.from(input));
+  const login_hint_token = `${input}.${Buffer.from(signature).toString('base64url')}`;
+  const started = await client.initiateBackchannelAuthentication(agent, { scope: 'openid', login_hint_token });
+  expect(started.expires_in).toBeGreaterThan(0);
+  expect((await phone.inbox()).operations).toHaveLength(1);
+  await new Promise((closed) => keys.close(closed).closeAllConnections());
 });
 
 requireSystem('chromium')('in a browser', () => {

@@ -269,7 +269,10 @@ describe('login_hint_token', () => {
     const canary = { format: 'email', email: 'canary-4711@example.test' };
     await ask({ sub_id: canary });
     await ask({ sub_id: canary, exp: 1 });
-    const hints = [{ login_hint: JSON.stringify(canary) }, { id_token_hint: await token({ sub: canary.email }) }];
+    const hints: Record<string, string>[] = [
+      { login_hint: JSON.stringify(canary) },
+      { id_token_hint: await token({ sub: canary.email }) },
+    ];
     for (const hint of hints) await scene.client('helpdesk').post('/bc-authorize', { scope: 'openid', ...hint });
     const lines = JSON.stringify(scene.logged);
     expect(lines).toContain('oauth.refused');
