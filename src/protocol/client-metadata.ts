@@ -59,7 +59,8 @@ export function makeClient(provider: Provider, metadata: ClientMetadata, setting
     const problem = rule(metadata, settings);
     if (problem) throw new errors.InvalidClientMetadata(problem);
   }
-  const client = newClient(provider, withoutUseless(metadata));
+  // a copy: the engine writes into the keys that it is given
+  const client = newClient(provider, structuredClone(withoutUseless(metadata)));
   checkDelivery(client, metadata);
   return client;
 }
