@@ -30,7 +30,7 @@ describe('user codes', () => {
     expect(body.backchannel_user_code_parameter_supported).toBe(true);
   });
 
-  test('U-01 U-05 a user who has one is asked nothing without it', async () => {
+  test('U-01 U-05 R-19 a user who has one is asked nothing without it', async () => {
     const { user } = await aliceWithCode(scene);
     expect(error(await ask())).toEqual([400, 'missing_user_code']);
     expect(error(await ask(''))).toEqual([400, 'missing_user_code']);
