@@ -104,14 +104,15 @@ export function createNotificationHandler({
   async function settle({ entry, to, message, result, ms }: Attempted): Promise<DeliveryOutcome> {
     const afterMs = backOff(entry.attempts);
     const data = { ...statusOf(result), ms };
+    // noted first: what dies in between comes again and is noted again, and so the log tells what was sent
     if (result.result === 'taken') {
-      await message.delivered();
       await note(entry, to, 'notification.sent', data);
+      await message.delivered();
       return { outcome: 'accepted' };
     }
     const isLast = result.result === 'refused' || clock() + afterMs >= to.giveUpAt;
-    await (isLast ? message.abandoned() : message.failed());
     await note(entry, to, 'notification.failed', { ...data, reason: result.reason, final: isLast });
+    await (isLast ? message.abandoned() : message.failed());
     return isLast ? { outcome: 'gone', reason: result.reason } : { outcome: 'retry', afterMs, reason: result.reason };
   }
 
@@ -119,13 +120,14 @@ export function createNotificationHandler({
   async function giveUp(entry: OutboxEntry, to: Addressed): Promise<DeliveryOutcome> {
     const message = await notifications.message(entry);
     if (message.message !== 'send') return withoutCall(entry, to, message);
-    await message.abandoned();
     await note(entry, to, 'notification.failed', { reason: 'too_late', final: true });
+    await message.abandoned();
     return { outcome: 'gone', reason: 'too_late' };
   }
 
   async function withoutCall(entry: OutboxEntry, to: Addressed, message: NothingToSend): Promise<DeliveryOutcome> {
     if (message.message === 'later') return { outcome: 'later', afterMs: message.afterMs };
+    if (message.message === 'done') return { outcome: 'accepted' };
     const { reason } = message;
     await note(entry, to, 'notification.failed', { reason, final: true });
     return { outcome: 'gone', reason };

@@ -6,6 +6,7 @@
  *                                                             │      ├──try again──────> failed
  *                                                             │      └──never any more─> abandoned
  *                                                             ├──> later (somebody else has it in hands)
+ *                                                             ├──> done  (its end was recorded; only the entry was left)
  *                                                             └──> none  (nothing is owed any more)
  */
 import type { OutboxEntry } from './ports/outbox.ts';
@@ -32,6 +33,7 @@ export type NotificationMessage =
       abandoned(): Promise<void>;
     }
   | { message: 'later'; afterMs: number }
+  | { message: 'done' }
   | { message: 'none'; reason: string };
 
 export interface Notifications {

@@ -45,6 +45,8 @@ export function createNotifications(deps: Deps, engine: () => Engine): Notificat
         return handOver(push, outcome);
       case 'busy':
         return { message: 'later', afterMs: busyMs };
+      case 'delivered':
+        return { message: 'done' };
       case 'denied':
         // tokens of an attempt whose fate nobody knows, made before the user or the device was locked
         await revoke(operationId);

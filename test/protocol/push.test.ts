@@ -311,6 +311,9 @@ describe('promise 3, X-10: a process that dies between any two steps of a push',
       });
       expect((await scene.store.operations.get(operationIdOf(id)))!.redemption).toMatchObject({ state: 'delivered' });
       expect(await scene.store.outbox.backlog([id.slice(0, 2)])).toEqual({ count: 0 });
+      // the log has one line for each time that it was sent
+      const noted = (await scene.store.events.ofOperation(operationIdOf(id))).map(({ type }) => type);
+      expect(noted.filter((type) => type.startsWith('notification.'))).toEqual(sets.map(() => 'notification.sent'));
     } finally {
       await scene.close();
     }

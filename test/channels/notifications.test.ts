@@ -1,0 +1,74 @@
+import { createNotificationHandler } from '../../src/channels/notifications.ts';
+import type { AuditEvent } from '../../src/domain/event.ts';
+import type { NotificationMessage } from '../../src/domain/notification.ts';
+import type { OutboxEntry } from '../../src/domain/ports/outbox.ts';
+import { silentLog } from '../../src/observability/log.ts';
+import { systemTimers } from '../../src/support/timers.ts';
+import { createClock } from '../support/clock.ts';
+import { anOperation, anOutboxEntry, aUser } from '../support/records.ts';
+
+const clock = createClock();
+const entryOf = (attempts = 2): OutboxEntry => ({
+  ...anOutboxEntry(anOperation(aUser())),
+  kind: 'push',
+  attempts,
+});
+
+/** A handler whose message is given, and what it does with it. */
+function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.now() + 60_000, store = true } = {}) {
+  const did: string[] = [];
+  const noted: AuditEvent[] = [];
+  const push: NotificationMessage = {
+    message: 'send',
+    body: { access_token: 'secret' },
+    delivered: async () => void did.push('delivered'),
+    failed: async () => void did.push('failed'),
+    abandoned: async () => void did.push('abandoned'),
+  };
+  const handler = createNotificationHandler({
+    notifications: {
+      address: () => ({ clientId: 'bank', endpoint: 'https://bank.example/cb', token: 't', giveUpAt }),
+      message: async () => (message === 'a push' ? push : message),
+    },
+    outbound: {
+      async request() {
+        did.push('called');
+        return { status: 204, headers: {}, body: Buffer.alloc(0) };
+      },
+    },
+    events: {
+      async write(_partition, events) {
+        if (!store) throw new Error('away');
+        noted.push(...events);
+      },
+    },
+    clock: clock.now,
+    timers: systemTimers,
+    random: () => 0.5,
+    log: silentLog,
+  });
+  return { handler, did, noted };
+}
+
+test('X-10 what nobody could deliver in time is given up without a call, and that is noted', async () => {
+  const { handler, did, noted } = handling('a push', { giveUpAt: clock.now() });
+  expect(await handler(entryOf())).toEqual({ outcome: 'gone', reason: 'too_late' });
+  expect(did).toEqual(['abandoned']);
+  expect(noted).toMatchObject([
+    { type: 'notification.failed', clientId: 'bank', data: { reason: 'too_late', final: true } },
+  ]);
+});
+
+test('what another attempt has in hands is left to it; what is over is over', async () => {
+  const busy = handling({ message: 'later', afterMs: 700 });
+  expect(await busy.handler(entryOf())).toEqual({ outcome: 'later', afterMs: 700 });
+  const done = handling({ message: 'done' });
+  expect(await done.handler(entryOf())).toEqual({ outcome: 'accepted' });
+  expect([busy.did, busy.noted, done.did, done.noted]).toEqual([[], [], [], []]);
+});
+
+test('promise 7: a delivery log that cannot be written costs nobody a second call', async () => {
+  const { handler, did } = handling('a push', { store: false });
+  expect(await handler(entryOf())).toEqual({ outcome: 'accepted' });
+  expect(did).toEqual(['called', 'delivered']);
+});
