@@ -15,6 +15,7 @@ export function welcome(config: Config, addresses: Addresses): string {
         `  1. Enroll this browser as ${user}'s authenticator:  ${config.issuer}/demo/enroll?user=${user}`,
         `  2. In a second window, be the help desk:          ${config.issuer}/demo/helpdesk`,
         `     or the TV:                                     ${config.issuer}/demo/tv`,
+        `     or a website:                                  ${config.issuer}/demo/web`,
       ]
     : [];
   const lines = [

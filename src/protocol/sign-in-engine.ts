@@ -3,7 +3,7 @@
  * logout. What happens between its two halves of `/authorize` is `sign-in.ts`.
  */
 import type Provider from 'oidc-provider';
-import { type Configuration, interactionPolicy, type KoaContextWithOIDC, type Session } from 'oidc-provider';
+import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, type Session } from 'oidc-provider';
 import type { ProtocolDeps } from './deps.ts';
 import type { Page } from './sign-in-types.ts';
 import { path } from './vocabulary.ts';
@@ -73,7 +73,7 @@ export function signInConfiguration(deps: With): Part {
 }
 
 /**
- * The engine's rules for when somebody must be asked, and two of ours: a session of somebody who was locked or deactivated since
+ * The engine's rules for when somebody must be asked, and ours: no authorization details; a session of somebody who was locked or deactivated since
  * is none; and one that is too weak for what this client asks for (`acr_values`) is not enough, once.
  */
 function policyOf({ settings }: ProtocolDeps) {
@@ -84,6 +84,13 @@ function policyOf({ settings }: ProtocolDeps) {
     new interactionPolicy.Check('account_gone', 'the person may not sign in', 'login_required', (ctx) => {
       const { session, account } = ctx.oidc;
       return session?.accountId !== undefined && account === undefined;
+    }),
+  );
+  checks.add(
+    new interactionPolicy.Check('authorization_details', 'not here', 'invalid_request', (ctx) => {
+      if (ctx.oidc.params?.['authorization_details'] === undefined) return false;
+      // RFC 9396: what the person would have to see before they approve; only /bc-authorize shows it
+      throw new errors.InvalidAuthorizationDetails('authorization_details are for the backchannel endpoint');
     }),
   );
   checks.add(

@@ -138,6 +138,9 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
       expiresIn: deps.signIn.settings.sessionSeconds + settings.tokens.refreshSeconds + settings.tokens.accessSeconds,
     } as ConstructorParameters<typeof provider.Grant>[0]);
     grant.addOIDCScope(String(interaction.params['scope'] ?? scope.openid));
+    for (const resource of resourcesIn(interaction)) {
+      grant.addResourceScope(resource, String(interaction.params['scope'] ?? ''));
+    }
     const claims = claimsIn(interaction.params['claims']);
     if (claims.length > 0) grant.addOIDCClaims(claims);
     const { acr, amr, decidedAt } = decision;
@@ -334,6 +337,11 @@ function strengthOf({ params }: Interaction, client: Client, acr: ProtocolDeps['
   const method = client[clientMember.method] as 'device' | 'pin' | undefined;
   const wanted = String(params['acr_values'] ?? '').split(' ');
   return { possessionOnly: method === 'device' || wanted.includes(acr.possession), ...(method && { method }) };
+}
+
+/** RFC 8707. Their scopes stand among the others, on the page and on the device. */
+function resourcesIn({ params }: Interaction): string[] {
+  return [params['resource'] ?? []].flat().map(String);
 }
 
 function claimsIn(parameter: unknown): string[] {

@@ -3,7 +3,7 @@ import * as client from 'openid-client';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { decide, newUser } from '../domain/scene.ts';
 import { countRoundTrips } from './round-trips.ts';
-import { type Alice, claimsOf, withAlice } from './scene.ts';
+import { type Alice, claimsOf, settings, withAlice } from './scene.ts';
 import {
   answerOf,
   aWebsite,
@@ -110,6 +110,26 @@ describe('an ordinary relying party', () => {
     expect([page.status, page.title]).toEqual([400, 'You cannot sign in this way']);
     expect(page.html).toContain('invalid_redirect_uri');
     expect(page.html).not.toContain('evil.example');
+  });
+
+  test('asks for a resource: one approval, and the access token is for that', async () => {
+    const resources = [{ indicator: 'https://api.example', scopes: ['orders'], format: 'jwt' as const }];
+    const { browser, shop } = await open({ settings: { ...settings, resources } });
+    const { url, redeem } = await shop.begin({ scope: 'openid orders', resource: 'https://api.example' });
+    const page = await browser.go(url);
+    expect(page.html).toContain('access called “orders”');
+    const tokens = await redeem((await signIn(scene, alice, browser, url)).url);
+    expect(claimsOf(tokens.access_token)).toMatchObject({ aud: 'https://api.example', scope: 'orders' });
+  });
+
+  test('cannot ask for details that this page would not show', async () => {
+    const authorizationDetails = [{ type: 'payment', schema: {}, display: { en: 'Pay.' } }];
+    const { browser, shop } = await open({
+      settings: { ...settings, authorizationDetails },
+      clients: [aWebsite('shop', { authorization_details_types: ['payment'] })],
+    });
+    const { url } = await shop.begin({ authorization_details: '[{"type":"payment"}]' });
+    expect((await browser.go(url)).url.searchParams.get('error')).toBe('invalid_authorization_details');
   });
 
   test('discovery tells where, and what works', async () => {
