@@ -244,7 +244,8 @@ export function promises(kind: StoreKind): void {
       await alice.decide(denied.name, 'deny');
       const redeemed = (await client.start(alice.user))!;
       await alice.decide(redeemed.name, 'approve');
-      expect(await answerTo(redeemed)).toBe('tokens');
+      expect(await settledAnswer(redeemed)).toBe('tokens');
+      expect(await settledAnswer(redeemed)).toBe('invalid_grant');
       const expiresAt = history.events.find((event) => event.kind === 'started' && event.request === forgotten.name);
       await sleep(Math.max(0, (expiresAt as { expiresAt: number }).expiresAt - now() + 50));
 
