@@ -1,13 +1,12 @@
 /** Commands of whoever runs the server: they read the configuration, and the store where it must not be served. */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { configReadme } from '../config/docs.ts';
 import { sha256Hex } from '../config/rules.ts';
 import { configSchema } from '../config/schema.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { usage } from './errors.ts';
+import { writeNew } from './new-files.ts';
 import type { Run } from './run.ts';
 import type { Environment } from './settings.ts';
 import { fields, table } from './text.ts';
@@ -82,15 +81,24 @@ export interface InitOptions {
   authenticatorOrigin: string;
 }
 
+export interface InitGiven extends Partial<InitOptions> {
+  conformance?: boolean;
+  suite: string;
+}
+
 /** A configuration for production with secrets of its own. Nothing that exists is touched. */
-export async function initCommand({ result }: Run, folder: string, options: InitOptions) {
+export async function initCommand(run: Run, folder: string, given: InitGiven) {
+  if (given.conformance) {
+    const { initConformance } = await import('./conformance.ts');
+    return initConformance(run, folder, given);
+  }
+  const { result } = run;
+  const { issuer = 'https://login.example.com', authenticatorOrigin = 'https://approve.example.com' } = given;
+  const options = { issuer, authenticatorOrigin };
   const at = (name: string) => join(resolve(folder), name);
   const files = { config: at('assent.json'), masterKey: at('master.key'), managementKey: at('management.key') };
-  const taken = Object.values(files).filter((file) => existsSync(file));
-  if (taken.length > 0) throw refusedToOverwrite(taken);
   const managementKey = randomBytes(32).toString('base64url');
-  await mkdir(folder, { recursive: true });
-  await writeAll([
+  await writeNew([
     [files.masterKey, `${randomBytes(32).toString('base64url')}\n`, 0o600],
     [files.managementKey, `${managementKey}\n`, 0o600],
     [files.config, `${JSON.stringify(newConfig(options, at('data/assent.db'), managementKey), null, 2)}\n`, 0o640],
@@ -126,32 +134,6 @@ function nextSteps(files: { config: string; masterKey: string; managementKey: st
     '     with the same variable, behind a proxy that ends TLS.',
     '  4. First user: ASSENT_MANAGEMENT_KEY="$(cat ' + files.managementKey + ')" assent user create <name>',
   ];
-}
-
-function refusedToOverwrite(files: string[]) {
-  const which = files.length === 1 ? `${files[0]} exists.` : `These exist: ${files.join(', ')}`;
-  return usage('file_exists', which, {
-    advice: 'Nothing was written or changed. Name another folder: assent init <folder>',
-  });
-}
-
-/** All or none: a configuration without its key would be found by somebody who has lost the other half. */
-async function writeAll(files: [path: string, text: string, mode: number][]): Promise<void> {
-  const written: string[] = [];
-  try {
-    for (const [path, text, mode] of files) {
-      const handle = await open(path, 'wx', mode);
-      written.push(path);
-      await handle.writeFile(text);
-      await handle.sync();
-      await handle.close();
-    }
-  } catch (error) {
-    await Promise.all(written.map((path) => rm(path, { force: true })));
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-      throw refusedToOverwrite([(error as NodeJS.ErrnoException).path!]);
-    throw error;
-  }
 }
 
 /** What a promise of the store rests on, looked at without serving. */

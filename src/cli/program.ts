@@ -46,8 +46,13 @@ function addServer(program: Command, does: Does): void {
     .command('init')
     .description('write a configuration for production, with keys of its own')
     .argument('[folder]', 'where to', '.')
-    .option('--issuer <url>', 'https address of the server', 'https://login.example.com')
-    .option('--authenticator-origin <url>', 'https origin of the authenticator', 'https://approve.example.com');
+    .option('--issuer <url>', 'https address of the server')
+    .option('--authenticator-origin <url>', 'https origin of the authenticator')
+    .option(
+      '--conformance',
+      'for the OpenID conformance suite instead: with clients, keys, certificates and its settings',
+    )
+    .addOption(new Option('--suite <url>', 'with --conformance: where the suite is').default(suiteUrl));
   does(init, async () => (await load()).initCommand);
 
   const settings = program.command('config').description('the configuration');
@@ -70,6 +75,9 @@ function addServer(program: Command, does: Does): void {
     async () => (await load()).listClientsCommand,
   );
 }
+
+/** The one of the OpenID Foundation. */
+const suiteUrl = 'https://www.certification.openid.net';
 
 const states = [
   ['lock', 'refuse everything until it is unlocked'],
