@@ -114,6 +114,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     clientStore: deps.store.clients,
     ...clientSideOf(config, clients),
     fetch: asFetch(outbound),
+    checkAddress: outbound.check,
     replay: deps.store.replay,
     ...(pages && { signIn: { settings: config.signIn, pages } }),
     secrets: domain.secrets,

@@ -60,7 +60,7 @@ export function makeClient(provider: Provider, metadata: ClientMetadata, setting
     if (problem) throw new errors.InvalidClientMetadata(problem);
   }
   // a copy: the engine writes into the keys that it is given
-  const client = newClient(provider, structuredClone(withoutUseless(metadata)));
+  const client = newClient(provider, JSON.parse(JSON.stringify(withoutUseless(metadata))));
   checkDelivery(client, metadata);
   return client;
 }
@@ -86,13 +86,14 @@ export function makeRegistered(provider: Provider, metadata: ClientMetadata, set
 export async function checkClient(
   provider: Provider,
   metadata: ClientMetadata,
-  { settings, fetch = noFetch }: Pick<ProtocolDeps, 'settings' | 'fetch'>,
+  { settings, fetch = noFetch, checkAddress }: Pick<ProtocolDeps, 'settings' | 'fetch' | 'checkAddress'>,
 ): Promise<ClientMetadata> {
   try {
     if (metadata['token_endpoint_auth_method'] === 'client_secret_jwt') {
       throw new errors.InvalidClientMetadata('client_secret_jwt needs a secret that can be read; use private_key_jwt');
     }
     const client = makeRegistered(provider, metadata, settings);
+    for (const member of calledAddresses) checkCalled(member, metadata[member], checkAddress);
     await checkSector(client, fetch);
     return metadataOf(client);
   } catch (error) {
@@ -103,6 +104,19 @@ export async function checkClient(
       detail: reason,
       members: { invalid_params: [{ name: memberIn(reason), reason }] },
     });
+  }
+}
+
+/** Where the server itself will call. */
+const calledAddresses = ['backchannel_client_notification_endpoint', 'jwks_uri', 'sector_identifier_uri'] as const;
+
+/** TH-17: one text, whether an address is special, a port is closed to us or a host is not on the list. */
+function checkCalled(member: string, address: unknown, check: ProtocolDeps['checkAddress']): void {
+  if (typeof address !== 'string' || !check) return;
+  try {
+    check(address);
+  } catch (cause) {
+    throw Object.assign(new errors.InvalidClientMetadata(`${member} is no address that this server calls`), { cause });
   }
 }
 

@@ -99,6 +99,8 @@ export interface ProtocolDeps {
   clientStore: Pick<ClientStore, 'get' | 'revision'>;
   /** The guarded way out, for keys and sectors of clients. Without it nothing is fetched. */
   fetch?: Fetch;
+  /** What the text of an address alone tells. @throws where it is none that this server calls */
+  checkAddress?: (address: string) => void;
   /** Dynamic registration; absent: there is none. */
   registration?: Registration;
   /** `/fapi/resource`, for certification suites. */

@@ -1,5 +1,6 @@
 import { type Clients, createClients } from '../../src/domain/clients.ts';
 import type { DomainError } from '../../src/domain/errors.ts';
+import { asFetch, createOutbound } from '../../src/support/outbound.ts';
 import { asserting, newKeys } from './assertion-client.ts';
 import { type Alice, answer, basic, CIBA, openProtocol, type ProtocolScene, settings, withAlice } from './scene.ts';
 
@@ -275,6 +276,44 @@ describe('clients that are registered while the servers run', () => {
       expect(await reasonOf({ token_endpoint_auth_method: 'tls_client_auth' })).toMatch(/must be/);
     });
   });
+});
+
+test('S-06 C-13 an address inside the house is refused when it is registered, in the same words whatever is wrong with it', async () => {
+  const outbound = createOutbound({ allowLoopback: false });
+  const scene = await openProtocol({
+    clients: [],
+    overrides: () => ({ checkAddress: outbound.check, fetch: asFetch(outbound) }),
+  });
+  const hosts = [
+    '127.0.0.1',
+    '[::1]',
+    '10.0.0.1',
+    '169.254.169.254',
+    '[::ffff:127.0.0.1]',
+    '2130706433',
+    '0x7f.1',
+    'c.example:22',
+  ];
+  const of = { ...poller, client_id: 'x', token_endpoint_auth_method: 'private_key_jwt' };
+  try {
+    for (const member of ['jwks_uri', 'sector_identifier_uri', 'backchannel_client_notification_endpoint']) {
+      const told = new Set<string>();
+      for (const host of hosts) {
+        const metadata = {
+          ...of,
+          ...(member !== 'jwks_uri' && { jwks_uri: 'https://client.example/jwks' }),
+          ...(member === 'backchannel_client_notification_endpoint' && { backchannel_token_delivery_mode: 'ping' }),
+          [member]: `https://${host}/x`,
+        };
+        const error = await scene.protocol.checkClient(metadata).catch((thrown: DomainError) => thrown);
+        expect(error).toMatchObject({ code: 'client_metadata_invalid' });
+        told.add(JSON.stringify((error as DomainError).members));
+      }
+      expect([member, told.size]).toEqual([member, 1]);
+    }
+  } finally {
+    await scene.close();
+  }
 });
 
 describe('C-11 a sector names who belongs to it', () => {
