@@ -181,7 +181,7 @@ describe('RL-25 config errors', () => {
     expect(problemsOf(() => load({ ...production, ...change }))).toEqual([problem]);
   });
 
-  test('production refuses every demo client, its secret and the simulated application', () => {
+  test('F194 demo clients are for development: production refuses every one of them, its secret and the simulated application', () => {
     const development = JSON.parse(readFileSync('config/development.json', 'utf8'));
     const { clients, applications } = development;
     expect(problemsOf(() => load({ ...production, clients, applications }))).toEqual([

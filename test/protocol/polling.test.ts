@@ -158,6 +158,18 @@ describe('how often', () => {
     expect(error(await poll(id))).toEqual([400, 'authorization_pending']);
   });
 
+  test('P-12 a request may live as briefly as ten seconds, and is polled within them', async () => {
+    const { body } = await scene.client('helpdesk').authenticate({ requested_expiry: '10' });
+    expect(body.expires_in).toBe(10);
+    expect(body.interval).toBeLessThanOrEqual(5);
+    const id = body.auth_req_id as string;
+    expect(error(await poll(id))).toEqual([400, 'authorization_pending']);
+    scene.clock.advance(5);
+    expect(error(await poll(id))).toEqual([400, 'authorization_pending']);
+    scene.clock.advance(5);
+    expect(error(await poll(id))).toEqual([400, 'expired_token']);
+  });
+
   test('P-01 a poll that is a second early is in time', async () => {
     const id = await asked();
     await poll(id);
