@@ -9,7 +9,7 @@ import { usage } from './errors.ts';
 import { writeNew } from './new-files.ts';
 import type { Run } from './run.ts';
 import type { Environment } from './settings.ts';
-import { fields, table } from './text.ts';
+import { fields } from './text.ts';
 
 export interface ConfigOption {
   config?: string;
@@ -53,25 +53,6 @@ export async function checkConfigCommand({ terminal, result }: Run, file: string
 export async function configDocsCommand({ result }: Run) {
   result(configSchema, [configReadme(configSchema)]);
 }
-
-export async function listClientsCommand({ terminal, result }: Run, { config: file }: ConfigOption) {
-  const { clients } = readConfig(file || terminal.env.ASSENT_CONFIG || developmentFile, terminal.env);
-  const items = clients.map(({ client_secret, ...metadata }) => ({
-    ...metadata,
-    has_secret: client_secret !== undefined,
-  }));
-  const rows = items.map((client) => ({
-    client_id: client.client_id,
-    name: client.client_name,
-    active: client.assent_active ? 'yes' : 'no',
-    authentication: client.token_endpoint_auth_method,
-    delivery: client.backchannel_token_delivery_mode,
-    match: client.assent_match,
-  }));
-  result({ items }, rows.length === 0 ? ['There are no clients in the configuration.'] : table(rows));
-}
-
-const developmentFile = join(import.meta.dirname, '../../config/development.json');
 
 /** The password of a Redis URL is nobody's business. */
 const withoutPassword = (store: string) => store.replace(/\/\/[^@/]*@/, '//•••@');

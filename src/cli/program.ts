@@ -69,11 +69,6 @@ function addServer(program: Command, does: Does): void {
     store.command('check').description('settings, integrity, schema, owner').addOption(config),
     async () => (await load()).checkStoreCommand,
   );
-  const client = program.command('client').description('OAuth clients');
-  does(
-    client.command('list').description('those of the configuration, without secrets').addOption(config),
-    async () => (await load()).listClientsCommand,
-  );
 }
 
 /** The one of the OpenID Foundation. */
@@ -125,6 +120,34 @@ function addPeople(program: Command, does: Does): void {
     .option('--application <id>', 'default: the first active one')
     .option('--ttl <seconds>', 'how long it can be used', seconds);
   does(withManagement(ticket), async () => (await load()).ticketCommand);
+  const client = program.command('client').description('OAuth clients');
+  const clients = () => import('./client-commands.ts');
+  const register = client
+    .command('create')
+    .description('register one that polls; its secret is shown once')
+    .argument('<name>', 'as people see it')
+    .option('--metadata <json>', 'RFC 7591 metadata, and ours');
+  does(withManagement(register), async () => (await clients()).createClientCommand);
+  const everyClient = client.command('list').description('all, those of the configuration first');
+  does(withManagement(everyClient), async () => (await clients()).listClientsCommand);
+  const showClient = client.command('show').description('its metadata').argument('<client-id>');
+  does(withManagement(showClient), async () => (await clients()).showClientCommand);
+  const secret = client
+    .command('secret')
+    .description('make a new secret')
+    .argument('<client-id>')
+    .option('--overlap <seconds>', 'how long the former one is still accepted', seconds);
+  does(withManagement(secret), async () => (await clients()).rotateSecretCommand);
+  for (const change of ['activate', 'deactivate'] as const) {
+    const command = client
+      .command(change)
+      .description(change === 'activate' ? 'switch it on' : 'switch it off')
+      .argument('<client-id>');
+    does(withManagement(command), async () => {
+      const { switchClientCommand } = await clients();
+      return (run, id, options) => switchClientCommand(run, change, id, options);
+    });
+  }
   const rotate = program
     .command('key')
     .description('keys of ID tokens')

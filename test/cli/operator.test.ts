@@ -167,7 +167,7 @@ describe('with a server', () => {
 
   test('clients are listed without their secrets', async () => {
     const { stdout, json } = await cli('client', 'list', '--json');
-    expect(json().items).toContainEqual(expect.objectContaining({ client_id: 'demo-tv', has_secret: true }));
+    expect(json().items).toContainEqual(expect.objectContaining({ client_id: 'demo-tv' }));
     expect(stdout).not.toContain(server.secretOf('demo-tv'));
   });
 
