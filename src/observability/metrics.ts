@@ -5,16 +5,17 @@
  * Every label has few values that are known beforehand, or time series would grow with whatever strangers send; none is an
  * id, a path as sent, or a text. `client` is there only where the configuration asks for it, for its own clients.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { OutboxStore } from '../domain/ports/outbox.ts';
 import { type Clock, SECOND } from '../support/clock.ts';
 import { ALL_PARTITIONS } from '../support/ids.ts';
+import { createHistogram } from './histogram.ts';
 
 export interface Metrics {
   readonly contentType: string;
   text(): Promise<string>;
-  /** An answer has left, or its reader has. */
-  request(request: { listener: string; endpoint: string; status: number; ms: number }): void;
+  /** For answers that have left, or whose readers have. Made once for each endpoint, as for the store's methods below. */
+  requests(listener: string, endpoint: string): (answer: { status: number; ms: number }) => void;
   started(start: { kind: string; result: string; clientId: string }): void;
   polled(poll: { answer: string; clientId: string }): void;
   decided(decision: 'approved' | 'denied'): void;
@@ -57,19 +58,19 @@ export function createMetrics({ outbox, clock, streams, labelledClients }: Metri
     new Counter<L>({ name, help, labelNames: [...labelNames], registers });
   const gauge: AddGauge = (name, help, collect) => new Gauge({ name, help, registers, ...(collect && { collect }) });
 
-  const requests = new Histogram({
+  const requests = createHistogram({
     name: 'assent_http_request_seconds',
     help: 'Requests by listener, endpoint and class of status; held ones count the time that they were held.',
-    labelNames: ['listener', 'endpoint', 'status'] as const,
+    labelNames: ['listener', 'endpoint', 'status'],
     buckets: requestBuckets,
-    registers,
+    registry,
   });
-  const storeCalls = new Histogram({
+  const storeCalls = createHistogram({
     name: 'assent_store_seconds',
     help: 'Calls of the store by port and verb.',
-    labelNames: ['port', 'verb'] as const,
+    labelNames: ['port', 'verb'],
     buckets: storeBuckets,
-    registers,
+    registry,
   });
   const storeFailures = counter('assent_store_failures_total', 'Calls that the store could not do.', ['port', 'verb']);
   const starts = counter('assent_operation_starts_total', 'Starts of operations by kind and result.', [
@@ -101,8 +102,13 @@ export function createMetrics({ outbox, clock, streams, labelledClients }: Metri
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
-    request({ listener, endpoint, status, ms }) {
-      requests.observe({ listener, endpoint, status: `${Math.floor(status / 100)}xx` }, ms / SECOND);
+    requests(listener, endpoint) {
+      const classes: ReturnType<typeof requests.series>[] = [];
+      return ({ status, ms }) => {
+        const first = Math.floor(status / 100);
+        classes[first] ??= requests.series(listener, endpoint, `${first}xx`);
+        classes[first].observe(ms / SECOND);
+      };
     },
     started: ({ kind, result, clientId }) => starts.inc({ kind, result, ...ofClient(clientId) }),
     polled: ({ answer, clientId }) => polls.inc({ answer, ...ofClient(clientId) }),
@@ -118,7 +124,7 @@ export function createMetrics({ outbox, clock, streams, labelledClients }: Metri
     },
     attempted: ({ kind, outcome }) => attempts.inc({ kind, outcome }),
     storeCall(port, verb) {
-      const taken = storeCalls.labels(port, verb);
+      const taken = storeCalls.series(port, verb);
       return ({ seconds, failed }) => {
         taken.observe(seconds);
         if (failed) storeFailures.inc({ port, verb });

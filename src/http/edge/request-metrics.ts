@@ -12,26 +12,28 @@ export function requestMetrics({
   listener,
   endpoints,
 }: {
-  metrics: Pick<Metrics, 'request'>;
+  metrics: Pick<Metrics, 'requests'>;
   listener: string;
   endpoints: readonly string[];
 }): Step {
-  const known = new Set(endpoints);
+  const known = new Map(endpoints.map((endpoint) => [endpoint, metrics.requests(listener, endpoint)]));
+  const other = metrics.requests(listener, 'other');
+  // what is longer than any of them need not be looked through, slash by slash
+  const longest = Math.max(...endpoints.map(({ length }) => length)) + 1;
   return ({ res, path }) => {
     const startedAt = performance.now();
     res.once('close', () => {
-      const ms = performance.now() - startedAt;
-      metrics.request({ listener, endpoint: endpointOf(path, known), status: res.statusCode, ms });
+      const answered = above(path.slice(0, longest), known) ?? other;
+      answered({ status: res.statusCode, ms: performance.now() - startedAt });
     });
   };
 }
 
-function endpointOf(path: string, known: ReadonlySet<string>): string {
-  let end = path.length;
-  while (end > 0) {
-    const above = path.slice(0, end);
-    if (known.has(above)) return above;
-    end = path.lastIndexOf('/', end - 1);
+/** What is kept for the path, or for the nearest one above it. */
+function above<T>(path: string, known: ReadonlyMap<string, T>): T | undefined {
+  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+    const found = known.get(path.slice(0, end));
+    if (found !== undefined) return found;
   }
-  return 'other';
+  return undefined;
 }
