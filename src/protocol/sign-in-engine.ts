@@ -168,6 +168,7 @@ export function prepareForBrowsers(provider: Provider, issuer: string): void {
   const secure = issuer.startsWith('https:');
   provider.use(async (ctx, next) => {
     // the connection may be plain behind a proxy; the address that people see is the issuer's
+    Object.defineProperty(ctx.request, 'secure', { value: secure });
     ctx.cookies.secure = secure;
     if (ctx.path.startsWith(path.authorization) || ctx.path.startsWith(path.logout)) {
       ctx.set('content-security-policy', enginePolicy);

@@ -371,6 +371,10 @@ describe('what happens is told', () => {
     const told = browser.go(`${page.url.pathname}/events`);
     await answerOf(scene, alice);
     expect((await told).html).toContain('data: look');
+    // also who comes when it is decided, and whoever has nothing to wait for
+    for (const each of [browser, browserOf(scene)]) {
+      expect((await each.go(`${page.url.pathname}/events`)).html).toContain('data: look');
+    }
   });
 
   test('after a sign-in its address is over, not an error', async () => {
@@ -524,6 +528,34 @@ describe('TH-25 every page', () => {
     }
     expect(answer.headers.getSetCookie()).toHaveLength(4);
   });
+});
+
+describe('TH-25 behind https', () => {
+  test('cookies are secure, of this host alone, and a sign-in goes on with them', async () => {
+    scene = await openSignIn({ wrap: () => ({ issuer: 'https://login.example' }) });
+    alice = await withAlice(scene);
+    const browser = browserOf(scene);
+    const url = new URL('https://login.example/authorize');
+    const challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
+    const parameters = { client_id: 'shop', response_type: 'code', scope: 'openid', redirect_uri: callback };
+    url.search = `${new URLSearchParams({ ...parameters, code_challenge: challenge, code_challenge_method: 'S256' })}`;
+    const back = await signIn(scene, alice, browser, url);
+    expect(back.url.searchParams.has('code')).toBe(true);
+    expect(browser.headers.length).toBeGreaterThanOrEqual(6);
+    for (const cookie of browser.headers) {
+      expect(cookie).toMatch(/; secure/i);
+      expect(cookie).not.toMatch(/domain=/i);
+      expect(cookie).toMatch(
+        /^__Host-[^;]+; path=\/;|^__Secure-assent_(sign_in|resume)(\.sig)?=[^;]*; path=\/(sign-in|authorize)\//,
+      );
+    }
+  });
+});
+
+test('two servers share every step', async () => {
+  const { browser, shop } = await open({ peers: 1 });
+  const { url, redeem } = await shop.begin();
+  expect((await redeem((await signIn(scene, alice, browser, url)).url)).claims()?.sub).toBe(alice.user.id);
 });
 
 const numberIn = (html: string) => /id="number">(\d+)</.exec(html)?.[1];

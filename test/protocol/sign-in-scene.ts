@@ -39,18 +39,23 @@ export async function openSignIn(
     ...options,
     overrides: (domain) => ({ signIn: { settings, pages }, ...options.wrap?.(domain) }),
   });
-  const routes = createSignInRoutes({
-    issuer: scene.issuer,
-    signIn: scene.protocol.signIn!,
-    pages,
-    assets: new Map(),
-    stopping: scene.stopping.signal,
-    log: quiet as never,
-    bodyLimitBytes: 4096,
-  });
-  const app: RequestListener = publicApp({ issuer: scene.issuer, engine: scene.protocol, others: [routes] });
-  scene.server.removeAllListeners('request').on('request', app);
-  return scene;
+  const { issuer } = scene.deps;
+  const appOf = (protocol: (typeof scene)['protocol']): RequestListener => {
+    const routes = createSignInRoutes({
+      issuer,
+      signIn: protocol.signIn!,
+      pages,
+      assets: new Map(),
+      stopping: scene.stopping.signal,
+      log: quiet as never,
+      bodyLimitBytes: 4096,
+    });
+    return publicApp({ issuer, engine: protocol, others: [routes] });
+  };
+  const apps = scene.protocols.map(appOf);
+  let turn = 0;
+  scene.server.removeAllListeners('request').on('request', (req, res) => apps[turn++ % apps.length]!(req, res));
+  return { ...scene, issuer };
 }
 
 /** A relying party by its metadata. */
@@ -100,7 +105,9 @@ export interface Shown {
 /** Follows redirects until somebody else's address, and keeps cookies by name and path. */
 export function browserOf(scene: ProtocolScene) {
   const jar = new Map<string, { name: string; value: string; path: string }>();
+  const headers: string[] = [];
   const keep = (header: string) => {
+    headers.push(header);
     const [pair = '', ...attributes] = header.split(';').map((part) => part.trim());
     const [name = '', value = ''] = pair.split(/=(.*)/s);
     const path = attributes.find((each) => /^path=/i.test(each))?.slice(5) ?? '/';
@@ -116,9 +123,12 @@ export function browserOf(scene: ProtocolScene) {
 
   async function go(to: string | URL, init: RequestInit = {}): Promise<Shown> {
     const url = new URL(to, scene.issuer);
-    if (url.origin !== scene.origin) return { status: 0, url, html: '', headers: new Headers(), title: '' };
-    const headers = { cookie: cookiesFor(url), ...(init.headers as Record<string, string>) };
-    const response = await fetch(url, { ...init, headers, redirect: 'manual' });
+    if (url.origin !== new URL(scene.issuer).origin)
+      return { status: 0, url, html: '', headers: new Headers(), title: '' };
+    const sent = { cookie: cookiesFor(url), ...(init.headers as Record<string, string>) };
+    // a proxy in front may be what speaks https
+    const at = scene.origin + url.pathname + url.search;
+    const response = await fetch(at, { ...init, headers: sent, redirect: 'manual' });
     for (const each of response.headers.getSetCookie()) keep(each);
     const location = response.headers.get('location');
     if (location) return go(new URL(location, url));
@@ -128,12 +138,14 @@ export function browserOf(scene: ProtocolScene) {
   }
   return {
     jar,
+    /** Every `Set-Cookie` so far. */
+    headers,
     go,
     post: (to: string | URL, form: Record<string, string>, headers: Record<string, string> = {}) =>
       go(to, {
         method: 'POST',
         body: new URLSearchParams(form),
-        headers: { origin: scene.origin, 'sec-fetch-site': 'same-origin', ...headers },
+        headers: { origin: new URL(scene.issuer).origin, 'sec-fetch-site': 'same-origin', ...headers },
       }),
   };
 }

@@ -121,12 +121,15 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
   router.get('/:uid/events', async (ctx) => {
     const app = ctx as unknown as AppContext;
     const body = new PassThrough();
-    const tell = () => body.end('data: look\n\n');
+    // the first bytes go out now, so that the browser knows that it is connected
+    body.write('retry: 1000\n\n');
+    const end = (last = '') => void (body.writableEnded || body.end(last));
+    const tell = () => end('data: look\n\n');
     const stop = await signIn.watch(browserRequest(ctx), tell);
     // nothing to wait for: the page should look now
     if (!stop) tell();
-    const timer = setTimeout(() => body.end(': come back\n\n'), streamMs);
-    const drain = () => body.end();
+    const timer = setTimeout(end, streamMs);
+    const drain = () => end();
     parts.stopping.addEventListener('abort', drain);
     body.on('close', () => {
       stop?.();
@@ -136,8 +139,6 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     app.type = 'text/event-stream';
     app.status = 200;
     app.body = body;
-    // the headers go out now, so that the browser knows that it is connected
-    body.write('retry: 1000\n\n');
   });
 
   async function ask(ctx: AppContext, browser: BrowserRequest, who: string | undefined): Promise<void> {
