@@ -210,6 +210,24 @@ requireSystem('chromium')('signing in to a website', () => {
   });
 });
 
+requireSystem('chromium')('promise 1: a server that is killed while somebody waits', () => {
+  test('costs nothing: the number is the same, and the page goes on by itself', async () => {
+    await using server = await startServer();
+    const { user, phone, desk } = await people(server);
+    await using _phone = phone;
+    await using _desk = desk;
+    await ask(server, desk.page, user);
+    const number = await desk.page.textContent('#number');
+    await server.restart();
+    await phone.page.reload();
+    await approveOn(phone.page, number);
+    // the demo website keeps its visitors in memory: it has forgotten this one, the server has not
+    await desk.page.waitForURL('**/demo/web');
+    await desk.page.goto(`${server.issuer}/demo/web/sign-in`);
+    await desk.page.waitForSelector('text=Hello, Alice');
+  });
+});
+
 requireSystem('chromium')('a request that nobody answers', () => {
   test('ends by itself, and the page says so without being asked', async () => {
     await using server = await startServer({ config: { ciba: { expiry: { defaultSeconds: 10, minSeconds: 10 } } } });
