@@ -1,0 +1,58 @@
+import { createSignInPages } from '../../src/http/pages/sign-in-pages.ts';
+import { browserOf } from '../../src/http/pages/user-agent.ts';
+
+const waiting = {
+  step: 'waiting' as const,
+  client: { id: 'shop', name: 'The shop' },
+  scopes: ['openid'],
+  uiLocales: [],
+  returnTo: 'https://shop.example',
+  who: 'alice',
+  matchCode: '42',
+  startedAt: 0,
+  expiresAt: 300_000,
+};
+
+const pagesFor = (authenticatorOrigin: string, issuer = 'https://login.example') =>
+  createSignInPages({ issuer, authenticatorOrigin, language: 'nl' });
+
+test('a phone scans the way to the authenticator; a loopback address, which it could not reach, is a link alone', async () => {
+  const { html } = (await pagesFor('https://approve.example')).view({ languages: ['en'], view: waiting });
+  expect(html).toContain('href="https://approve.example/"');
+  expect(html).toContain('<svg');
+  for (const origin of ['http://localhost:3002', 'http://127.0.0.1:3002', 'http://[::1]:3002']) {
+    const local = (await pagesFor(origin)).view({ languages: ['en'], view: waiting });
+    expect(local.html).toContain(`href="${origin}/"`);
+    expect(local.html).not.toContain('<svg');
+  }
+});
+
+test('forms lead to this server and to where the person came from, nowhere else', async () => {
+  const { csp } = (await pagesFor('https://approve.example')).view({ languages: [], view: waiting });
+  expect(csp).toMatch(/form-action 'self' https:\/\/shop\.example$/);
+});
+
+test('an issuer with a path has its files below it; who prefers no language of ours gets the server’s', async () => {
+  const pages = await pagesFor('https://approve.example', 'https://login.example/tenant');
+  const { html } = pages.view({ languages: ['fr'], view: waiting });
+  expect(html).toContain('href="/tenant/sign-in/assets/sign-in.css"');
+  expect(html).toContain('<html lang="nl">');
+});
+
+test.each([
+  [
+    'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36 Edg/130.0',
+    'Edge',
+    'Windows',
+  ],
+  [
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Safari/604.1',
+    'Safari',
+    'iOS',
+  ],
+  ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:131.0) Gecko/20100101 Firefox/131.0', 'Firefox', 'macOS'],
+  ['Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36', 'Chrome', 'Android'],
+  ['curl/8.5.0', undefined, undefined],
+])('%s is told as %s on %s', (text, browser, os) => {
+  expect(browserOf(text)).toEqual({ ...(browser && { browser }), ...(os && { os }) });
+});
