@@ -57,7 +57,13 @@ function aboutForm(each: Case, { status, headers, text }: Answer): string[] {
   if (type.startsWith('application/problem+json')) return [...wrong, ...aboutProblem(status, text)];
   if (type.startsWith('application/json')) return [...wrong, ...aboutOAuthError(text)];
   if (type.startsWith('application/jose')) return wrong; // sealed for whoever has the response key
+  if (type.startsWith('text/html') && isForPeople(each)) return wrong;
   return [...wrong, `${status} as ${type || 'nothing'}`];
+}
+
+/** Ruling 2: a browser is told on a page what it cannot do; everybody else gets JSON. */
+function isForPeople({ path }: Case): boolean {
+  return /^\/(?:authorize|logout|sign-in)(?:[/?]|$)/.test(path ?? '');
 }
 
 function aboutProblem(status: number, text: string): string[] {

@@ -57,6 +57,13 @@ const list: Route[] = [
   oauth('GET', '/.well-known/oauth-authorization-server', [200], 'none'),
   oauth('GET', '/.well-known/jwks.json', [200], 'none'),
 
+  // for browsers
+  own('public', 'GET', '/authorize', [200, 302, 303, 400], { kind: 'page' }),
+  own('public', 'GET', '/logout', [200, 302, 303, 400], { kind: 'page' }),
+  own('public', 'GET', '/sign-in/nothing', [200, 303, 400, 404], { kind: 'page' }),
+  own('public', 'POST', '/sign-in/nothing', [200, 303, 400, 403, 404], { kind: 'page', body: 'form' }),
+  oauth('POST', '/oauth/par', [201, 400, 401]),
+
   ...device('public'),
   ...device('authenticator'),
   own('public', 'GET', '/health/live', [200]),
