@@ -22,7 +22,7 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/bin/node/', '<rootDir>/data/'],
   globalSetup: '<rootDir>/test/support/system-packages.js',
   reporters: ['default', '<rootDir>/test/support/reporter.js'],
-  // Browsers, Redis and servers run beside the tests: two workers leave them room on a small machine.
-  maxWorkers: 2,
+  // Many tests wait for a browser, a Redis or a server of their own: three workers keep two cores busy, more only crowd them.
+  maxWorkers: 3,
   testTimeout: 30_000,
 };

@@ -61,7 +61,6 @@ const list: Route[] = [
   own('public', 'GET', '/authorize', [200, 302, 303, 400], { kind: 'page' }),
   own('public', 'GET', '/logout', [200, 302, 303, 400], { kind: 'page' }),
   own('public', 'GET', '/sign-in/nothing', [200, 303, 400, 404], { kind: 'page' }),
-  own('public', 'POST', '/sign-in/nothing', [200, 303, 400, 403, 404], { kind: 'page', body: 'form' }),
   oauth('POST', '/oauth/par', [201, 400, 401]),
 
   ...device('public'),
