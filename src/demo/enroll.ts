@@ -1,34 +1,26 @@
-/** What the demo asks of the management API, with the development key: a ticket for a user named by user name. */
-export interface ManagementAccess {
-  url: string;
-  key: string;
-}
+import {
+  createManagementClient,
+  type ManagementAccess,
+  ManagementError,
+  type ManagementTicket,
+} from '../support/management-client.ts';
+
+export type { ManagementAccess };
 
 /**
- * A fresh enrollment link for `username`.
+ * A fresh enrollment link for the user of that name.
  *
  * @returns the authenticator's address with the ticket in its fragment, or undefined if there is no such user
  */
-export async function enrollmentLink(management: ManagementAccess, username: string): Promise<string | undefined> {
-  const ask = (path: string, body?: unknown) =>
-    fetch(new URL(`/management/v1${path}`, management.url), {
-      method: body ? 'POST' : 'GET',
-      headers: { authorization: `Bearer ${management.key}`, 'content-type': 'application/json' },
-      body: body ? JSON.stringify(body) : null,
-      // The listener is in this process; a second is plenty, and a page must not hang.
-      signal: AbortSignal.timeout(5_000),
-    });
-  const found = await ask(`/users?username=${encodeURIComponent(username)}`);
-  // what cannot be a user name names nobody
-  if (found.status === 400) return undefined;
-  const { items } = (await documentOf(found)) as { items: { id: string }[] };
-  const user = items[0];
+export async function enrollmentLink(access: ManagementAccess, named: string): Promise<string | undefined> {
+  const management = createManagementClient(access);
+  const user = await management.findUser(named).catch((error: unknown) => {
+    // what cannot be a name names nobody
+    if (error instanceof ManagementError && error.status === 400) return undefined;
+    throw error;
+  });
   if (!user) return undefined;
-  const ticket = await documentOf(await ask(`/users/${user.id}/enrollment-tickets`, { application: 'assent-web' }));
-  return String(ticket.ticket_uri);
-}
-
-async function documentOf(response: Response): Promise<Record<string, unknown>> {
-  if (!response.ok) throw new Error(`management API: ${response.status} for ${new URL(response.url).pathname}`);
-  return (await response.json()) as Record<string, unknown>;
+  const path = `/users/${user.id}/enrollment-tickets`;
+  const ticket = await management.call<ManagementTicket>(path, { body: { application: 'assent-web' } });
+  return ticket.ticket_uri;
 }
