@@ -38,6 +38,7 @@ import type { Log } from './observability/log.ts';
 import { meteredHandlers, meteredPort, meteredStore, meteredWatch } from './observability/metered.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
 import { currentTrace } from './observability/trace.ts';
+import type { Plugins } from './plugins.ts';
 import type { ArtifactStore } from './protocol/ports.ts';
 import { createProtocol } from './protocol/protocol.ts';
 import { createSimulator } from './simulator/index.ts';
@@ -56,6 +57,8 @@ export interface Storage {
 export interface ServerDeps extends Storage {
   /** 32 bytes. */
   masterKey: Buffer;
+  /** What the modules of the configuration export. */
+  plugins?: Plugins;
   clock: Clock;
   timers?: Timers;
   log: Log;
@@ -117,6 +120,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     checkAddress: outbound.check,
     replay: deps.store.replay,
     ...(pages && { signIn: { settings: config.signIn, pages } }),
+    ...(given.plugins?.policy && { policy: given.plugins.policy }),
     secrets: domain.secrets,
     clock: deps.clock,
     timers: deps.timers,

@@ -49,6 +49,7 @@ const rules: Record<string, ImportRule> = {
   'src/config.ts': { folders: ['src/config', 'src/support'] },
   'src/server.ts': {
     folders: [...srcFolders, 'simulator', 'support'].map((name) => `src/${name}`).concat('src/config.ts'),
+    types: ['src/plugins.ts'],
   },
   'src/main.ts': {
     // the log and the clock exist before the server does; two files are parts of the process that are tested alone
@@ -56,6 +57,7 @@ const rules: Record<string, ImportRule> = {
       'src/server.ts',
       'src/config.ts',
       'src/master-key.ts',
+      'src/plugins.ts',
       'src/welcome.ts',
       'src/observability',
       'src/support',
@@ -63,6 +65,8 @@ const rules: Record<string, ImportRule> = {
     ],
   },
   'src/master-key.ts': {},
+  // types say what a plug-in of each kind is; the folder that calls it owns them
+  'src/plugins.ts': { folders: ['src/config.ts'], types: ['src/domain', 'src/protocol'] },
   'src/welcome.ts': { types: ['src/config.ts'] },
   'adapters/redis': {
     folders: ['src/support'],

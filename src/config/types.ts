@@ -306,6 +306,11 @@ export interface Config {
   };
   /** Resource servers that access tokens may be for: what clients send as `resource` (RFC 8707) or `audience`. */
   resources: Resource[];
+  /** Modules of your own that the server loads at its start: JavaScript, or TypeScript without anything to transform, each with a function as its default export. A path is relative to the working directory; a name is a package that is installed beside the server. A module that cannot be loaded stops the start. */
+  plugins: {
+    /** Looks at each authentication request before anybody is asked, and allows it, refuses it or asks for more (docs/requests.md). */
+    policy?: string;
+  };
   /** Types of `authorization_details` (RFC 9396). A client needs them in its own `authorization_details_types`. */
   authorizationDetails: AuthorizationDetailsType[];
   /** OAuth clients. The server loads and checks them at start. */

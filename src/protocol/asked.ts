@@ -5,14 +5,14 @@ import type { Shown } from '../domain/operations.ts';
 import { isJsonObject, parseJsonObject } from '../support/strict-json.ts';
 import { claimsOfScope } from './accounts.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
-import { ProtocolError } from './errors.ts';
 import { identify, type Subject } from './identify.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
+import { obeyPolicy, type PolicyRequest } from './policy.ts';
 import { refused } from './refused.ts';
 import { requireContents, requireSignature } from './request-policy.ts';
 import type { RequestRecord } from './request-record.ts';
 import { grantedOf } from './resources.ts';
-import { type Details, type RichRequests, readDetails } from './rich-requests.ts';
+import { type RichRequests, readDetails } from './rich-requests.ts';
 import type { SignedRequest } from './signed-request.ts';
 import { clientMember } from './vocabulary.ts';
 
@@ -28,25 +28,10 @@ export interface Asked {
   record: RequestRecord;
 }
 
-/** What a policy may look at before anybody is asked. */
-export interface PolicyRequest {
-  clientId: string;
-  /** Absent where nobody will be asked. */
-  userId?: string;
-  scope: string;
-  bindingMessage?: string;
-  authorizationDetails?: Details;
-  /** FAPI-CIBA 5.2.2: whatever the client tells of the circumstances. */
-  requestContext?: Record<string, unknown>;
-}
-
-/** The integrator's word, `deny` for a request that nobody should be bothered with. */
-export type Policy = (request: PolicyRequest) => Promise<'allow' | 'deny'>;
-
 export type Ask = (ctx: KoaContextWithOIDC, signed: SignedRequest | undefined) => Promise<Asked>;
 
 type Deps = Parameters<typeof identify>[0] &
-  Pick<ProtocolDeps, 'settings' | 'policy' | 'issuer'> & { issuerKeys: IssuerKeys; rich: RichRequests };
+  Pick<ProtocolDeps, 'settings' | 'policy' | 'issuer' | 'timers'> & { issuerKeys: IssuerKeys; rich: RichRequests };
 
 /** Parameters that the engine has checked for being there once and being text. */
 type Params = Partial<
@@ -81,16 +66,23 @@ export function createAsk(deps: Deps): Ask {
       },
     };
     requireContents(settings.ciba.requests, { ...asked, details });
-    await obey(deps.policy, {
+    return obeyPolicy(deps, asked, {
       clientId: client.clientId,
       ...(subject.user && { userId: subject.userId }),
+      hint: hintIn(ctx.oidc.params!),
       scope: granted.scope,
+      acr: acrsIn(claims),
       ...(bindingMessage !== undefined && { bindingMessage }),
       ...(details && { authorizationDetails: details }),
       ...(requestContext && { requestContext }),
     });
-    return asked;
   };
+}
+
+/** Exactly one is there by now. */
+function hintIn(params: Record<string, unknown>): PolicyRequest['hint'] {
+  const hints = ['login_hint', 'login_hint_token', 'id_token_hint'] as const;
+  return hints.find((name) => params[name] !== undefined)!;
 }
 
 /** A positive integer in decimal, shortened or lengthened to what the server allows; `expires_in` tells (CIBA Core 7.3). */
@@ -145,9 +137,4 @@ function contextOf(value: unknown): Record<string, unknown> | undefined {
   } catch (cause) {
     throw refused('request_context must be a JSON object', cause);
   }
-}
-
-async function obey(policy: Policy | undefined, request: PolicyRequest): Promise<void> {
-  if ((await policy?.(request)) !== 'deny') return;
-  throw new ProtocolError('access_denied', 'The request was refused by policy.', { status: 403 });
 }
