@@ -1,11 +1,14 @@
 /** What a client may ask for, from its request to its tokens, on a real server; in Chromium where somebody must see it. */
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import * as client from 'openid-client';
 import { beginEnrollment, type Device, type InboxEvent, memoryStorage } from '../../src/device-sdk/index.ts';
 import { accessibilityProblems, isInView, openBrowser, phoneSize } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { requireSystem } from '../support/system.ts';
+import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
 
 const pin = '493817';
 const payment = {
@@ -15,10 +18,26 @@ const payment = {
 };
 
 let server: TestServer;
+let plugins: TemporaryFolder;
 beforeAll(async () => {
-  server = await startServer();
+  plugins = await temporaryFolder('plugins');
+  const policy = join(plugins.path, 'policy.mjs');
+  await writeFile(policy, "export default ({ bindingMessage }) => (bindingMessage === 'never' ? 'deny' : 'allow');");
+  server = await startServer({ config: { plugins: { policy } } });
 });
-afterAll(async () => server[Symbol.asyncDispose]());
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await plugins.remove();
+});
+
+test('a policy that the configuration names refuses what it refuses', async () => {
+  const agent = await configuration(server, 'demo-agent');
+  const ask = (binding_message: string) =>
+    client.initiateBackchannelAuthentication(agent, { scope: 'openid', login_hint: 'bob', binding_message });
+  await expect(ask('never')).rejects.toMatchObject({ status: 403, error: 'access_denied' });
+  // nobody can be asked yet, but the policy let it pass
+  await expect(ask('now')).rejects.toMatchObject({ error_description: 'The user has no authentication device.' });
+});
 
 test('B12 a payment is shown and signed on the device, and comes back in the access token', async () => {
   const agent = await configuration(server, 'demo-agent');
