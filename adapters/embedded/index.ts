@@ -5,6 +5,7 @@ import type { Access } from './access.ts';
 import { artifactStore } from './artifacts.ts';
 import { clientStore } from './clients.ts';
 import { deviceStore } from './devices.ts';
+import { keyRingStore } from './key-ring.ts';
 import { keyStore } from './keys.ts';
 import { openReader } from './open.ts';
 import { operationStore } from './operation-store.ts';
@@ -52,6 +53,7 @@ export async function openEmbeddedStore({ file, log }: EmbeddedOptions): Promise
     counters: counterStore(access),
     idempotency: idempotencyStore(access),
     keys: keyStore(access),
+    keyRing: keyRingStore(access),
     clients: clientStore(access),
     artifacts: artifactStore(access),
     wakeups,

@@ -144,6 +144,9 @@ const migrations: readonly string[] = [
   CREATE TABLE clients_revision (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
   CREATE UNIQUE INDEX server_keys_next ON server_keys (use, alg) WHERE state = 'next';
   `,
+  `
+  CREATE TABLE key_ring (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
+  `,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

@@ -2,6 +2,7 @@ import { consumeArtifact, destroyArtifact, writeArtifacts } from './artifacts.ts
 import { createClient, updateClient } from './clients.ts';
 import { activateDevice, changeDeviceState, claimKey, saveDevice } from './devices.ts';
 import { collectGarbage } from './garbage.ts';
+import { saveKeyRing } from './key-ring.ts';
 import { addKey, destroyKey, promoteKey } from './keys.ts';
 import { cancelOperation, decideOperation, expireOperations, startOperation } from './operations.ts';
 import { claimDue, completeEntry, retryEntry } from './outbox.ts';
@@ -51,6 +52,7 @@ export const writes = {
   addKey,
   promoteKey,
   destroyKey,
+  saveKeyRing,
   writeEvents,
   writeArtifacts,
   consumeArtifact,

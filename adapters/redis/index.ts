@@ -12,6 +12,7 @@ import { createDeviceStore } from './devices.ts';
 import { createEventStore } from './events.ts';
 import { answered } from './failures.ts';
 import { createIdempotencyStore } from './idempotency.ts';
+import { createKeyRingStore } from './key-ring.ts';
 import { createKeys } from './keys.ts';
 import { createOperationStore } from './operations.ts';
 import { createOutboxStore } from './outbox.ts';
@@ -74,6 +75,7 @@ function storeOf(context: Context, connection: Connection): RedisStore {
     counters: createCounterStore(context),
     idempotency: createIdempotencyStore(context),
     keys: createKeyStore(context),
+    keyRing: createKeyRingStore(context),
     clients: createClientStore(context),
     artifacts: createArtifactStore(context),
     wakeups: { subscribe: wakeups.subscribe },

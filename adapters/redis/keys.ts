@@ -37,6 +37,7 @@ export const names = {
   counter: 'c:',
   idempotency: 'k:',
   serverKeys: 'keys',
+  keyRing: 'ring',
   client: 'cl:',
   clients: 'cls',
   clientsRevision: 'clv',

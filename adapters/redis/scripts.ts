@@ -84,6 +84,7 @@ interface Replies {
   addKey: ['added'] | ['exists'];
   promoteKey: 0 | 1;
   destroyKey: 0 | 1;
+  saveKeyRing: 0 | 1;
   writeArtifact: 1;
   consumeArtifact: 0 | 1;
   collectGarbage: number;
@@ -132,6 +133,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   addKey: 2,
   promoteKey: 2,
   destroyKey: 2,
+  saveKeyRing: 2,
   writeArtifact: 1,
   consumeArtifact: 1,
   collectGarbage: 2,

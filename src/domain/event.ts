@@ -59,4 +59,7 @@ export type EventType =
   | 'key.created'
   | 'key.activated'
   | 'key.retired'
-  | 'key.destroyed';
+  | 'key.destroyed'
+  | 'key.master_added'
+  | 'key.master_forgotten'
+  | 'key.master_rotated';

@@ -20,6 +20,7 @@ export function meteredStore(store: Store, metrics: Metrics): Store {
     counters: port('counters', store.counters),
     idempotency: port('idempotency', store.idempotency),
     keys: port('keys', store.keys),
+    keyRing: port('key_ring', store.keyRing),
     clients: port('clients', store.clients),
     wakeups: store.wakeups,
     ...whole,

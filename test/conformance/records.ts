@@ -218,6 +218,36 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
     });
   });
 
+  describe(`${name}: the key ring`, () => {
+    const at = storeForEach(open);
+    const ringOf = (version: number, id: string = aHash()) => ({
+      version,
+      slots: [{ id, createdAt: T0, sealed: `sealed.${id}` }],
+    });
+    const save = (ring = ringOf(1)) => ({ ring, events: [anEvent({ id: `00${aHash()}` }, 'key.master_added')] });
+
+    test('of a hundred servers on an empty store, one makes the ring, and all read the same', async () => {
+      expect(await at.store.keyRing.read()).toBeUndefined();
+      const answers = await at.race(HUNDRED, async (store) => {
+        const given = save();
+        return (await store.keyRing.save(given)) ? given.ring : undefined;
+      });
+      const made = answers.filter((ring) => ring !== undefined);
+      expect(made).toHaveLength(1);
+      expect(await at.store.keyRing.read()).toEqual(made[0]);
+    });
+
+    test('a ring takes the place of the version before its own, and of no other', async () => {
+      await at.store.keyRing.save(save());
+      const answers = await at.race(HUNDRED, (store) => store.keyRing.save(save(ringOf(2))));
+      expect(tally(answers)).toEqual({ true: 1, false: HUNDRED - 1 });
+      for (const version of [1, 2, 4]) expect(await at.store.keyRing.save(save(ringOf(version)))).toBe(false);
+      const third = ringOf(3, 'third');
+      expect(await at.store.keyRing.save(save(third))).toBe(true);
+      expect(await at.store.keyRing.read()).toEqual(third);
+    });
+  });
+
   describe(`${name}: events`, () => {
     const at = storeForEach(open);
 

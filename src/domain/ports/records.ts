@@ -102,3 +102,26 @@ export interface KeyStore {
   /** Erases the private half of a retired key. */
   destroy(destroy: { kid: string; now: number; events: AuditEvent[] }): Promise<boolean>;
 }
+
+/** How one master key opens the store, as a slot of LUKS: all generations of the data root, sealed by that master key. */
+export interface KeySlot {
+  /** Of the master key; says nothing about it. */
+  id: string;
+  createdAt: number;
+  sealed: string;
+}
+
+export interface StoredKeyRing {
+  version: number;
+  slots: KeySlot[];
+}
+
+/** The data root that everything sealed hangs on; one record, changed when an operator says so. Partition: `00`. */
+export interface KeyRingStore {
+  read(): Promise<StoredKeyRing | undefined>;
+  /**
+   * Writes `ring` in the place of the version before its own; version 1 where there is none. False where the stored one
+   * is another: somebody was faster, and nothing was written.
+   */
+  save(save: { ring: StoredKeyRing; events: AuditEvent[] }): Promise<boolean>;
+}

@@ -3,7 +3,7 @@ import type { ClientStore } from './clients.ts';
 import type { DeviceStore } from './devices.ts';
 import type { OperationStore } from './operations.ts';
 import type { OutboxStore } from './outbox.ts';
-import type { CounterStore, EventStore, IdempotencyStore, KeyStore, ReplayStore } from './records.ts';
+import type { CounterStore, EventStore, IdempotencyStore, KeyRingStore, KeyStore, ReplayStore } from './records.ts';
 import type { UserStore } from './users.ts';
 
 /**
@@ -31,6 +31,7 @@ export interface Store {
   readonly counters: CounterStore;
   readonly idempotency: IdempotencyStore;
   readonly keys: KeyStore;
+  readonly keyRing: KeyRingStore;
   readonly clients: ClientStore;
   readonly wakeups: Wakeups;
   /** Resolves when the store can read and write. For readiness. @throws StoreUnavailable */
