@@ -1,8 +1,9 @@
 /** `assent device …`: the software authenticator. */
-import type { ChallengeView, Device, InboxEvent } from '../device-sdk/index.ts';
+import type { ChallengeView, Device, InboxEvent, Notice } from '../device-sdk/index.ts';
 import { approve, type Given, type Reason } from './answer.ts';
 import { type DeviceOption, type EnrollOptions, enroll, openEnrolled } from './device.ts';
 import { pendingRequests, requestToAnswer, summary, unlessClosed } from './inbox.ts';
+import { noticeLines } from './notices.ts';
 import { requestDocument, requestLines } from './request-view.ts';
 import type { Run } from './run.ts';
 import { duration, fields, plain, table } from './text.ts';
@@ -29,14 +30,32 @@ export async function statusCommand({ terminal, result }: Run, options: Common) 
 }
 
 export async function inboxCommand({ terminal, result }: Run, options: Common) {
-  const views = await pendingRequests(await openEnrolled(options, terminal));
+  const device = await openEnrolled(options, terminal);
+  const { notices } = await device.inbox();
+  const views = await pendingRequests(device);
   const now = Date.now() / 1000;
   const rows = views.map((view) => ({
     request: view.op,
     left: duration(view.expiresAt - now),
     'who asks, for what': summary(view),
   }));
-  result({ operations: views.map(requestDocument) }, rows.length === 0 ? ['Nothing to answer.'] : table(rows));
+  result({ operations: views.map(requestDocument), notices }, [
+    ...notices.flatMap(noticeLines),
+    ...(rows.length === 0 ? ['Nothing to answer.'] : table(rows)),
+  ]);
+}
+
+export async function dismissCommand({ terminal, result }: Run, options: Common) {
+  const device = await openEnrolled(options, terminal);
+  const { notices } = await device.inbox();
+  for (const { id } of notices) await device.dismissNotice(id);
+  result({ dismissed: notices.map(({ id }) => id) }, [`${notices.length} notices are put away.`]);
+}
+
+export async function revokeCommand({ terminal, result }: Run, other: string, options: Common) {
+  const device = await openEnrolled(options, terminal);
+  await device.revoke(other);
+  result({ device_id: other, state: 'deactivated' }, [`Device ${other} can answer nothing any longer.`]);
 }
 
 interface AnswerOptions extends Common {
@@ -89,8 +108,16 @@ export async function watchCommand({ terminal, json, line }: Run, options: Answe
     const answer = `  Answer: assent device approve ${op}   or   assent device deny ${op}`;
     line({ event: 'operation', ...requestDocument(view) }, [...requestLines(view), answer]);
   };
+  const tellNotice = (notice: Notice) => {
+    if (told.has(notice.id)) return;
+    told.add(notice.id);
+    line({ event: 'notice', notice }, noticeLines(notice));
+  };
   const onEvent = async (event: InboxEvent) => {
-    if (event.event === 'inbox') for (const { op } of event.operations) await tell(op);
+    if (event.event === 'inbox') {
+      for (const notice of event.notices) tellNotice(notice);
+      for (const { op } of event.operations) await tell(op);
+    } else if (event.event === 'notice') tellNotice(event.notice);
     else if (event.event === 'operation') await tell(event.op);
     else if (event.event === 'closed') line({ ...event }, [`Request ${event.op} is closed: ${event.state}.`]);
     else line({ ...event }, [`This device is ${event.state}.`]);

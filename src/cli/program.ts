@@ -138,6 +138,11 @@ function addPeople(program: Command, does: Does): void {
     .argument('<client-id>')
     .option('--overlap <seconds>', 'how long the former one is still accepted', seconds);
   does(withManagement(secret), async () => (await clients()).rotateSecretCommand);
+  const signing = client
+    .command('notification-secrets')
+    .description('what signs pings and pushes to it')
+    .argument('<client-id>');
+  does(withManagement(signing), async () => (await clients()).notificationSecretsCommand);
   for (const change of ['activate', 'deactivate'] as const) {
     const command = client
       .command(change)
@@ -191,6 +196,9 @@ function addDevice(program: Command, does: Does): void {
   const watch = here('watch', 'show requests as they come').option('--wait <seconds>', 'then stop', seconds);
   does(watch, async () => (await load()).watchCommand);
   does(here('status', 'how the server sees it'), async () => (await load()).statusCommand);
+  does(here('dismiss', 'put away what was told of other devices'), async () => (await load()).dismissCommand);
+  const revoke = here('revoke', 'take away a device that was enrolled after this one').argument('<device-id>');
+  does(revoke, async () => (await load()).revokeCommand);
   does(here('unenroll', 'end it, and erase its keys'), async () => (await load()).unenrollCommand);
 
   device.commandsGroup("Everybody's devices (management API):");

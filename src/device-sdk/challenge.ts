@@ -20,6 +20,8 @@ export interface ChallengeView {
   bindingMessage?: string;
   transaction?: Record<string, unknown>;
   context?: { title?: string; text: string; mime?: string };
+  /** purpose `enrollment`: the device that asks to be added, as it describes itself; trusted for nothing */
+  enrolling?: { name?: string; model?: string; os?: string; application?: string };
   /** as reported by the service; not verified by anybody */
   origin?: { ip?: string; browser?: string; os?: string; place?: string };
   match: Match;
@@ -72,7 +74,7 @@ export async function readChallenge(
 function readContext(
   ctx: string,
   op: string,
-): Pick<ChallengeView, 'op' | 'kind' | 'purpose' | 'client' | 'bindingMessage' | 'transaction' | 'context' | 'origin'> {
+): Omit<ChallengeView, 'match' | 'methods' | 'issuedAt' | 'expiresAt' | 'ctx' | 'contextHash' | 'challengeHash'> {
   const { v, op: named, kind, purpose, client, ...rest } = parseObject(ctx);
   if (v !== 1 || named !== op) throw invalid('ctx');
   const { id, name } = isObject(client) ? client : {};
@@ -88,6 +90,7 @@ function readContext(
     ...(typeof rest.binding_message === 'string' && { bindingMessage: rest.binding_message }),
     ...(isObject(rest.transaction) && { transaction: rest.transaction }),
     ...(isContext(rest.context) && { context: rest.context }),
+    ...(isObject(rest.enrolling) && { enrolling: textsOf(rest.enrolling) }),
     ...(isObject(rest.origin) && { origin: rest.origin }),
   };
 }
@@ -105,6 +108,13 @@ function readMatch(match: unknown): Match {
 export function readPostContext({ title, text, mime }: Record<string, unknown>): PostContext {
   if (typeof text !== 'string') throw new DeviceError('server_unexpected', { detail: 'post_context' });
   return { text, ...(typeof title === 'string' && { title }), ...(typeof mime === 'string' && { mime }) };
+}
+
+function textsOf(members: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => typeof value === 'string')) as Record<
+    string,
+    string
+  >;
 }
 
 function isContext(value: unknown): value is { title?: string; text: string; mime?: string } {

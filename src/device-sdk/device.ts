@@ -6,6 +6,7 @@ import { followEvents, type InboxEvent } from './events.ts';
 import { keyHealth } from './key-health.ts';
 import { usableKey } from './keys.ts';
 import { signedProof } from './messages.ts';
+import { dismiss, stillNew, withoutDismissed } from './notices.ts';
 import { pinKey } from './pin-key.ts';
 import { type DeviceOptions, type Runtime, runtimeOf } from './runtime.ts';
 import { chainedSet, fetchSets } from './server-keys.ts';
@@ -34,7 +35,7 @@ export interface Device {
   readonly hasPin: boolean;
   /** Opens a session, or tells of the one that is open. Other calls do it by themselves. `exp` in epoch seconds. */
   session(): Promise<{ exp: number }>;
-  /** Pending operations, and in how many seconds to ask again where no stream is held. */
+  /** Pending operations, what changed elsewhere, and in how many seconds to ask again where no stream is held. */
   inbox(): Promise<InboxAnswer>;
   /** Resolves when `signal` is aborted; reconnects by itself until then. */
   events(onEvent: (event: InboxEvent) => void | Promise<void>, options: { signal: AbortSignal }): Promise<void>;
@@ -49,6 +50,14 @@ export interface Device {
   decide(view: ChallengeView, answer: Answer): Promise<DecideResult>;
   /** How the server sees this device, and one operation if asked. */
   status(op?: string): Promise<Pick<StatusAnswer, 'device' | 'operation'>>;
+  /** The person has seen it: it is not told again by `inbox` and `events` of this storage. */
+  dismissNotice(id: string): Promise<void>;
+  /**
+   * Takes another device of the same person away, at once. Only one that was enrolled after this one; needs no PIN.
+   *
+   * @throws DeviceError revocation_refused (no such device, or not a newer one)
+   */
+  revoke(deviceId: string): Promise<void>;
   /** Ends the enrollment at the server, then erases the keys here. */
   unenroll(): Promise<void>;
 }
@@ -81,14 +90,23 @@ export async function createDevice(stored: StoredDevice, storage: DeviceStorage,
     issuer: stored.issuer,
     hasPin: stored.pin !== undefined,
     session: async () => ({ exp: (await caller.session()).exp }),
-    inbox: () => caller.inSession('inbox', {}) as Promise<unknown> as Promise<InboxAnswer>,
-    events: (onEvent, { signal }) => followEvents(caller, runtime, onEvent, signal),
+    inbox: async () => withoutDismissed(storage, (await caller.inSession('inbox', {})) as unknown as InboxAnswer),
+    events: (onEvent, { signal }) => {
+      const tell = async (event: InboxEvent) => {
+        const told = await stillNew(storage, event);
+        if (told) await onEvent(told);
+      };
+      return followEvents(caller, runtime, tell, signal);
+    },
     present: (op) => present(caller, op),
     decide: (view, answer) => decide(caller, stored, view, answer),
     status: async (op) => caller.inSession('status', { op }) as Promise<unknown> as Promise<StatusAnswer>,
+    dismissNotice: (id) => dismiss(storage, id),
+    revoke: async (other) => void (await caller.signed('unenroll', { device: other })),
     unenroll: async () => {
       await caller.signed('unenroll', {});
       await storage.erase('device');
+      await storage.erase('notices');
       await storage.trace?.forget();
     },
   };

@@ -1,7 +1,9 @@
 /**
  * Enrollment in steps, so that a person sees for whom the device is enrolled and chooses a PIN before anything is final:
  *
- *     beginEnrollment ──redeem──> {display, policy} ──finish({pin})──> enroll ──> confirm ──> an enrolled Device
+ *     beginEnrollment ──redeem──> {display, policy} ──finish({pin})──> enroll ──> confirm ──────────────> an enrolled Device
+ *                                                            │                 └ onProgress: six digits to be typed
+ *                                                            │                   elsewhere, or another device is asked
  *                                                            └ interrupted after this: resumeEnrollment, without the PIN
  */
 import { sha256 } from './bytes.ts';
@@ -15,7 +17,7 @@ import { checkNewPin } from './pin-policy.ts';
 import { type DeviceOptions, type Runtime, runtimeOf } from './runtime.ts';
 import { chainedSet, fetchSets, firstSet, type ServerKeySet } from './server-keys.ts';
 import type { DeviceStorage, StoredDevice, StoredEnrollment } from './storage.ts';
-import { type EnrollAnswer, type RedeemAnswer, type StatusAnswer, typ } from './wire.ts';
+import { type EcPublicJwk, type EnrollAnswer, type RedeemAnswer, type StatusAnswer, typ } from './wire.ts';
 
 /** A link (`<authenticator>/#t=…&k=…`), or what a person typed. */
 export type EnrollmentSource = string | { authenticatorUrl: string; user: string; activationCode: string };
@@ -28,6 +30,30 @@ export interface DeviceInfo {
   appVersion?: string;
 }
 
+/** What the keys are waiting for, after they were sent and before the device is active. */
+export interface EnrollmentProgress {
+  /** `code`: the digits are typed where the link was shown. `approval`: another device of the person is asked. */
+  waiting: 'code' | 'approval';
+  /** six digits to show, large; with `approval` they are typed on the other device. Absent where none are asked for. */
+  code?: string;
+  /** epoch seconds, server's clock: until then */
+  expiresAt: number;
+}
+
+export interface Waiting {
+  /** called when it begins to wait, and again whenever the server was asked and still waits */
+  onProgress?: (progress: EnrollmentProgress) => void;
+  /** stop waiting; the enrollment is kept, {@link resumeEnrollment} goes on */
+  signal?: AbortSignal;
+}
+
+export interface FinishChoice extends Waiting {
+  device: DeviceInfo;
+  pin?: string;
+  /** the platform's statement about the device's signing key, where `policy.attestation` is not `off` */
+  attest?: (given: { challenge: string; jwk: EcPublicJwk }) => Promise<{ kind: string; blob: string }>;
+}
+
 export interface Enrollment {
   readonly deviceId: string;
   /** for whom, at whose service: show it before `finish` */
@@ -35,11 +61,13 @@ export interface Enrollment {
   /** `pin_length` is the least number of digits; `methods` what this application may activate */
   readonly policy: RedeemAnswer['policy'];
   /**
-   * Make the keys, prove them, and become active. May be called again after a failure.
+   * Make the keys, prove them, wait for what else the application wants, and become active. May be called again after a
+   * failure.
    *
-   * @throws DeviceError pin_* (choose another) | enrollment_conflict | key_reused | ticket_invalid | network …
+   * @throws DeviceError pin_* (choose another) | enrollment_conflict | key_reused | ticket_invalid | network | attestation_refused |
+   *         no_approving_device | enrollment_denied (final) | enrollment_waiting (`signal` was aborted) …
    */
-  finish(choice: { device: DeviceInfo; pin?: string }): Promise<Device>;
+  finish(choice: FinishChoice): Promise<Device>;
   /** Forget it; the server lets the ticket run out. */
   abandon(): Promise<void>;
 }
@@ -77,10 +105,10 @@ export async function beginEnrollment(
 /**
  * Go on with an enrollment that was interrupted after its keys were sent: no PIN is needed, the server confirms again.
  *
- * @throws DeviceError nothing_to_resume | device_refused (the server never got the keys: begin again) | network …
+ * @throws DeviceError nothing_to_resume | device_refused (the server never got the keys: begin again) | network | enrollment_denied …
  */
-export async function resumeEnrollment(storage: DeviceStorage, options: DeviceOptions = {}): Promise<Device> {
-  return confirmAgain(storage, runtimeOf(options));
+export async function resumeEnrollment(storage: DeviceStorage, options: DeviceOptions & Waiting = {}): Promise<Device> {
+  return confirmAgain(storage, runtimeOf(options), options);
 }
 
 interface Steps {
@@ -98,18 +126,20 @@ function createEnrollment(steps: Steps): Enrollment {
     deviceId: answer.device_id,
     display: answer.display,
     policy: answer.policy,
-    async finish({ device: info, pin }) {
+    async finish({ device: info, pin, attest, ...waiting }) {
       // The answer of the first attempt may have been lost: then the server has these keys, and other ones would be refused.
-      const known = isSent && (await confirmAgain(storage, runtime).catch(unlessNeverArrived));
+      const known = isSent && (await confirmAgain(storage, runtime, waiting).catch(unlessNeverArrived));
       if (known) return known;
       if (pin !== undefined) checkNewPin(pin, answer.policy.pin_length);
+      const attestation = await attest?.({ challenge: answer.nonce, jwk: draft.sig.publicJwk });
       const made = await makeDevice(steps, pin);
       const withKeys = { ...draft, device: made.stored };
       await storage.save('enrolling', withKeys);
       isSent = true;
       const caller = await callerFor(withKeys, runtime);
-      const enrolled = await caller.signed('enroll', enrollMembers(answer.nonce, made.stored, info), made.prove);
-      return confirm({ storage, runtime, caller, draft: withKeys }, (enrolled as unknown as EnrollAnswer).confirm);
+      const members = { ...enrollMembers(answer.nonce, made.stored, info), attestation };
+      const enrolled = (await caller.signed('enroll', members, made.prove)) as unknown as EnrollAnswer;
+      return confirm({ storage, runtime, caller, draft: withKeys, waiting }, enrolled.confirm);
     },
     abandon: () => storage.erase('enrolling'),
   };
@@ -178,12 +208,12 @@ function enrollMembers(nonce: string, { enc, pin }: StoredDevice, { name, model,
 /** An enrollment whose keys were sent. */
 type SentEnrollment = StoredEnrollment & { device: StoredDevice };
 
-async function confirmAgain(storage: DeviceStorage, runtime: Runtime): Promise<Device> {
+async function confirmAgain(storage: DeviceStorage, runtime: Runtime, waiting: Waiting): Promise<Device> {
   const draft = await storage.load('enrolling');
   if (!hasKeys(draft)) throw new DeviceError('nothing_to_resume');
   const caller = await callerFor(draft, runtime);
   const { device, confirm: sealed } = (await caller.signed('status', {})) as unknown as StatusAnswer;
-  if (sealed !== undefined) return confirm({ storage, runtime, caller, draft }, sealed);
+  if (sealed !== undefined) return confirm({ storage, runtime, caller, draft, waiting }, sealed);
   if (device.state !== 'active') throw new DeviceError('device_refused');
   // active means that it was confirmed, which is never done before the keys are settled
   if (!draft.settled) throw new DeviceError('keys_untrusted');
@@ -195,19 +225,45 @@ interface Confirming {
   runtime: Runtime;
   caller: Caller;
   draft: SentEnrollment;
+  waiting: Waiting;
 }
 
 /**
  * Quote what only `enc` could open, and with it settle which seal keys to believe: the one that signed this, inside an
  * answer that only the holder of the link's `box` key can have written, and whatever set that key signs.
  */
-async function confirm({ storage, runtime, caller, draft }: Confirming, sealed: string): Promise<Device> {
+async function confirm(confirming: Confirming, sealed: string): Promise<Device> {
+  const { storage, runtime, caller, draft } = confirming;
   const { claims, by } = await caller.openSealed(sealed, typ.confirm);
   const serverKeys = await chainedSet(await fetchSets(draft.base, runtime.fetch), [by]);
   const device = { ...draft.device, serverKeys };
   await storage.save('enrolling', { ...draft, device, settled: true });
-  await caller.signed('status', { confirm: claims.confirm });
+  await untilActive(confirming, claims).catch(async (error: unknown) => {
+    // nothing will come of these keys any longer
+    if (codeOf(error) === 'enrollment_denied') await storage.erase('enrolling');
+    throw error;
+  });
   return keep(storage, runtime, device);
+}
+
+/** Each message quotes the value again; the one that finds nothing in the way makes the device active. */
+async function untilActive({ caller, runtime, waiting }: Confirming, claims: Record<string, unknown>): Promise<void> {
+  const { onProgress, signal } = waiting;
+  const code = typeof claims.code === 'string' ? { code: claims.code } : {};
+  const ask = async () => (await caller.signed('status', { confirm: claims.confirm })) as unknown as StatusAnswer;
+  let { enrollment } = await ask();
+  while (enrollment) {
+    onProgress?.({ waiting: enrollment.waiting, ...code, expiresAt: enrollment.exp });
+    await runtime.sleep(enrollment.poll_seconds * 1000, signal);
+    if (signal?.aborted) throw new DeviceError('enrollment_waiting');
+    const last: StatusAnswer['enrollment'] = enrollment;
+    // the person may be away for minutes; a network that is gone for a moment is no end
+    const unlessOver = (error: unknown) => {
+      if (codeOf(error) === 'network' && caller.now() < last.exp) return { enrollment: last };
+      throw error;
+    };
+    ({ enrollment } = await ask().catch(unlessOver));
+  }
 }
 
 function hasKeys(draft: StoredEnrollment | undefined): draft is SentEnrollment {
@@ -219,6 +275,7 @@ async function keep(storage: DeviceStorage, runtime: Runtime, stored: StoredDevi
   await storage.save('device', stored);
   await storage.trace?.remember({ deviceId, base, display });
   await storage.erase('enrolling');
+  await storage.erase('notices');
   return createDevice(stored, storage, runtime);
 }
 

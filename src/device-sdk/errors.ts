@@ -10,6 +10,7 @@ export const localErrors = {
   challenge_invalid: 'The request is not a valid one for this device.',
   already_enrolled: 'This storage holds an enrolled device.',
   nothing_to_resume: 'There is no enrollment to go on with.',
+  enrollment_waiting: 'The enrollment is not confirmed yet.',
   keys_lost: 'The keys of this device are gone. It must be enrolled again.',
   pin_required: 'A PIN is needed.',
   pin_not_digits: 'A PIN consists of digits.',

@@ -5,10 +5,12 @@ import { codeOf, DeviceError } from './errors.ts';
 import { eventData } from './event-stream.ts';
 import { openDown } from './messages.ts';
 import type { Runtime } from './runtime.ts';
+import type { Notice } from './wire.ts';
 
 /** `exp` in epoch seconds. An `inbox` event replaces what was known before it: the stream was opened anew. */
 export type InboxEvent =
-  | { event: 'inbox'; operations: { op: string; exp: number }[] }
+  | { event: 'inbox'; operations: { op: string; exp: number }[]; notices: Notice[] }
+  | { event: 'notice'; notice: Notice }
   | { event: 'operation'; op: string; exp: number }
   | { event: 'closed'; op: string; state: string }
   | { event: 'device'; state: string };

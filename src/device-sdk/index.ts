@@ -4,9 +4,12 @@ export {
   beginEnrollment,
   type DeviceInfo,
   type Enrollment,
+  type EnrollmentProgress,
   type EnrollmentSource,
+  type FinishChoice,
   parseTicket,
   resumeEnrollment,
+  type Waiting,
 } from './enrollment.ts';
 export { codeOf, DeviceError, type DeviceErrorOptions, type LocalErrorCode, localErrors } from './errors.ts';
 export type { InboxEvent } from './events.ts';
@@ -20,6 +23,7 @@ export {
   type Slot,
   type StoredDevice,
   type StoredEnrollment,
+  type StoredNotices,
   type StoredRecords,
 } from './storage.ts';
-export type { MatchMode, Method, StatusAnswer } from './wire.ts';
+export type { InboxAnswer, MatchMode, Method, Notice, StatusAnswer } from './wire.ts';

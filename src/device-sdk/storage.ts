@@ -33,9 +33,16 @@ export interface StoredEnrollment {
   settled?: true;
 }
 
+/** What the person has seen and put away, so that it is not shown again here. */
+export interface StoredNotices {
+  v: 1;
+  dismissed: string[];
+}
+
 export interface StoredRecords {
   device: StoredDevice;
   enrolling: StoredEnrollment;
+  notices: StoredNotices;
 }
 
 export type Slot = keyof StoredRecords;

@@ -34,7 +34,14 @@ export type NamedJwk = EcPublicJwk & { kid: string };
 export interface RedeemAnswer {
   device_id: string;
   nonce: string;
-  policy: { methods: Method[]; pin_length: number; attestation: string; modes: MatchMode[] };
+  policy: {
+    methods: Method[];
+    pin_length: number;
+    attestation: string;
+    modes: MatchMode[];
+    /** `code`: six digits will be shown here, to be typed elsewhere */
+    confirm?: string;
+  };
   display: { issuer: string; application: string; masked_user: string };
 }
 
@@ -50,8 +57,20 @@ export interface SessionAnswer {
   exp: number;
 }
 
+/** A change that the owner of the user's devices should know of, made on another device or by an operator. */
+export interface Notice {
+  id: string;
+  /** of the audit event: `device.activated`, `device.locked` …; unknown ones are to be shown in general words */
+  type: string;
+  /** epoch seconds */
+  at: number;
+  /** whom it is about; `revocable`: this device may take that one away */
+  device?: { id: string; name?: string; model?: string; state?: string; revocable: boolean };
+}
+
 export interface InboxAnswer {
   operations: { op: string; exp: number }[];
+  notices: Notice[];
   poll_seconds: number;
 }
 
@@ -66,4 +85,6 @@ export interface StatusAnswer {
   confirm?: string;
   post_context?: string;
   operation?: { op: string; state: string; exp: number };
+  /** while the device is pending and has proved its keys */
+  enrollment?: { waiting: 'code' | 'approval'; exp: number; poll_seconds: number };
 }
