@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runCli, startCli } from '../support/cli.ts';
+import { runCli, runCliProcess, startCli } from '../support/cli.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 const pin = '493817';
@@ -18,7 +18,8 @@ afterAll(async () => server?.[Symbol.asyncDispose]());
 const numberIn = (output: string) => /Number to match: (\d+)/.exec(output)![1]!;
 
 test('B13 F205 three commands complete a sign-in without a browser or a page', async () => {
-  const enrolled = await cli('device', 'enroll', `${server.issuer}/demo/enroll?user=alice`, '--pin', pin);
+  const enroll = ['device', 'enroll', `${server.issuer}/demo/enroll?user=alice`, '--pin', pin];
+  const enrolled = await runCliProcess(enroll, { env });
   expect(enrolled).toMatchObject({ status: 0, stderr: '' });
   expect(enrolled.stdout).toContain('This computer is now a device of');
 
@@ -29,7 +30,7 @@ test('B13 F205 three commands complete a sign-in without a browser or a page', a
     },
   );
   const number = numberIn(await login.until('Waiting for alice to answer'));
-  const approved = await cli('device', 'approve', '--pin', pin, '--match', number);
+  const approved = await runCliProcess(['device', 'approve', '--pin', pin, '--match', number], { env });
   expect(approved).toMatchObject({ status: 0, stderr: '' });
   expect(approved.stdout).toMatch(
     /Demo help desk asks to sign you in\..*“Case 4711”.*Approved\. Demo help desk now sees/s,
@@ -113,7 +114,8 @@ describe('where nobody can be asked', () => {
   });
 
   test('an answer that does not come is no end of the request', async () => {
-    const polled = await cli('ciba', 'poll', authReqId, '--client', 'demo-tv', '--wait', '1', '--json');
+    const poll = ['ciba', 'poll', authReqId, '--client', 'demo-tv', '--wait', '1', '--json'];
+    const polled = await runCliProcess(poll, { env });
     expect(polled.status).toBe(1);
     expect(polled.json().error).toMatchObject({
       code: 'authorization_pending',
@@ -254,7 +256,9 @@ describe('the consumption side', () => {
     ],
     ['an option that is missing', ['--client', 'demo-tv'], 2, 'usage'],
   ])('%s', async (_title, args, status, code) => {
-    const started = await cli('ciba', 'start', ...args, '--json');
+    // what Node's own fetch throws is no Error of the realm that Jest makes: that is for a process of its own
+    const run = code === 'network' ? runCliProcess : runCli;
+    const started = await run(['ciba', 'start', ...args, '--json'], { env });
     expect([started.status, started.json().error.code]).toEqual([status, code]);
   });
 

@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runCli, startCli } from '../support/cli.ts';
+import { runCli, runCliProcess, startCli } from '../support/cli.ts';
 import { freePorts } from '../support/ports.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
@@ -71,7 +71,7 @@ describe('config', () => {
 });
 
 test('a wrong configuration does not serve: exit status 2 and the problems', async () => {
-  const { status, stderr } = await runCli(['serve', '--config', join(folder.path, 'missing.json')]);
+  const { status, stderr } = await runCliProcess(['serve', '--config', join(folder.path, 'missing.json')]);
   expect(status).toBe(2);
   expect(stderr).toContain('cannot be read');
 });
@@ -98,9 +98,15 @@ test('serve is the server, and ends with what it was told', async () => {
 });
 
 test('help is no failure, a command that is missing or unknown is one', async () => {
-  expect(await runCli(['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('Approving:') });
-  expect(await runCli(['user'])).toMatchObject({ status: 2, stderr: expect.stringContaining('A command is missing') });
-  expect(await runCli(['frobnicate'])).toMatchObject({ status: 2, stderr: expect.stringContaining('Unknown command') });
+  expect(await runCliProcess(['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('Approving:') });
+  expect(await runCliProcess(['user'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('A command is missing'),
+  });
+  expect(await runCliProcess(['frobnicate'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('Unknown command'),
+  });
 });
 
 describe('with a server', () => {
@@ -146,11 +152,17 @@ describe('with a server', () => {
     ['a user who is not there', ['ticket', 'nobody'], 'user_not_found'],
     ['a device that is not there', ['device', 'lock', 'nothing'], 'device_not_found'],
     ['a wrong key', ['user', 'list', '--key', 'wrong'], 'unauthorized'],
-    ['a server that is not there', ['user', 'list', '--management-url', 'http://127.0.0.1:9'], 'network'],
     ['a lifetime that is none', ['ticket', 'alice', '--ttl', 'long'], 'usage'],
   ])('%s changes nothing', async (_title, args, code) => {
     const { status, json } = await cli(...args, '--json');
     expect([status, json().error.code]).toEqual([2, code]);
+  });
+
+  test('a server that is not there changes nothing', async () => {
+    const { status, json } = await runCliProcess(['user', 'list', '--management-url', 'http://127.0.0.1:9', '--json'], {
+      env: server.env,
+    });
+    expect([status, json().error.code]).toEqual([2, 'network']);
   });
 
   test('a device is locked and unlocked by its id', async () => {

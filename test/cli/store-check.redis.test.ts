@@ -1,11 +1,12 @@
-import { runCli } from '../support/cli.ts';
+import { join } from 'node:path';
+import { runCli, runCliProcess } from '../support/cli.ts';
 import { freePort } from '../support/ports.ts';
 import { startRedis } from '../support/redis.ts';
+import { repository } from '../support/server.ts';
 import { requireSystem } from '../support/system.ts';
 
-const check = (store: string) =>
-  runCli(['store', 'check', '--config', 'config/development.json', '--json'], {
-    cwd: new URL('../..', import.meta.url).pathname,
+const check = (store: string, run = runCli) =>
+  run(['store', 'check', '--config', join(repository, 'config/development.json'), '--json'], {
     env: { ASSENT_STORE: store },
   });
 
@@ -34,7 +35,7 @@ requireSystem('redis-server')('store check on Redis', () => {
   });
 
   test('one that is not there is not, and the password is not repeated', async () => {
-    const checked = await check(`redis://:hidden-word@127.0.0.1:${await freePort()}`);
+    const checked = await check(`redis://:hidden-word@127.0.0.1:${await freePort()}`, runCliProcess);
     expect(checked.status).toBe(2);
     expect(checked.stdout).toContain('store_unfit');
     expect(checked.stdout).not.toContain('hidden-word');

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { invoke } from '../../src/cli/invoke.ts';
+import type { Terminal } from '../../src/cli/terminal.ts';
 import { inherited, repository } from './server.ts';
 
 export interface CliResult {
@@ -75,6 +77,50 @@ export function startCli(
   };
 }
 
-export async function runCli(args: string[], options?: Parameters<typeof startCli>[1]): Promise<CliResult> {
+/** The same, to its end: for what only a process shows. */
+export async function runCliProcess(args: string[], options?: Parameters<typeof startCli>[1]): Promise<CliResult> {
   return startCli(args, options).result;
+}
+
+/**
+ * A command without a process for it: everything but the ten lines of `src/cli/main.ts`, which `startCli` proves. A
+ * process is half a second of work before it does anything, and a test runs many commands.
+ */
+export async function runCli(args: string[], { env = {} }: { env?: Record<string, string> } = {}): Promise<CliResult> {
+  const written = { stdout: '', stderr: '' };
+  const terminal = pipeTo(written, { ...inherited(), ...env });
+  const status = await withEnvironment(env, () => invoke(args, terminal));
+  return { status, ...written, json: () => JSON.parse(written.stdout) };
+}
+
+/** Nobody looks, and nobody can be asked. */
+function pipeTo(written: { stdout: string; stderr: string }, env: Terminal['env']): Terminal {
+  const nobody = () => Promise.reject(new Error('nobody can be asked'));
+  return {
+    env,
+    interactive: false,
+    showsStatus: false,
+    showsPictures: false,
+    print(line) {
+      written.stdout += `${line}\n`;
+    },
+    say(line) {
+      written.stderr += `${line}\n`;
+    },
+    status: () => undefined,
+    ask: nobody,
+    askHidden: nobody,
+  };
+}
+
+/** Commander reads defaults from the environment, and does so before it gives way for the first time. */
+function withEnvironment<T>(env: Record<string, string>, work: () => Promise<T>): Promise<T> {
+  const former = { ...process.env };
+  Object.assign(process.env, env);
+  try {
+    return work();
+  } finally {
+    for (const name of Object.keys(env)) delete process.env[name];
+    Object.assign(process.env, former);
+  }
 }
