@@ -54,7 +54,7 @@ export function enrollByCode(deps: EnrollDeps): void {
     h(
       'form',
       { class: 'stack', novalidate: true, onsubmit: submit },
-      h('h1', { class: 'page' }, t('enroll.code.title')),
+      h('h1', {}, t('enroll.code.title')),
       h('p', {}, t('enroll.code.body')),
       user.element,
       code.element,
@@ -100,7 +100,7 @@ function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
     h(
       'form',
       { class: 'stack', novalidate: true, onsubmit: submit },
-      h('h1', { class: 'page' }, t('enroll.device.title')),
+      h('h1', {}, t('enroll.device.title')),
       body,
       name.element,
       buttons,
@@ -140,7 +140,7 @@ function stepPin(enrollment: Enrollment, device: DeviceInfo, deps: EnrollDeps): 
     h(
       'form',
       { class: 'stack', novalidate: true, onsubmit: submit },
-      h('h1', { class: 'page' }, t('enroll.pin.title')),
+      h('h1', {}, t('enroll.pin.title')),
       h('p', {}, t('enroll.pin.body')),
       first.element,
       second.element,

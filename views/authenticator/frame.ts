@@ -85,8 +85,8 @@ export function field(id: string, label: string, attributes: Record<string, stri
     { class: 'field' },
     h('label', { for: id }, label),
     hint !== '' && h('span', { class: 'hint', id: `${id}-hint` }, hint),
-    input,
     error,
+    input,
   );
   const complain = (message: string) => {
     error.textContent = message;

@@ -242,7 +242,7 @@ function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undef
   const form = h(
     'form',
     { class: 'stack', novalidate: true, onsubmit: submit },
-    h('h1', { class: 'page' }, t('pin.title')),
+    h('h1', {}, t('pin.title')),
     forWhom,
     ...terms(prompt),
     text,
@@ -265,7 +265,7 @@ function showReasons(prompt: Prompt, handlers: PromptHandlers): void {
   const { element: clock, stop } = timeLeft(prompt, handlers);
   show(
     [
-      h('h1', { class: 'page' }, t('deny.title')),
+      h('h1', {}, t('deny.title')),
       h('p', { class: 'quiet' }, prompt.client.name),
       h('div', { class: 'answer' }, ...buttons, h('div', { class: 'foot' }, back, clock)),
     ],

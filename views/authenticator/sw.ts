@@ -6,7 +6,7 @@
 declare const self: ServiceWorkerGlobalScope;
 
 const CACHE = 'assent-1';
-const SHELL = ['/', '/app.js', '/styles.css', '/tokens.css', '/icon.svg', '/manifest.webmanifest'];
+const SHELL = ['/', '/app.js', '/styles.css', '/components.css', '/tokens.css', '/icon.svg', '/manifest.webmanifest'];
 
 self.addEventListener('install', (event) => {
   event.waitUntil(

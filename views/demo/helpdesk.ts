@@ -137,12 +137,12 @@ function heading(sign: '' | 'good' | 'bad', text: string): HTMLElement {
 
 function waiting(request: DeskRequest): Node[] {
   const left = h('span', { class: 'quiet' });
-  const fill = h('i');
+  const bar = h('progress', { max: request.expiresAt - request.startedAt });
   // The countdown is not announced: a screen reader hears the state, not every second.
-  const clock = h('div', { 'aria-hidden': 'true' }, h('div', { class: 'bar' }, fill), left);
+  const clock = h('div', { 'aria-hidden': 'true' }, bar, left);
   const tick = () => {
     left.textContent = t('desk.waiting.left', { time: timeLeft(request.expiresAt) });
-    fill.style.width = `${Math.max(0, (100 * (request.expiresAt - Date.now())) / (request.expiresAt - request.startedAt))}%`;
+    bar.value = Math.max(0, request.expiresAt - Date.now());
   };
   tick();
   ticking = setInterval(tick, 1000);
@@ -163,7 +163,7 @@ function waiting(request: DeskRequest): Node[] {
           'div',
           { class: 'field' },
           h('span', { class: 'hint' }, t('desk.waiting.reason')),
-          h('blockquote', { class: 'said' }, request.text),
+          h('blockquote', { class: 'quote' }, request.text),
         ),
       ]
     : [];

@@ -74,19 +74,14 @@ function ended(state: 'refused' | 'expired' | 'broken'): void {
 
 function waiting(request: DeskRequest): void {
   const left = h('p', { class: 'quiet', 'aria-hidden': 'true' });
-  const fill = h('i');
+  const bar = h('progress', { max: request.expiresAt - request.startedAt, 'aria-hidden': 'true' });
   const tick = () => {
     left.textContent = t('tv.left', { time: timeLeft(request.expiresAt) });
-    fill.style.width = `${Math.max(0, (100 * (request.expiresAt - Date.now())) / (request.expiresAt - request.startedAt))}%`;
+    bar.value = Math.max(0, request.expiresAt - Date.now());
   };
   tick();
   const number = request.matchCode ? [h('p', { class: 'number', id: 'number' }, request.matchCode)] : [];
-  show(
-    h('h1', {}, t(request.matchCode ? 'tv.waiting' : 'tv.waiting.none')),
-    ...number,
-    h('div', { class: 'bar', 'aria-hidden': 'true' }, fill),
-    left,
-  );
+  show(h('h1', {}, t(request.matchCode ? 'tv.waiting' : 'tv.waiting.none')), ...number, bar, left);
   ticking = setInterval(tick, 1000);
 }
 

@@ -35,6 +35,7 @@ export const AUTHENTICATOR_ASSETS: AssetList = {
   'sw.js': 'authenticator/sw.ts',
   'styles.css': 'authenticator/styles.css',
   'tokens.css': 'assets/tokens.css',
+  'components.css': 'assets/components.css',
   'icon.svg': 'authenticator/icon.svg',
   'icon-192.png': 'authenticator/icon-192.png',
   'icon-512.png': 'authenticator/icon-512.png',
@@ -45,6 +46,7 @@ export const SIGN_IN_ASSETS: AssetList = {
   'sign-in.js': 'sign-in/sign-in.ts',
   'sign-in.css': 'sign-in/sign-in.css',
   'tokens.css': 'assets/tokens.css',
+  'components.css': 'assets/components.css',
   'icon.svg': 'authenticator/icon.svg',
 };
 
@@ -57,6 +59,7 @@ export const DEMO_ASSETS: AssetList = {
   'web.js': 'demo/web.ts',
   'demo.css': 'demo/demo.css',
   'tokens.css': 'assets/tokens.css',
+  'components.css': 'assets/components.css',
   'icon.svg': 'authenticator/icon.svg',
 };
 

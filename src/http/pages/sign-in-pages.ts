@@ -91,6 +91,7 @@ function documentOf(page: Content & { base: string; language: string; t: Transla
 <title>${title} · ${t('app.name')}</title>
 <link rel="icon" href="${base}/assets/icon.svg">
 <link rel="stylesheet" href="${base}/assets/tokens.css">
+<link rel="stylesheet" href="${base}/assets/components.css">
 <link rel="stylesheet" href="${base}/assets/sign-in.css">
 <script type="module" src="${base}/assets/sign-in.js"></script>
 ${live && html`<noscript><meta http-equiv="refresh" content="${lookAgainSeconds}"></noscript>`}
