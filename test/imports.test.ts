@@ -32,7 +32,8 @@ const rules: Record<string, ImportRule> = {
   'src/channels': {
     folders: ['src/support'],
     types: ['src/domain'],
-    packages: ['firebase-admin', '@parse/node-apn', 'web-push'],
+    // standardwebhooks signs what leaves for clients and service backends
+    packages: ['firebase-admin', '@parse/node-apn', 'web-push', 'standardwebhooks'],
   },
   'src/http': {
     // one table of texts per language, also for the pages that the server writes (ruling 33)

@@ -8,6 +8,7 @@
  *
  * Each attempt is an audit event of its client: the delivery log. Neither token nor body is ever in it.
  */
+import { Webhook } from 'standardwebhooks';
 import type { AuditEvent } from '../domain/event.ts';
 import type { Addressed, NotificationMessage, Notifications } from '../domain/notification.ts';
 import type { OutboxEntry } from '../domain/ports/outbox.ts';
@@ -75,7 +76,7 @@ export function createNotificationHandler({
       const message = await notifications.message(entry);
       if (message.message !== 'send') return withoutCall(entry, to, message);
       const startedAt = clock();
-      const result = await post(to, message.body);
+      const result = await post(entry.id, to, message);
       isWell = result.result !== 'again';
       return await settle({ entry, to, message, result, ms: clock() - startedAt });
     } finally {
@@ -83,12 +84,17 @@ export function createNotificationHandler({
     }
   }
 
-  async function post({ endpoint, token }: Addressed, body: Record<string, unknown>): Promise<Result> {
+  async function post(id: string, { endpoint, token }: Addressed, { body, secrets }: ToSend): Promise<Result> {
+    const text = JSON.stringify(body);
     try {
       const { status } = await outbound.request(endpoint, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-        body: JSON.stringify(body),
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${token}`,
+          ...webhookHeaders(id, text, secrets, clock()),
+        },
+        body: text,
         redirects: 'return',
         // N-04
         ignoreBody: true,
@@ -177,3 +183,17 @@ interface Attempted {
 }
 
 const statusOf = ({ status }: Result): Record<string, number> => (status === undefined ? {} : { status });
+
+/**
+ * Standard Webhooks 1.0: an id that is the same in every attempt, so that a receiver can tell a repetition (promise 7);
+ * when this attempt was made; and signatures over both and the body (TH-18).
+ */
+function webhookHeaders(id: string, body: string, secrets: string[], now: number): Record<string, string> {
+  const at = new Date(now);
+  const signatures = secrets.map((secret) => new Webhook(secret).sign(id, at, body));
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(now / SECOND)),
+    ...(signatures.length > 0 && { 'webhook-signature': signatures.join(' ') }),
+  };
+}

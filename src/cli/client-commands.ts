@@ -83,6 +83,17 @@ export async function rotateSecretCommand(
   ]);
 }
 
+export async function notificationSecretsCommand(run: Run, id: string, options: ManagementOptions): Promise<void> {
+  const path = `${pathOf(id)}/notification-secrets`;
+  type Answer = { items: { name: string; secret: string }[] };
+  const { items } = await (await open(run, options)).call<Answer>(path);
+  const none = [
+    'Notifications to it are not signed.',
+    `  Name a key in its metadata: "assent_notification_keys": ["2026-11"]`,
+  ];
+  run.result({ items }, items.length === 0 ? none : table(items));
+}
+
 export async function switchClientCommand(
   run: Run,
   change: 'activate' | 'deactivate',

@@ -28,8 +28,10 @@ export interface Config {
   };
   /** Where everything is kept. `embedded:<file>` is one file for exactly one server process; the others are Redis or Valkey, alone, with Sentinel or as a cluster. */
   store: string;
-  /** 32 random bytes, base64url: everything secret in the store is encrypted or keyed with it. Losing it is losing the store. `openssl rand -base64 32 | tr +/ -_ | tr -d =` */
+  /** 32 random bytes, base64url: it opens the root that everything secret in the store is encrypted or keyed with. Losing it is losing the store. `openssl rand -base64 32 | tr +/ -_ | tr -d =` */
   masterKey?: string;
+  /** Former master keys, comma between them, while the master key is being replaced: they open a store that `masterKey` does not open yet. `docs/keys.md` says how. */
+  masterKeyPrevious?: string;
   /** Number of reverse proxies in front whose `X-Forwarded-*` headers are believed. 0: these headers are ignored. */
   proxyHops: number;
   /** What the reverse proxies of `proxyHops` tell about a client beside its address. */
@@ -294,6 +296,12 @@ export interface Config {
     signingPublishMinutes: number;
     /** A replaced signing key stays in the key set this long, at least as long as any ID token of its lives. Its public half is kept for evidence and hints. */
     signingRetireDays: number;
+    /** The key that signs challenges and evidence for devices is replaced this often; 0: only when told (`assent key rotate --use seal`). */
+    sealRotationDays: number;
+    /** A new one is published this long before it signs. A device that learns of it later asks for the keys once more, and nobody notices. */
+    sealPublishMinutes: number;
+    /** The private half of a replaced one is destroyed after this. Until then it vouches for its successors, so a device may be switched off for so long; later it must be enrolled again. The public half is kept for ever, for whoever verifies evidence. */
+    sealDestroyDays: number;
     /** The key that devices encrypt to is replaced this often. */
     boxRotationDays: number;
     /** A replaced one is destroyed after this; until then old messages can be read. */
@@ -447,6 +455,8 @@ export interface ClientMetadata {
   assent_hold_seconds: number;
   /** Whom its assertions may name as their audience; see `clientAuthentication.audience`. */
   assent_assertion_audience?: 'core' | 'rfc10070';
+  /** Names of the secrets under which pings and pushes to it are signed (Standard Webhooks), newest first; the second is the former one, while its receiver changes over. The secrets themselves: `assent client notification-secrets`. */
+  assent_notification_keys: string[];
   /** Number matching: the user picks the shown number (`choose`), or types its two or six digits. */
   assent_match: 'none' | 'choose' | 'type2' | 'type6';
   /** How the person must prove presence. */

@@ -25,6 +25,8 @@ export type NotificationMessage =
   | {
       message: 'send';
       body: Record<string, unknown>;
+      /** It is signed under each of them (Standard Webhooks). None: not signed. */
+      secrets: string[];
       /** The client has it. */
       delivered(): Promise<void>;
       /** It has not, and will be tried again. */

@@ -59,6 +59,10 @@ export function isActive(client: Client): boolean {
 export const ownMetadata = {
   properties: Object.values(clientMember) as string[],
   validator(_ctx: unknown, member: string, value: unknown): void {
+    if (member === clientMember.notificationKeys) {
+      checkKeyNames(member, value);
+      return;
+    }
     const allowed: readonly unknown[] = {
       [clientMember.match]: matchModes,
       [clientMember.method]: clientMethods,
@@ -72,3 +76,14 @@ export const ownMetadata = {
     }
   },
 };
+
+/** One, and the former one beside it while receivers change over. */
+function checkKeyNames(member: string, value: unknown): void {
+  const isName = (name: unknown) => typeof name === 'string' && /^[\w.-]{1,32}$/.test(name);
+  if (value === undefined) return;
+  if (!Array.isArray(value) || value.length > 2 || !value.every(isName) || new Set(value).size !== value.length) {
+    throw new errors.InvalidClientMetadata(
+      `${member} must be at most two different names of letters, digits, dots, dashes and underscores`,
+    );
+  }
+}

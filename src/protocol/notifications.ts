@@ -6,7 +6,9 @@
  *
  * A crash before `commit` leaves tokens that nobody knows; after it, the same response is sent again. Never two.
  */
+import type { Client } from 'oidc-provider';
 import type { Addressed, NotificationMessage, Notifications } from '../domain/notification.ts';
+import { notificationKeysOf, notificationSecret } from '../domain/notification-secrets.ts';
 import type { OutboxEntry } from '../domain/ports/outbox.ts';
 import type { TokenOutcome } from '../domain/redemptions.ts';
 import { SECOND } from '../support/clock.ts';
@@ -27,6 +29,7 @@ interface Push {
   record: NotificationRecord;
   operationId: string;
   holder: string;
+  secrets: string[];
 }
 
 /** Another attempt has it, and is dead or about to be done. */
@@ -50,16 +53,16 @@ export function createNotifications(deps: Deps, engine: () => Engine): Notificat
       case 'denied':
         // tokens of an attempt whose fate nobody knows, made before the user or the device was locked
         await revoke(operationId);
-        return saying(record, 'access_denied', whyDenied(outcome.reason));
+        return saying(push, 'access_denied', whyDenied(outcome.reason));
       case 'expired':
-        return saying(record, 'expired_token', 'The authentication request has expired.');
+        return saying(push, 'expired_token', 'The authentication request has expired.');
       default:
         return { message: 'none', reason: outcome.outcome };
     }
   }
 
   async function handOver(push: Push, outcome: Issue | Repeat): Promise<NotificationMessage> {
-    const { record, operationId, holder } = push;
+    const { record, operationId, holder, secrets: signedUnder } = push;
     const of = { operationId, holder };
     try {
       const response = outcome.outcome === 'issue' ? await issue(push, outcome) : repeated(outcome.response, clock());
@@ -68,6 +71,7 @@ export function createNotifications(deps: Deps, engine: () => Engine): Notificat
       return {
         message: 'send',
         body: { auth_req_id: record.authReqId, ...response },
+        secrets: signedUnder,
         delivered,
         failed: () => redemptions.release(of),
         async abandoned() {
@@ -81,7 +85,7 @@ export function createNotifications(deps: Deps, engine: () => Engine): Notificat
       if (status >= 500) throw error;
       // what the client asked for, or how it is registered, makes tokens impossible; trying again would not help
       log.warn('ciba.push_impossible', { operationId, clientId: record.clientId, detail });
-      return saying(record, 'transaction_failed', description);
+      return saying(push, 'transaction_failed', description);
     }
   }
 
@@ -107,29 +111,36 @@ export function createNotifications(deps: Deps, engine: () => Engine): Notificat
     return Promise.resolve(engine().storage.adapter('Grant').destroy(grantIdOf(secrets, operationId)));
   }
 
+  /** As it is registered now: a secret that leaked is of no use for what is sent from then on. */
+  function secretsOf(client: Client): string[] {
+    return notificationKeysOf(client).map((name) => notificationSecret(secrets, client.clientId, name));
+  }
+
   return {
     address: (entry): Addressed => openNotification(secrets, entry),
 
     async message(entry: OutboxEntry) {
       const record = openNotification(secrets, entry);
+      const client = await engine().provider.Client.find(record.clientId);
       // promise 5
-      if (!(await engine().provider.Client.find(record.clientId))) {
+      if (!client) {
         if (entry.kind === 'push') await revoke(entry.operationId);
         return { message: 'none', reason: 'client_inactive' };
       }
-      if (entry.kind === 'ping') return toSend({ auth_req_id: record.authReqId });
+      const signedUnder = secretsOf(client);
+      if (entry.kind === 'ping') return toSend({ auth_req_id: record.authReqId }, signedUnder);
       const { operationId, id, attempts } = entry;
-      return push({ record, operationId, holder: `${id}.${attempts}` });
+      return push({ record, operationId, holder: `${id}.${attempts}`, secrets: signedUnder });
     },
   };
 }
 
 /** CIBA Core 12. */
-function saying({ authReqId }: NotificationRecord, error: string, description: string): NotificationMessage {
-  return toSend({ error, error_description: description, auth_req_id: authReqId });
+function saying({ record, secrets }: Push, error: string, description: string): NotificationMessage {
+  return toSend({ error, error_description: description, auth_req_id: record.authReqId }, secrets);
 }
 
-function toSend(body: Record<string, unknown>): NotificationMessage {
+function toSend(body: Record<string, unknown>, secrets: string[]): NotificationMessage {
   const nothing = async () => {};
-  return { message: 'send', body, delivered: nothing, failed: nothing, abandoned: nothing };
+  return { message: 'send', body, secrets, delivered: nothing, failed: nothing, abandoned: nothing };
 }

@@ -29,6 +29,7 @@ export const clientMember = {
   unknownUser: 'assent_unknown_user',
   hold: 'assent_hold_seconds',
   audience: 'assent_assertion_audience',
+  notificationKeys: 'assent_notification_keys',
 } as const;
 /** TH-04: whether the client may learn that a hint names nobody. */
 export const unknownUserModes = ['error', 'decoy'] as const;

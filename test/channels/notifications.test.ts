@@ -20,6 +20,7 @@ function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.no
   const noted: AuditEvent[] = [];
   const push: NotificationMessage = {
     message: 'send',
+    secrets: [],
     body: { access_token: 'secret' },
     delivered: async () => void did.push('delivered'),
     failed: async () => void did.push('failed'),

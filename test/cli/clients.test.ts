@@ -16,6 +16,7 @@ test('a client is registered, gets another secret, and is switched off and on', 
   const rotated = (await cli('client', 'secret', id, '--overlap', '60')).json();
   expect(rotated.client_secret).not.toBe(created.client_secret);
   expect(rotated.assent_secrets).toHaveLength(2);
+  expect((await cli('client', 'notification-secrets', id)).json()).toEqual({ items: [] });
   expect((await cli('client', 'deactivate', id)).json()).toMatchObject({ assent_active: false });
   expect((await cli('client', 'activate', id)).json()).toMatchObject({ assent_active: true });
   expect((await cli('client', 'show', id)).json()).not.toHaveProperty('client_secret');

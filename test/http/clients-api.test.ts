@@ -109,6 +109,24 @@ describe('clients over the management API', () => {
     expect((await api('GET', '/clients')).body.items).toHaveLength(1);
   });
 
+  test('TH-18 a secret for each name under which notifications are signed, and for nobody who may only read', async () => {
+    const { client_id } = await created({ ...poller, assent_notification_keys: ['2026-11', '2026-08'] });
+    const path = `/clients/${client_id}/notification-secrets`;
+    const { status, body } = await api('GET', path);
+    expect([status, body.items.map(({ name }: { name: string }) => name)]).toEqual([200, ['2026-11', '2026-08']]);
+    for (const { secret } of body.items) expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    expect(body.items[0].secret).not.toBe(body.items[1].secret);
+    expect((await api('GET', path)).body).toEqual(body);
+    expect(JSON.stringify((await api('GET', `/clients/${client_id}`)).body)).not.toContain('whsec_');
+    expect(await api('GET', path, { key: readerKey })).toMatchObject({ status: 403 });
+    expect(await api('GET', '/clients/nobody/notification-secrets')).toMatchObject({ status: 404 });
+    for (const names of [['a', 'b', 'c'], ['a', 'a'], [''], ['a b'], 'a', [1]]) {
+      const wrong = await api('POST', '/clients', { body: { ...poller, assent_notification_keys: names } });
+      expect(wrong).toMatchObject({ status: 400 });
+      expect(JSON.stringify(wrong.body.invalid_params)).toContain('assent_notification_keys');
+    }
+  });
+
   test('a key without the scope learns nothing', async () => {
     expect(await api('GET', '/clients', { key: readerKey })).toMatchObject({ status: 403 });
     expect(await api('POST', '/clients', { key: readerKey, body: poller })).toMatchObject({ status: 403 });

@@ -245,6 +245,12 @@ describe('clients that are registered while the servers run', () => {
       expect(client.metadata).not.toHaveProperty('backchannel_client_notification_endpoint');
     });
 
+    test('TH-18 the keys of its notifications are at most two names', async () => {
+      for (const names of [['a', 'b', 'c'], ['a', 'a'], [''], ['a b'], ['x'.repeat(33)], 'a', [1], { a: 1 }]) {
+        expect(await reasonOf({ assent_notification_keys: names })).toMatch(/^assent_notification_keys must be/);
+      }
+    });
+
     test('C-08 a client that does not authenticate may not use CIBA', async () => {
       expect(await reasonOf({ token_endpoint_auth_method: 'none' })).toMatch(/must not be none/);
     });

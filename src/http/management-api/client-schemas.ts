@@ -105,6 +105,12 @@ const ciba = {
   assent_unknown_user: one('What it gets where nobody can be asked.', ['error', 'decoy']),
   assent_match: one('Whether and how numbers are matched.', ['none', 'choose', 'type2', 'type6']),
   assent_method: one('How the person must prove presence. Absent: as they can.', ['device', 'pin']),
+  assent_notification_keys: {
+    ...texts('Names of the secrets under which pings and pushes are signed, newest first.', '2026-11'),
+    maxItems: 2,
+    uniqueItems: true,
+    items: { type: 'string', pattern: '^[\\w.-]{1,32}$', description: 'A name.' },
+  },
 };
 
 const members = { ...identity, ...authentication, ...tokens, ...ciba };
@@ -214,6 +220,63 @@ export const clientSchemas = {
       revoke: flag(
         'For a key that was lost: the former is destroyed at once, and nobody believes its signatures anymore.',
       ),
+    },
+  },
+  NotificationSecretList: {
+    type: 'object',
+    description: 'The secrets under which pings and pushes to a client are signed.',
+    required: ['items', 'next_cursor'],
+    additionalProperties: false,
+    properties: {
+      items: {
+        type: 'array',
+        description: 'As many as `assent_notification_keys` has names, in its order.',
+        items: {
+          type: 'object',
+          description: 'One secret.',
+          additionalProperties: false,
+          required: ['name', 'secret'],
+          properties: {
+            name: text('Its name.', '2026-11'),
+            secret: text('As libraries for Standard Webhooks take it.', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'),
+          },
+        },
+      },
+      next_cursor: { type: 'null', description: 'There is one page.' },
+    },
+  },
+  MasterKeys: {
+    type: 'object',
+    description: 'Which master keys open the store, and the generations of the root that they open. No key material.',
+    additionalProperties: false,
+    required: ['in_use', 'slots', 'generations'],
+    properties: {
+      in_use: text('Id of the master key that the server was started with.', 'q3Zk0x_1Aa'),
+      slots: {
+        type: 'array',
+        description: 'Each master key that opens the store.',
+        items: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['id', 'created_at'],
+          properties: { id: text('Of the master key.', 'q3Zk0x_1Aa'), created_at: instant },
+        },
+      },
+      generations: {
+        type: 'array',
+        description:
+          'Oldest first. The first one is for look-ups, for ever; what is new is sealed with the last one whose time has come.',
+        items: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['id', 'created_at', 'seals_from'],
+          properties: {
+            id: text('Stands in front of what it has sealed.', 'x9qYEz'),
+            created_at: instant,
+            seals_from: instant,
+          },
+        },
+      },
     },
   },
   SecretRotation: {

@@ -1,4 +1,6 @@
 import type { Clients, Metadata, Shown } from '../../domain/clients.ts';
+import { notificationKeysOf, notificationSecret } from '../../domain/notification-secrets.ts';
+import type { Secrets } from '../../support/secrets.ts';
 import type { Answer } from '../idempotency.ts';
 import { etagOf, JSON_TYPES, type ManagementRoute, PATCH_TYPES } from './call.ts';
 import { type Paging, pageQuery } from './paging.ts';
@@ -6,6 +8,7 @@ import { type Paging, pageQuery } from './paging.ts';
 export interface ClientRoutesDeps {
   clients: Clients;
   paging: Paging;
+  secrets: Pick<Secrets, 'hmac'>;
 }
 
 const tag = 'clients';
@@ -14,7 +17,7 @@ const aClient = { description: 'The client, with its defaults filled in.', schem
 const noClient = { 404: 'No such client.' };
 const notOurs = { ...noClient, 409: 'The client belongs to the configuration.' };
 
-export function clientRoutes({ clients, paging }: ClientRoutesDeps): ManagementRoute[] {
+export function clientRoutes({ clients, paging, secrets }: ClientRoutesDeps): ManagementRoute[] {
   return [
     {
       method: 'POST',
@@ -106,6 +109,27 @@ export function clientRoutes({ clients, paging }: ClientRoutesDeps): ManagementR
       async handle({ params, body, by }) {
         const { overlap_seconds: overlapSeconds = 0 } = body as { overlap_seconds?: number };
         return found(await clients.rotateSecret(params.id!, { overlapSeconds }, by));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/clients/{id}/notification-secrets',
+      operationId: 'getNotificationSecrets',
+      summary: 'Get the secrets that sign pings and pushes to a client',
+      description:
+        'For its receiver (Standard Webhooks). One for each name in `assent_notification_keys`; another name is another secret.',
+      tag,
+      // whoever may make secrets may see them
+      scope: 'clients:write',
+      responses: { 200: { description: 'The secrets, newest first.', schema: 'NotificationSecretList' } },
+      problems: noClient,
+      async handle({ params }) {
+        const { id, metadata } = await clients.get(params.id!);
+        const items = notificationKeysOf(metadata).map((name) => ({
+          name,
+          secret: notificationSecret(secrets, id, name),
+        }));
+        return { status: 200, body: { items, next_cursor: null } };
       },
     },
     ...(['activate', 'deactivate'] as const).map(
