@@ -5,13 +5,13 @@
 import { randomBytes } from 'node:crypto';
 import { openRedisStore } from '../adapters/redis/index.ts';
 import type { Device } from '../src/domain/device.ts';
+import { openKeyRing } from '../src/domain/key-ring.ts';
 import type { Store } from '../src/domain/ports/store.ts';
 import type { User } from '../src/domain/user.ts';
 import { createUsers } from '../src/domain/users.ts';
 import { DAY, MINUTE } from '../src/support/clock.ts';
 import { newId, operationIdOf, partitionOf } from '../src/support/ids.ts';
 import { newEcKey, publicJwkOf } from '../src/support/jose/index.ts';
-import { createSecrets } from '../src/support/secrets.ts';
 import { applicationId, type BenchAssent } from './assent.ts';
 import { inParallel } from './client.ts';
 
@@ -28,7 +28,8 @@ export const userNames = (count: number): string[] => Array.from({ length: count
 
 export async function seed(redisUrl: string, { masterKey }: BenchAssent, count: number): Promise<Seeded> {
   const store = await openRedisStore({ url: redisUrl });
-  const users = createUsers({ store, clock: Date.now, secrets: createSecrets(masterKey) });
+  const { secrets } = await openKeyRing({ store, clock: Date.now, random: randomBytes, masterKey });
+  const users = createUsers({ store, clock: Date.now, secrets });
   const names = userNames(count);
   // one key for all: it is only ever encrypted to
   const jwk = publicJwkOf(newEcKey());

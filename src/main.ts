@@ -1,7 +1,7 @@
 // The process: configuration, store, server, drain. The only reader of process.*.
 import { join } from 'node:path';
 import { type Config, ConfigError, loadConfig } from './config.ts';
-import { masterKeyOf } from './master-key.ts';
+import { formerMasterKeysOf, masterKeyOf } from './master-key.ts';
 import { createLog, type Log } from './observability/log.ts';
 import { loadPlugins } from './plugins.ts';
 import type { Storage } from './server.ts';
@@ -27,13 +27,21 @@ async function run(config: Config, log: Log): Promise<void> {
   const embeddedFile = config.store.startsWith('embedded:') ? config.store.slice('embedded:'.length) : undefined;
   const keyFile = embeddedFile ? `${embeddedFile}.key` : join('data', 'master.key');
   const masterKey = masterKeyOf(config.masterKey, keyFile);
+  const formerMasterKeys = formerMasterKeysOf(config.masterKeyPrevious);
   const plugins = await loadPlugins(config);
   // The store opens (in its own thread, or over the network) while the server's modules are still being loaded.
   const [storage, { createServer }] = await Promise.all([
     openStorage(config, embeddedFile, log),
     import('./server.ts'),
   ]);
-  const server = await createServer(config, { ...storage, masterKey, plugins, clock: systemClock, log });
+  const server = await createServer(config, {
+    ...storage,
+    masterKey,
+    formerMasterKeys,
+    plugins,
+    clock: systemClock,
+    log,
+  });
 
   const stop = once(async (reason: string) => {
     log.info('process.stopping', { reason });

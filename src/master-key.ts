@@ -13,6 +13,11 @@ export function masterKeyOf(configured: string | undefined, file: string): Buffe
   return readKey(file) ?? makeKey(file);
 }
 
+/** @param configured as the configuration has checked them */
+export function formerMasterKeysOf(configured: string | undefined): Buffer[] {
+  return (configured ?? '').split(',').flatMap((key) => (key.trim() ? [Buffer.from(key.trim(), 'base64url')] : []));
+}
+
 function readKey(file: string): Buffer | undefined {
   try {
     const key = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url');

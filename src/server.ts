@@ -14,6 +14,7 @@ import { createApplications } from './domain/applications.ts';
 import { type Clients, createClients } from './domain/clients.ts';
 import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
+import { MasterKeyRefused, openKeyRing } from './domain/key-ring.ts';
 import { createOperations } from './domain/operations.ts';
 import type { Store } from './domain/ports/store.ts';
 import { createRedemptions } from './domain/redemptions.ts';
@@ -45,7 +46,6 @@ import { createSimulator } from './simulator/index.ts';
 import { type Clock, HOUR, SECOND } from './support/clock.ts';
 import { operationIdOf } from './support/ids.ts';
 import { asFetch, createOutbound } from './support/outbound.ts';
-import { createSecrets } from './support/secrets.ts';
 import { systemTimers, type Timers } from './support/timers.ts';
 
 /** One adapter serves both ports. */
@@ -57,6 +57,8 @@ export interface Storage {
 export interface ServerDeps extends Storage {
   /** 32 bytes. */
   masterKey: Buffer;
+  /** They open a store that `masterKey` does not open yet. */
+  formerMasterKeys?: readonly Buffer[];
   /** What the modules of the configuration export. */
   plugins?: Plugins;
   clock: Clock;
@@ -200,6 +202,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     clock: deps.clock,
     timers: deps.timers,
     serverKeys: domain.serverKeys,
+    keyRing: domain.keyRing,
     onError: (job, error) => log.warn('sweep.failed', { job, error }),
   });
 
@@ -290,8 +293,10 @@ function signInPages({ issuer, authenticator, language }: Config) {
 }
 
 /** Services on the store. */
-async function createDomain(config: Config, { store, masterKey, clock }: ServerDeps) {
-  const secrets = createSecrets(masterKey);
+async function createDomain(config: Config, deps: ServerDeps) {
+  const { store, clock } = deps;
+  const keyRing = await openKeyRing({ ...deps, random: randomBytes }).catch(asWrongSetting);
+  const { secrets } = keyRing;
   const retentionMs = config.retention.operationsHours * HOUR;
   const applications = createApplications(config.applications.map((application) => asApplication(application, config)));
   const serverKeys = await createServerKeys({ store, clock, secrets, options: config.keys });
@@ -331,6 +336,7 @@ async function createDomain(config: Config, { store, masterKey, clock }: ServerD
   );
   return {
     secrets,
+    keyRing,
     applications,
     serverKeys,
     users,
@@ -343,6 +349,11 @@ async function createDomain(config: Config, { store, masterKey, clock }: ServerD
 }
 
 type Domain = Awaited<ReturnType<typeof createDomain>>;
+
+function asWrongSetting(error: unknown): never {
+  if (error instanceof MasterKeyRefused) throw new ConfigError([{ setting: 'masterKey', message: error.message }]);
+  throw error;
+}
 
 /** What talks to authenticators: the device API, its event streams, and the dispatcher that wakes them. */
 function createDevicePart(

@@ -153,15 +153,29 @@ function addPeople(program: Command, does: Does): void {
       return (run, id, options) => switchClientCommand(run, change, id, options);
     });
   }
-  const rotate = program
-    .command('key')
-    .description('keys of ID tokens')
+  const key = program.command('key').description("the server's keys");
+  const keys = () => import('./key-commands.ts');
+  const rotate = key
     .command('rotate')
-    .description('publish successors, which sign when relying parties have seen them')
+    .description('publish successors, which sign when everybody has seen them')
+    .addOption(
+      new Option('--use <use>', 'oidc: of ID tokens; seal: of challenges and evidence')
+        .choices(['oidc', 'seal'])
+        .default('oidc'),
+    )
     .addOption(new Option('--alg <alg>', 'only this algorithm').choices(['ES256', 'RS256', 'PS256', 'EdDSA']))
     .option('--immediate', 'sign with them at once')
     .option('--revoke', 'take the former keys back at once: they were lost');
-  does(withManagement(rotate), async () => (await import('./key-commands.ts')).rotateKeysCommand);
+  does(withManagement(rotate), async () => (await keys()).rotateKeysCommand);
+  const masters = key.command('master').description('which master keys open the store');
+  does(withManagement(masters), async () => (await keys()).showMasterKeysCommand);
+  const renew = key.command('rotate-master').description('seal what is new under new key material');
+  does(withManagement(renew), async () => (await keys()).rotateMasterKeyCommand);
+  const forget = key
+    .command('forget-master')
+    .description('a former master key opens the store no longer')
+    .argument('<id>');
+  does(withManagement(forget), async () => (await keys()).forgetMasterKeyCommand);
 }
 
 function addDevice(program: Command, does: Does): void {

@@ -16,6 +16,10 @@ const formats = {
     means: 'must be 32 bytes in base64url (43 characters)',
     accepts: (text: string) => /^[A-Za-z0-9_-]{43}$/.test(text),
   },
+  'master-keys': {
+    means: 'must be keys of 32 bytes in base64url (43 characters), with commas between them',
+    accepts: (text: string) => /^[A-Za-z0-9_-]{43}(\s*,\s*[A-Za-z0-9_-]{43})*$/.test(text),
+  },
   uri: { means: 'must be an address', accepts: (text: string) => URL.canParse(text) },
 };
 

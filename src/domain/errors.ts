@@ -17,6 +17,10 @@ export const domainErrors = {
   identifier_taken: 'Another user has this identifier.',
   stale_version: 'The record has changed since it was read.',
   state_conflict: 'This is not possible in the current state.',
+  master_key_not_found: 'No master key with this id opens the store.',
+  master_key_in_use: 'This is the master key of the server that was asked. Start it with another one first.',
+  master_key_others:
+    'The store has a slot of a master key that this server was not started with. Forget it, or give it as a former one.',
 
   // about people and limits
   user_unknown: 'No user matches the hint.',
@@ -42,6 +46,12 @@ export const domainErrors = {
   key_reused: 'A key is in use already.',
   confirm_invalid: 'The confirmation does not match.',
   method_not_available: 'This method is not available.',
+  proof_required: 'This needs a proof by another key of the device, or a fresh ticket where it has none.',
+  attestation_refused: 'The platform’s statement about the device is missing, or is not trusted.',
+  no_approving_device: 'The user has no device that could approve a new one.',
+  enrollment_denied: 'The enrollment was not approved.',
+  code_wrong: 'The digits are not those that the device shows.',
+  revocation_refused: 'This device may take away only a newer one of the same user.',
 
   // answers (section 4)
   challenge_stale: 'The answer does not belong to the current challenge.',

@@ -1,6 +1,7 @@
 import { type Clock, MINUTE, SECOND } from '../support/clock.ts';
 import { ALL_PARTITIONS, type Partition } from '../support/ids.ts';
 import { systemTimers, type Timers } from '../support/timers.ts';
+import type { KeyRing } from './key-ring.ts';
 import { bySystem } from './new-event.ts';
 import type { OperationStore } from './ports/operations.ts';
 import type { Store } from './ports/store.ts';
@@ -21,6 +22,7 @@ export interface SweeperDeps {
   store: { operations: Pick<OperationStore, 'expireDue'> } & Pick<Store, 'collectGarbage'>;
   clock: Clock;
   serverKeys: Pick<ServerKeys, 'maintain' | 'reload'>;
+  keyRing?: Pick<KeyRing, 'reload'>;
   timers?: Timers;
   /** A failed round is told and tried again at its next turn. */
   onError: (job: string, error: unknown) => void;
@@ -51,7 +53,7 @@ const defaults: SweeperOptions = {
 };
 
 export function createSweeper(deps: SweeperDeps): Sweeper {
-  const { store, clock, serverKeys, timers = systemTimers, onError } = deps;
+  const { store, clock, serverKeys, keyRing, timers = systemTimers, onError } = deps;
   const options = { ...defaults, ...deps.options };
   const waiting = new Map<string, () => void>();
   const running = new Map<string, Promise<void>>();
@@ -99,6 +101,7 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
       schedule('collect', options.collectEveryMs, collect);
       schedule('keys', options.keysEveryMs, () => serverKeys.maintain());
       schedule('read-keys', options.readKeysEveryMs, () => serverKeys.reload());
+      if (keyRing) schedule('read-key-ring', options.readKeysEveryMs, () => keyRing.reload());
     },
     async stop() {
       isStopped = true;

@@ -15,6 +15,9 @@ export const domainStatus = {
   identifier_taken: 409,
   stale_version: 412,
   state_conflict: 409,
+  master_key_not_found: 404,
+  master_key_in_use: 409,
+  master_key_others: 409,
 
   user_unknown: 404,
   no_usable_device: 409,
@@ -38,6 +41,12 @@ export const domainStatus = {
   key_reused: 409,
   confirm_invalid: 400,
   method_not_available: 409,
+  proof_required: 403,
+  attestation_refused: 403,
+  no_approving_device: 409,
+  enrollment_denied: 403,
+  code_wrong: 403,
+  revocation_refused: 403,
 
   challenge_stale: 409,
   attempt_failed: 403,

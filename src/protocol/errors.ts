@@ -32,6 +32,7 @@ const oauthErrors = {
   user_unknown: ['unknown_user_id', 400],
   no_usable_device: ['access_denied', 403], // ruling 11
   method_not_available: ['access_denied', 403],
+  proof_required: ['server_error', 500],
   too_many_pending: ['access_denied', 429], // ruling 12
   rate_limited: ['access_denied', 429],
   binding_message_invalid: ['invalid_binding_message', 400],
@@ -53,6 +54,9 @@ const oauthErrors = {
   identifier_taken: ['server_error', 500],
   stale_version: ['server_error', 500],
   state_conflict: ['server_error', 500],
+  master_key_not_found: ['server_error', 500],
+  master_key_in_use: ['server_error', 500],
+  master_key_others: ['server_error', 500],
   unreadable: ['server_error', 500],
   unknown_key: ['server_error', 500],
   device_refused: ['server_error', 500],
@@ -66,6 +70,11 @@ const oauthErrors = {
   enrollment_conflict: ['server_error', 500],
   key_reused: ['server_error', 500],
   confirm_invalid: ['server_error', 500],
+  attestation_refused: ['server_error', 500],
+  no_approving_device: ['server_error', 500],
+  enrollment_denied: ['server_error', 500],
+  code_wrong: ['server_error', 500],
+  revocation_refused: ['server_error', 500],
   challenge_stale: ['server_error', 500],
   attempt_failed: ['server_error', 500],
 } satisfies Record<DomainErrorCode, Mapping>;

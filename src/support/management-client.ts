@@ -62,7 +62,7 @@ export interface ManagementClient {
    * @param body present: POST, unless `method` says otherwise
    * @throws ManagementError; TypeError where nobody answers
    */
-  call<T>(path: string, options?: { method?: 'GET' | 'POST' | 'PATCH'; body?: object }): Promise<T>;
+  call<T>(path: string, options?: { method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'; body?: object }): Promise<T>;
   /** All pages of a list. */
   list<T>(path: string): Promise<T[]>;
   /** By id, user name, e-mail, phone or external reference, in this order. */

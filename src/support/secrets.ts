@@ -1,14 +1,19 @@
 import { createHmac, hkdfSync, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { asKey, decrypt, encrypt } from './aead.ts';
+import type { Clock } from './clock.ts';
+import { StoreUnavailable } from './unavailable.ts';
 
 /**
- * All that is derived from the master key. Uses are separated by HKDF labels, every sealed value carries the id of
- * the master key, and the record's own key is authenticated with it: a ciphertext moved to another record does not open.
+ * All that is derived from the data root. Uses are separated by HKDF labels, every sealed value carries the id of the
+ * root's generation, and the record's own key is authenticated with it: a ciphertext moved to another record does not open.
  */
 export interface Secrets {
-  /** AES-256-GCM, random 96-bit nonce. `aad` is the record's key, for example `user:3f…`. Answer: `<key id>.<base64url>`. */
+  /** AES-256-GCM, random 96-bit nonce. `aad` is the record's key, for example `user:3f…`. Answer: `<root id>.<base64url>`. */
   seal(label: string, plaintext: string | Uint8Array, aad: string): string;
-  /** @throws Error when the value was not sealed with this label, aad and master key */
+  /**
+   * @throws Error when the value was not sealed with this label, aad and root
+   * @throws StoreUnavailable when it was sealed under a generation that is not known here, or not yet
+   */
   open(label: string, sealed: string, aad: string): Buffer;
   /** HMAC-SHA-256 under the label's own key, base64url. For look-ups of values that must not be readable. */
   hmac(label: string, text: string | Uint8Array): string;
@@ -16,31 +21,116 @@ export interface Secrets {
   key(label: string): Buffer;
 }
 
-export function createSecrets(masterKey: Buffer): Secrets {
-  if (masterKey.length !== 32) throw new RangeError('the master key must be 32 bytes');
+/** One generation of the data root. */
+export interface Root {
+  /** 32 bytes. */
+  key: Buffer;
+  /** Epoch milliseconds; from then on what is new is sealed with it. */
+  sealsFrom: number;
+}
+
+export interface RootedSecrets extends Secrets {
+  /** Oldest first. */
+  replaceRoots(roots: readonly Root[]): void;
+}
+
+/** A root for life, of one generation. */
+export function createSecrets(root: Buffer): Secrets {
+  return createRootedSecrets([{ key: root, sealsFrom: 0 }], () => 0);
+}
+
+/**
+ * Look-ups (`hmac`, `key`) hang on the first generation for ever: what was found yesterday must be found tomorrow. What is
+ * sealed takes the newest generation whose time has come, and opens with the one that it names.
+ */
+export function createRootedSecrets(roots: readonly Root[], clock: Clock): RootedSecrets {
+  const known = new Map<string, Generation>();
+  let generations: Generation[] = [];
+
+  function replaceRoots(next: readonly Root[]): void {
+    generations = next.map((root) => {
+      const id = rootIdOf(root.key);
+      const generation = known.get(id) ?? { id, sealsFrom: root.sealsFrom, keyOf: labelledKeys(root.key) };
+      known.set(id, generation);
+      return generation;
+    });
+  }
+  replaceRoots(roots);
+
+  const first = () => generations[0]!;
+  const newest = () => {
+    const now = generations.length > 1 ? clock() : 0;
+    return generations.findLast(({ sealsFrom }) => sealsFrom <= now) ?? first();
+  };
+
+  return {
+    replaceRoots,
+    key: (label) => first().keyOf(label).export(),
+    hmac: (label, text) =>
+      createHmac('sha256', first().keyOf(`hmac:${label}`))
+        .update(text)
+        .digest('base64url'),
+    seal(label, plaintext, aad) {
+      const { id, keyOf } = newest();
+      return `${id}.${encrypt(keyOf(`seal:${label}`), plaintext, aad).toString('base64url')}`;
+    },
+    open(label, sealed, aad) {
+      const [id = '', text = ''] = sealed.split('.');
+      const generation = generations.find((each) => each.id === id);
+      if (!generation) throw new StoreUnavailable(`sealed under a root that this process does not have (${id})`);
+      return decrypt(generation.keyOf(`seal:${label}`), Buffer.from(text, 'base64url'), aad);
+    },
+  };
+}
+
+interface Generation {
+  id: string;
+  sealsFrom: number;
+  keyOf(label: string): KeyObject;
+}
+
+/** Stands in front of every sealed value. Says nothing about the root. */
+export function rootIdOf(root: Buffer): string {
+  return idOf(labelledKeys(root)('master-key-id'));
+}
+
+/** The generation that sealed a value. */
+export const rootIdIn = (sealed: string): string => sealed.split('.', 1)[0]!;
+
+/** A key of its own for each label, derived once. @throws RangeError for a secret of another length */
+function labelledKeys(secret: Buffer): (label: string) => KeyObject {
+  if (secret.length !== 32) throw new RangeError('the master key must be 32 bytes');
   const keys = new Map<string, KeyObject>();
-  const keyOf = (label: string): KeyObject => {
+  return (label) => {
     const known = keys.get(label);
     if (known) return known;
-    const derived = asKey(Buffer.from(hkdfSync('sha256', masterKey, 'assent', label, 32)));
+    const derived = asKey(Buffer.from(hkdfSync('sha256', secret, 'assent', label, 32)));
     keys.set(label, derived);
     return derived;
   };
-  const masterId = createHmac('sha256', keyOf('master-key-id')).update('id').digest('base64url').slice(0, 6);
+}
 
+const idOf = (key: KeyObject, length = 6) =>
+  createHmac('sha256', key).update('id').digest('base64url').slice(0, length);
+
+/** What a master key is there for: it closes and opens its own slot, and nothing else. */
+export interface MasterKey {
+  /** Names the slot. */
+  id: string;
+  close(content: string): string;
+  /** @throws Error when another master key closed it, or a bit was changed */
+  open(slot: string): string;
+}
+
+/** @param secret 32 bytes */
+export function createMasterKey(secret: Buffer): MasterKey {
+  const keyOf = labelledKeys(secret);
+  const id = idOf(keyOf('key-slot-id'), 10);
+  const aad = `slot:${id}`;
   return {
-    key: (label) => keyOf(label).export(),
-    hmac: (label, text) =>
-      createHmac('sha256', keyOf(`hmac:${label}`))
-        .update(text)
-        .digest('base64url'),
-    seal: (label, plaintext, aad) =>
-      `${masterId}.${encrypt(keyOf(`seal:${label}`), plaintext, aad).toString('base64url')}`,
-    open(label, sealed, aad) {
-      const [id, text = ''] = sealed.split('.');
-      if (id !== masterId) throw new Error(`sealed with another master key (${id})`);
-      return decrypt(keyOf(`seal:${label}`), Buffer.from(text, 'base64url'), aad);
-    },
+    id,
+    close: (content) => encrypt(keyOf('key-slot'), content, aad).toString('base64url'),
+    open: (slot) => decrypt(keyOf('key-slot'), Buffer.from(slot, 'base64url'), aad).toString('utf8'),
   };
 }
 

@@ -58,7 +58,7 @@ describe("the server's keys", () => {
     expect(kids.size).toBe(1);
     expect(kids.has(box.kid)).toBe(false);
     await expect(createServerKeys({ store: scene.store, clock: scene.clock.now, secrets: fresh })).rejects.toThrow(
-      'another master key',
+      'a root that this process does not have',
     );
   });
 

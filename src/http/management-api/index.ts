@@ -1,6 +1,7 @@
 import type { Applications } from '../../domain/applications.ts';
 import type { Clients } from '../../domain/clients.ts';
 import type { Devices } from '../../domain/devices.ts';
+import type { KeyRing } from '../../domain/key-ring.ts';
 import type { Operations } from '../../domain/operations.ts';
 import type { IdempotencyStore } from '../../domain/ports/records.ts';
 import type { ServerKeys } from '../../domain/server-keys.ts';
@@ -22,6 +23,7 @@ import { type Call, type ManagementRoute, queryOf, versionOf } from './call.ts';
 import { clientRoutes } from './clients.ts';
 import { deviceRoutes } from './devices.ts';
 import { keyRoutes } from './keys.ts';
+import { masterKeyRoutes } from './master-keys.ts';
 import { createPaging } from './paging.ts';
 import { managementSchemas } from './schemas.ts';
 import { ticketRoutes } from './tickets.ts';
@@ -32,6 +34,7 @@ export interface ManagementApiDeps {
   devices: Devices;
   clients: Clients;
   serverKeys: Pick<ServerKeys, 'publicKeys' | 'rotateSigning'>;
+  keyRing: KeyRing;
   tickets: Pick<Tickets, 'create'>;
   operations: Pick<Operations, 'get'>;
   applications: Applications;
@@ -57,6 +60,7 @@ export function managementRoutes(deps: ManagementApiDeps): ManagementRoute[] {
     ...deviceRoutes(parts),
     ...clientRoutes(parts),
     ...keyRoutes(parts),
+    ...masterKeyRoutes(parts),
   ];
 }
 

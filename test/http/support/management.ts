@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createClients } from '../../../src/domain/clients.ts';
+import { openKeyRing } from '../../../src/domain/key-ring.ts';
 import { createManagementApi } from '../../../src/http/management-api/index.ts';
 import { createHealth } from '../../../src/observability/health.ts';
 import type { SceneOptions } from '../../domain/scene.ts';
@@ -38,8 +39,15 @@ export async function startManagement(options: SceneOptions = {}) {
     // what metadata may be is the protocol folder's matter, and tested there
     check: async (metadata) => metadata,
   });
+  const keyRing = await openKeyRing({
+    ...scene,
+    clock: scene.clock.now,
+    random: randomBytes,
+    masterKey: scene.place.masterKey,
+  });
   const managementApi = createManagementApi({
     ...scene,
+    keyRing,
     clients,
     idempotency: scene.store.idempotency,
     clock: scene.clock.now,
