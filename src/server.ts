@@ -15,6 +15,7 @@ import { type Clients, createClients } from './domain/clients.ts';
 import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
 import { MasterKeyRefused, openKeyRing } from './domain/key-ring.ts';
+import { createNotificationLog } from './domain/notification-log.ts';
 import { createOperations } from './domain/operations.ts';
 import type { Store } from './domain/ports/store.ts';
 import { createRedemptions } from './domain/redemptions.ts';
@@ -113,6 +114,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     userCodes: domain.userCodes,
     operations: domain.operations,
     redemptions: domain.redemptions,
+    deliveries: domain.deliveries,
     serverKeys: domain.serverKeys,
     idempotency: deps.store.idempotency,
     artifacts: deps.artifacts,
@@ -135,6 +137,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     notifications: protocol.notifications,
     outbound,
     events: deps.store.events,
+    deliveries: domain.deliveries,
     clock: deps.clock,
     timers: deps.timers ?? systemTimers,
     random: Math.random,
@@ -298,6 +301,10 @@ async function createDomain(config: Config, deps: ServerDeps) {
   const keyRing = await openKeyRing({ ...deps, random: randomBytes }).catch(asWrongSetting);
   const { secrets } = keyRing;
   const retentionMs = config.retention.operationsHours * HOUR;
+async function createDomain(config: Config, { store, masterKey, clock }: ServerDeps) {
+  const secrets = createSecrets(masterKey);
+  const { retention } = config;
+  const retentionMs = retention.operationsHours * HOUR;
   const applications = createApplications(config.applications.map((application) => asApplication(application, config)));
   const serverKeys = await createServerKeys({ store, clock, secrets, options: config.keys });
   const users = createUsers({ store, clock, secrets });
@@ -340,6 +347,11 @@ async function createDomain(config: Config, deps: ServerDeps) {
     applications,
     serverKeys,
     users,
+    deliveries: createNotificationLog({
+      store,
+      clock,
+      options: { keep: retention.deliveriesPerClient, keepMs: retention.deliveriesHours * HOUR },
+    }),
     devices: createDevices({ store, clock }),
     userCodes: createUserCodes({ store, secrets, clock, options: config.ciba.userCode }),
     tickets,

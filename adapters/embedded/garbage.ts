@@ -8,6 +8,7 @@ const ends: readonly [table: string, column: string][] = [
   ['idempotency', 'until'],
   ['receipts', 'until'],
   ['artifacts', 'expires_at'],
+  ['notification_log', 'until'],
   ['evidence', 'retain_until'],
   ['operations', 'retain_until'],
 ];

@@ -7,6 +7,7 @@ import { clientStore } from './clients.ts';
 import { deviceStore } from './devices.ts';
 import { keyRingStore } from './key-ring.ts';
 import { keyStore } from './keys.ts';
+import { notificationLogStore } from './notification-log.ts';
 import { openReader } from './open.ts';
 import { operationStore } from './operation-store.ts';
 import { outboxStore } from './outbox.ts';
@@ -55,6 +56,7 @@ export async function openEmbeddedStore({ file, log }: EmbeddedOptions): Promise
     keys: keyStore(access),
     keyRing: keyRingStore(access),
     clients: clientStore(access),
+    notificationLog: notificationLogStore(access),
     artifacts: artifactStore(access),
     wakeups,
     async check() {

@@ -147,6 +147,17 @@ const migrations: readonly string[] = [
   `
   CREATE TABLE key_ring (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE notification_log (
+    client_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    until INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (client_id, number)
+  ) STRICT;
+  CREATE INDEX notification_log_until ON notification_log (until);
+  `,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

@@ -1,14 +1,15 @@
 import { consumeArtifact, destroyArtifact, writeArtifacts } from './artifacts.ts';
 import { createClient, updateClient } from './clients.ts';
-import { activateDevice, changeDeviceState, claimKey, saveDevice } from './devices.ts';
+import { activateDevice, changeDeviceState, claimKey, failProof, reserveProof, saveDevice } from './devices.ts';
 import { collectGarbage } from './garbage.ts';
 import { saveKeyRing } from './key-ring.ts';
 import { addKey, destroyKey, promoteKey } from './keys.ts';
+import { appendNotification } from './notification-log.ts';
 import { cancelOperation, decideOperation, expireOperations, startOperation } from './operations.ts';
 import { claimDue, completeEntry, retryEntry } from './outbox.ts';
 import { abandonCall, beginCall, finishCall, reserveCount, useOnce } from './records.ts';
 import { commitRedemption, deliverRedemption, releaseRedemption, takeRedemption } from './redemption.ts';
-import { bindTicket, reserveCode } from './tickets.ts';
+import { bindTicket, confirmTicket, reserveCode } from './tickets.ts';
 import { type Tx, writeEvents } from './transaction.ts';
 import { failAttempt, reserveAttempt } from './tries.ts';
 import { changeUserState, createUser, updateUser } from './users.ts';
@@ -26,10 +27,13 @@ export const writes = {
   saveDevice,
   activateDevice,
   changeDeviceState,
+  reserveProof,
+  failProof,
   claimKey,
   startOperation,
   bindTicket,
   reserveCode,
+  confirmTicket,
   reserveAttempt,
   failAttempt,
   decideOperation,
@@ -57,6 +61,7 @@ export const writes = {
   writeArtifacts,
   consumeArtifact,
   destroyArtifact,
+  appendNotification,
   collectGarbage,
   probe,
 } satisfies Record<string, (tx: Tx, argument: never) => unknown>;

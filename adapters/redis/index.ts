@@ -14,6 +14,7 @@ import { answered } from './failures.ts';
 import { createIdempotencyStore } from './idempotency.ts';
 import { createKeyRingStore } from './key-ring.ts';
 import { createKeys } from './keys.ts';
+import { createNotificationLogStore } from './notification-log.ts';
 import { createOperationStore } from './operations.ts';
 import { createOutboxStore } from './outbox.ts';
 import { createReplayStore } from './replay.ts';
@@ -77,6 +78,7 @@ function storeOf(context: Context, connection: Connection): RedisStore {
     keys: createKeyStore(context),
     keyRing: createKeyRingStore(context),
     clients: createClientStore(context),
+    notificationLog: createNotificationLogStore(context),
     artifacts: createArtifactStore(context),
     wakeups: { subscribe: wakeups.subscribe },
 

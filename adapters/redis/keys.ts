@@ -26,6 +26,7 @@ export const names = {
   garbage: 'gc',
   evidence: 'v:',
   receipt: 'r:',
+  proofTry: 'h:',
   eventsOfOperation: 'e:',
   eventsOfUser: 'ue:',
   eventsOfNobody: 'events',
@@ -41,6 +42,7 @@ export const names = {
   client: 'cl:',
   clients: 'cls',
   clientsRevision: 'clv',
+  notificationLog: 'nl:',
   artifact: 'a:',
   schema: 'schema',
   check: 'check',
@@ -65,6 +67,8 @@ export interface Keys {
   hashed(name: Name, ...texts: string[]): string;
   /** In the partition of the first id, which is the device's own or its operation's. */
   receipt(id: string, deviceId: string, jti: string): string;
+  /** The mark of a message that has reserved a try of its device's PIN. */
+  proofTry(deviceId: string, jwsHash: string): string;
   artifact(model: string, id: string): string;
   /** One per partition: an index or a table. */
   at(partition: Partition, name: Name): string;
@@ -104,6 +108,7 @@ export function createKeys(prefix: string): Keys {
       return at(partitionOfText(text), name) + sha256(text);
     },
     receipt: (id, deviceId, jti) => at(partitionFor(id), 'receipt') + sha256(joined([deviceId, jti])),
+    proofTry: (deviceId, jwsHash) => at(partitionFor(deviceId), 'proofTry') + sha256(joined([deviceId, jwsHash])),
     artifact(model, id) {
       const known = MODEL.test(model) && SHA256_HEX.test(id);
       return at(partitionFor(id), 'artifact') + (known ? `${model}:${id}` : `~${sha256(joined([model, id]))}`);

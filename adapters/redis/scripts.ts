@@ -23,9 +23,23 @@ interface Replies {
   updateUser: ['updated', Fields] | ['stale'] | ['missing'];
   changeUser: ['changed', Fields, string[]] | ['missing'] | ['refused', string];
   readPage: Row[];
-  readDevice: [] | [Fields, string | null];
+  readDevice: [] | [Fields, string | null, Fields];
   readDevicesOf: Row[];
-  saveDevice: ['saved', Fields] | ['stale'] | ['missing'] | ['refused', string] | Replayed;
+  saveDevice:
+    | ['saved', Fields]
+    | ['stale']
+    | ['missing']
+    | ['refused', string]
+    | ['ticket_closed']
+    | ['user_not_active']
+    | Replayed;
+  reserveProof:
+    | ['reserved' | 'again', pin: number, number: number, pinLifetime: number]
+    | ['exhausted', 'pin' | 'pin_lifetime']
+    | ['refused', string]
+    | ['missing']
+    | Replayed;
+  failProof: ['recorded'] | ['missing'] | Replayed;
   activateDevice:
     | ['activated', Fields, string[]]
     | ['conflict', string]
@@ -85,6 +99,7 @@ interface Replies {
   promoteKey: 0 | 1;
   destroyKey: 0 | 1;
   saveKeyRing: 0 | 1;
+  appendNotification: 0 | 1;
   writeArtifact: 1;
   consumeArtifact: 0 | 1;
   collectGarbage: number;
@@ -99,9 +114,11 @@ export const numberOfKeys: Record<ScriptName, number> = {
   updateUser: 2,
   changeUser: 2,
   readPage: 2,
-  readDevice: 2,
+  readDevice: 3,
   readDevicesOf: 2,
   saveDevice: 3,
+  reserveProof: 4,
+  failProof: 3,
   activateDevice: 5,
   changeDevice: 3,
   startOperation: 4,
@@ -134,6 +151,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   promoteKey: 2,
   destroyKey: 2,
   saveKeyRing: 2,
+  appendNotification: 1,
   writeArtifact: 1,
   consumeArtifact: 1,
   collectGarbage: 2,

@@ -6,11 +6,12 @@
  *     no connection, no answer, 5xx ────> again, later and later, until it is too late ──> abandoned
  *     redirect, 4xx, address refused ───> abandoned at once: the client said no, or cannot be called (N-05, N-06, N-07)
  *
- * Each attempt is an audit event of its client: the delivery log. Neither token nor body is ever in it.
+ * Each attempt is an audit event of its operation and a line in the delivery log of its client. Neither token nor body is
+ * ever in them.
  */
 import { Webhook } from 'standardwebhooks';
-import type { AuditEvent } from '../domain/event.ts';
 import type { Addressed, NotificationMessage, Notifications } from '../domain/notification.ts';
+import type { NotificationLine, NotificationLog } from '../domain/notification-log.ts';
 import type { OutboxEntry } from '../domain/ports/outbox.ts';
 import type { EventStore } from '../domain/ports/records.ts';
 import { type Clock, SECOND } from '../support/clock.ts';
@@ -41,6 +42,7 @@ interface Deps {
   notifications: Notifications;
   outbound: Pick<Outbound, 'request'>;
   events: Pick<EventStore, 'write'>;
+  deliveries: Pick<NotificationLog, 'append'>;
   clock: Clock;
   timers: Timers;
   /** Between 0 and 1. */
@@ -56,6 +58,7 @@ export function createNotificationHandler({
   notifications,
   outbound,
   events,
+  deliveries,
   clock,
   timers,
   random,
@@ -109,15 +112,15 @@ export function createNotificationHandler({
 
   async function settle({ entry, to, message, result, ms }: Attempted): Promise<DeliveryOutcome> {
     const afterMs = backOff(entry.attempts);
-    const data = { ...statusOf(result), ms };
+    const how = { ...statusOf(result), ms };
     // noted first: what dies in between comes again and is noted again, and so the log tells what was sent
     if (result.result === 'taken') {
-      await note(entry, to, 'notification.sent', data);
+      await note(entry, to, 'delivered', how);
       await message.delivered();
       return { outcome: 'accepted' };
     }
     const isLast = result.result === 'refused' || clock() + afterMs >= to.giveUpAt;
-    await note(entry, to, 'notification.failed', { ...data, reason: result.reason, final: isLast });
+    await note(entry, to, isLast ? 'abandoned' : 'failed', { ...how, reason: result.reason });
     await (isLast ? message.abandoned() : message.failed());
     return isLast ? { outcome: 'gone', reason: result.reason } : { outcome: 'retry', afterMs, reason: result.reason };
   }
@@ -126,7 +129,7 @@ export function createNotificationHandler({
   async function giveUp(entry: OutboxEntry, to: Addressed): Promise<DeliveryOutcome> {
     const message = await notifications.message(entry);
     if (message.message !== 'send') return withoutCall(entry, to, message);
-    await note(entry, to, 'notification.failed', { reason: 'too_late', final: true });
+    await note(entry, to, 'abandoned', { reason: 'too_late' });
     await message.abandoned();
     return { outcome: 'gone', reason: 'too_late' };
   }
@@ -135,26 +138,30 @@ export function createNotificationHandler({
     if (message.message === 'later') return { outcome: 'later', afterMs: message.afterMs };
     if (message.message === 'done') return { outcome: 'accepted' };
     const { reason } = message;
-    await note(entry, to, 'notification.failed', { reason, final: true });
+    await note(entry, to, 'abandoned', { reason });
     return { outcome: 'gone', reason };
   }
 
-  /** One line in the delivery log of the client. A store that is away must not make the client get it twice. */
-  async function note(entry: OutboxEntry, to: Addressed, type: AuditEvent['type'], data: AuditEvent['data']) {
-    const { id, operationId, userId, kind: mode, attempts: attempt } = entry;
+  /** Told to whoever looks after the operation, and to the client. A store that is away must not make it get it twice. */
+  async function note(
+    entry: OutboxEntry,
+    to: Addressed,
+    outcome: NotificationLine['outcome'],
+    how: How,
+  ): Promise<void> {
+    const { operationId, userId, kind: mode, attempts: attempt } = entry;
+    const id = `${entry.id}.${attempt}`;
+    const at = clock();
     const about = { operationId, userId, clientId: to.clientId };
-    const event: AuditEvent = {
-      id: `${id}.${attempt}`,
-      type,
-      at: clock(),
-      ...about,
-      actor: 'system',
-      data: { mode, attempt, ...data },
-    };
-    log.info(type, { ...about, mode, attempt, ...data });
-    await events
-      .write(partitionOf(operationId), [event])
-      .catch((error: unknown) => log.warn('notification.not_noted', { ...about, error }));
+    const type = outcome === 'delivered' ? 'notification.sent' : 'notification.failed';
+    const data = { mode, attempt, ...how, ...(outcome !== 'delivered' && { final: outcome === 'abandoned' }) };
+    log.info(type, { ...about, ...data });
+    const notNoted = (error: unknown) => log.warn('notification.not_noted', { ...about, error });
+    const line: NotificationLine = { id, clientId: to.clientId, operationId, mode, attempt, outcome, at, ...how };
+    await Promise.all([
+      events.write(partitionOf(operationId), [{ id, type, at, ...about, actor: 'system', data }]).catch(notNoted),
+      deliveries.append(line).catch(notNoted),
+    ]);
   }
 
   function backOff(attempts: number): number {
@@ -173,6 +180,8 @@ export function createNotificationHandler({
 
 type ToSend = Extract<NotificationMessage, { message: 'send' }>;
 type NothingToSend = Exclude<NotificationMessage, ToSend>;
+
+type How = Pick<NotificationLine, 'status' | 'reason' | 'ms'>;
 
 interface Attempted {
   entry: OutboxEntry;

@@ -231,7 +231,7 @@ export interface Config {
     /** Number matching: what is shown in the browser is chosen of three, or typed, on the device. Without it, whoever can make somebody approve is signed in as them. */
     match: 'choose' | 'type2' | 'type6' | 'none';
   };
-  /** How long finished things stay, in hours. */
+  /** How long finished things stay, in hours, and how many of them. */
   retention: {
     /** Operations after their end, so that late polls and look-ups get the right answer. */
     operationsHours: number;
@@ -239,6 +239,10 @@ export interface Config {
     evidenceHours: number;
     /** Audit events (default: one year). */
     auditHours: number;
+    /** Lines in the delivery logs of clients: each attempt to ping or push (default: thirty days). */
+    deliveriesHours: number;
+    /** At most so many lines, the newest, in the delivery log of each client. One takes about 300 bytes. */
+    deliveriesPerClient: number;
   };
   /** The device API. */
   device: {

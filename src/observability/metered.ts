@@ -22,6 +22,7 @@ export function meteredStore(store: Store, metrics: Metrics): Store {
     keys: port('keys', store.keys),
     keyRing: port('key_ring', store.keyRing),
     clients: port('clients', store.clients),
+    notificationLog: port('notification_log', store.notificationLog),
     wakeups: store.wakeups,
     ...whole,
     close: () => store.close(),

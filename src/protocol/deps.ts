@@ -1,4 +1,5 @@
 import type { Devices } from '../domain/devices.ts';
+import type { NotificationLog } from '../domain/notification-log.ts';
 import type { Operations } from '../domain/operations.ts';
 import type { ClientStore } from '../domain/ports/clients.ts';
 import type { IdempotencyStore } from '../domain/ports/records.ts';
@@ -94,6 +95,8 @@ export interface ProtocolDeps {
   userCodes: UserCodes;
   operations: Pick<Operations, 'start' | 'cancel' | 'get'>;
   redemptions: Redemptions;
+  /** What clients were told. */
+  deliveries: Pick<NotificationLog, 'ofClient' | 'ofOperation'>;
   serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret'>;
   artifacts: ArtifactStore;
   /** Registered clients; those of the configuration are in `clients`. */

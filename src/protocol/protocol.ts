@@ -4,6 +4,7 @@ import { type Answer, errorAnswer, send } from './answer.ts';
 import { createAuthenticationCall } from './authentication-call.ts';
 import { cancelCall } from './cancel-call.ts';
 import { checkClient } from './client-metadata.ts';
+import { deliveriesCall } from './deliveries-call.ts';
 import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
 import { engineListener } from './engine-listener.ts';
 import { asOAuthError } from './errors.ts';
@@ -58,6 +59,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
       token: () => tokenCall(() => running.engine, req, res),
       authenticate: () => authenticationCall(engine, req, res),
       cancel: () => cancelCall(deps, engine, req, res),
+      deliveries: () => deliveriesCall(deps, engine, req, res),
       register: () => registration!.register(req, res, ''),
       manage: () => registration!.manage(req, res, found.below!),
       resource: () => resourceCall(engine, req, res),

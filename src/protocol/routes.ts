@@ -1,6 +1,14 @@
 import { path } from './vocabulary.ts';
 
-export type Endpoint = 'authenticate' | 'cancel' | 'token' | 'register' | 'manage' | 'resource' | 'engine';
+export type Endpoint =
+  | 'authenticate'
+  | 'cancel'
+  | 'deliveries'
+  | 'token'
+  | 'register'
+  | 'manage'
+  | 'resource'
+  | 'engine';
 type Methods = Readonly<Record<string, Endpoint>>;
 
 const read: Methods = { GET: 'engine', HEAD: 'engine', OPTIONS: 'engine' };
@@ -8,6 +16,7 @@ const read: Methods = { GET: 'engine', HEAD: 'engine', OPTIONS: 'engine' };
 /** surfaces.md, section 2. OPTIONS only where a browser has business: not where a client must authenticate (F203). */
 const endpoints: ReadonlyMap<string, Methods> = new Map([
   [path.authentication, { POST: 'authenticate', DELETE: 'cancel' }],
+  [path.deliveries, { POST: 'deliveries' }],
   [path.token, { POST: 'token' }],
   [path.introspection, { POST: 'engine' }],
   [path.revocation, { POST: 'engine' }],

@@ -14,6 +14,8 @@ export const scope = { openid: 'openid', offlineAccess: 'offline_access' } as co
 export const tokenParameters = ['grant_type', 'auth_req_id', 'resource'] as const;
 /** Of `DELETE /bc-authorize`. */
 export const cancelParameters = ['auth_req_id'] as const;
+/** Of `POST /bc-authorize/deliveries`. */
+export const deliveriesParameters = ['auth_req_id', 'limit', 'cursor'] as const;
 export const clientAuthenticationParameters = [
   'client_id',
   'client_secret',
@@ -58,6 +60,7 @@ export type OAuthErrorCode =
 /** surfaces.md, section 2. Fixed: SDKs know `/bc-authorize` and `/oauth/token` by heart. */
 export const path = {
   authentication: '/bc-authorize',
+  deliveries: '/bc-authorize/deliveries',
   token: '/oauth/token',
   introspection: '/oauth/introspect',
   revocation: '/oauth/revoke',

@@ -1,6 +1,7 @@
 import { createNotificationHandler } from '../../src/channels/notifications.ts';
 import type { AuditEvent } from '../../src/domain/event.ts';
 import type { NotificationMessage } from '../../src/domain/notification.ts';
+import type { NotificationLine } from '../../src/domain/notification-log.ts';
 import type { OutboxEntry } from '../../src/domain/ports/outbox.ts';
 import { silentLog } from '../../src/observability/log.ts';
 import { systemTimers } from '../../src/support/timers.ts';
@@ -18,6 +19,7 @@ const entryOf = (attempts = 2): OutboxEntry => ({
 function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.now() + 60_000, store = true } = {}) {
   const did: string[] = [];
   const noted: AuditEvent[] = [];
+  const logged: NotificationLine[] = [];
   const push: NotificationMessage = {
     message: 'send',
     secrets: [],
@@ -43,21 +45,28 @@ function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.no
         noted.push(...events);
       },
     },
+    deliveries: {
+      async append(line) {
+        if (!store) throw new Error('away');
+        logged.push(line);
+      },
+    },
     clock: clock.now,
     timers: systemTimers,
     random: () => 0.5,
     log: silentLog,
   });
-  return { handler, did, noted };
+  return { handler, did, noted, logged };
 }
 
 test('X-10 what nobody could deliver in time is given up without a call, and that is noted', async () => {
-  const { handler, did, noted } = handling('a push', { giveUpAt: clock.now() });
+  const { handler, did, noted, logged } = handling('a push', { giveUpAt: clock.now() });
   expect(await handler(entryOf())).toEqual({ outcome: 'gone', reason: 'too_late' });
   expect(did).toEqual(['abandoned']);
   expect(noted).toMatchObject([
     { type: 'notification.failed', clientId: 'bank', data: { reason: 'too_late', final: true } },
   ]);
+  expect(logged).toMatchObject([{ id: noted[0]!.id, clientId: 'bank', outcome: 'abandoned', reason: 'too_late' }]);
 });
 
 test('what another attempt has in hands is left to it; what is over is over', async () => {

@@ -1,6 +1,7 @@
 import { clientStoreSuite } from './clients.ts';
 import { deviceStoreSuite } from './devices.ts';
 import type { OpenStore, SuiteOptions } from './harness.ts';
+import { notificationLogSuite } from './notification-log.ts';
 import { notificationSuite } from './notifications.ts';
 import { operationStoreSuite } from './operations.ts';
 import { outboxSuite } from './outbox.ts';
@@ -21,6 +22,7 @@ export function storeConformance(name: string, open: OpenStore, options: SuiteOp
     outboxSuite,
     recordStoreSuite,
     clientStoreSuite,
+    notificationLogSuite,
   ])
     suite(name, open, options);
 }

@@ -6,6 +6,7 @@ import type { Application, Method } from '../../src/domain/application.ts';
 import { createApplications } from '../../src/domain/applications.ts';
 import type { Device } from '../../src/domain/device.ts';
 import { createDevices } from '../../src/domain/devices.ts';
+import { createNotificationLog } from '../../src/domain/notification-log.ts';
 import type { Operation } from '../../src/domain/operation.ts';
 import { createOperations, type OperationsOptions, type StartOperation } from '../../src/domain/operations.ts';
 import type { ServerKey } from '../../src/domain/ports/records.ts';
@@ -88,6 +89,7 @@ export async function openScene({ applications = [anApplication()], cap, ...opti
       ...common,
       options: { leaseMs: 5 * SECOND, pacing: { toleranceMs: SECOND, stepSeconds: 5, maxSeconds: 60 } },
     }),
+    deliveries: createNotificationLog({ ...common, options: { keep: 100, keepMs: 30 * DAY } }),
     sweeper: createSweeper({
       ...common,
       serverKeys,

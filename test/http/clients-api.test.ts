@@ -99,6 +99,45 @@ describe('clients over the management API', () => {
     }
   });
 
+  test('B06 a client’s delivery log is paged, newest first, with cursors of this very list', async () => {
+    const { client_id: clientId } = await created();
+    const at = server.scene.clock.now();
+    for (const attempt of [1, 2, 3]) {
+      await server.scene.deliveries.append({
+        id: `00x.notify.${attempt}`,
+        clientId,
+        operationId: '00x',
+        mode: 'ping',
+        attempt,
+        at,
+        ...(attempt < 3 ? { outcome: 'failed', reason: 'no_answer' } : { outcome: 'delivered', status: 204, ms: 7 }),
+      });
+    }
+    const path = `/clients/${clientId}/deliveries`;
+    const first = await api('GET', `${path}?limit=2`);
+    expect(first.body.items).toEqual([
+      {
+        operation_id: '00x',
+        mode: 'ping',
+        attempt: 3,
+        outcome: 'delivered',
+        status: 204,
+        reason: null,
+        duration_ms: 7,
+        at: new Date(at).toISOString(),
+      },
+      expect.objectContaining({ attempt: 2, outcome: 'failed', status: null, reason: 'no_answer', duration_ms: null }),
+    ]);
+    const cursor = encodeURIComponent(first.body.next_cursor);
+    expect((await api('GET', `${path}?limit=2&cursor=${cursor}`)).body).toMatchObject({
+      items: [{ attempt: 1 }],
+      next_cursor: null,
+    });
+    expect((await api('GET', '/clients/configured/deliveries')).body).toEqual({ items: [], next_cursor: null });
+    expect((await api('GET', `/clients/configured/deliveries?cursor=${cursor}`)).status).toBe(400);
+    expect((await api('GET', '/clients/nobody/deliveries')).status).toBe(404);
+  });
+
   test('what is no metadata is refused with its name, and nothing is made', async () => {
     const answer = await api('POST', '/clients', { body: { ...poller, client_nmae: 'x', assent_match: 'guess' } });
     expect(answer.status).toBe(400);

@@ -89,6 +89,7 @@ describe('what the server says of itself', () => {
       return [status, headers.get('allow')];
     };
     expect(await allow('GET', '/bc-authorize')).toEqual([405, 'POST, DELETE']);
+    expect(await allow('GET', '/bc-authorize/deliveries')).toEqual([405, 'POST']);
     expect(await allow('PUT', '/oauth/token')).toEqual([405, 'POST']);
     expect(await allow('GET', '/oauth/introspect')).toEqual([405, 'POST']);
     expect(await allow('GET', '/oauth/revoke')).toEqual([405, 'POST']);

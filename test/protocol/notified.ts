@@ -35,6 +35,7 @@ export async function openNotified({
     notifications: scene.protocol.notifications,
     outbound: createOutbound({ allowLoopback: true, ca: [receiver.ca], ...outbound }),
     events: store.events,
+    deliveries: scene.deliveries,
     clock: clock.now,
     timers: systemTimers,
     random: () => 0.5,

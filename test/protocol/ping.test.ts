@@ -268,6 +268,52 @@ describe('a ping', () => {
     expect(JSON.stringify([log, scene.logged.filter(({ event }) => event.startsWith('notification'))])).not.toMatch(
       /Bearer|AbC-/,
     );
+
+    const own = await scene.client('shop').post('/bc-authorize/deliveries', {});
+    expect(own).toMatchObject({ status: 200, body: { next_cursor: null } });
+    expect(own.body.items).toMatchObject([
+      { attempt: 2, outcome: 'delivered', status: 204, reason: null },
+      {
+        operation_id: operationIdOf(id),
+        mode: 'ping',
+        attempt: 1,
+        outcome: 'failed',
+        status: 500,
+        reason: 'status 500',
+      },
+    ]);
+    expect(JSON.stringify(own.body)).not.toMatch(/Bearer|AbC-/);
+  });
+
+  test('B06 a client reads its own log in pages, or of one request; it never sees another’s', async () => {
+    const { post } = scene.client('shop');
+    const log = async (params: Record<string, string> = {}, client = 'shop') =>
+      scene.client(client).post('/bc-authorize/deliveries', params);
+    const [first, second] = [await asked(), await asked()];
+    await answer(scene, alice, first);
+    await answer(scene, alice, second);
+    await scene.receiver.until(2);
+    await scene.quiet();
+    const { items, next_cursor: cursor } = (await log({ limit: '1' })).body;
+    expect(items).toHaveLength(1);
+    const rest = (await log({ limit: '1', cursor })).body;
+    expect([...items, ...rest.items].map(({ operation_id }) => operation_id).sort()).toEqual(
+      [first, second].map(operationIdOf).sort(),
+    );
+    expect((await log({ auth_req_id: second })).body.items).toMatchObject([{ operation_id: operationIdOf(second) }]);
+    for (const auth_req_id of ['nobody-has-this', `${second}x`]) {
+      expect((await log({ auth_req_id })).body).toEqual({ items: [], next_cursor: null });
+    }
+    for (const other of await Promise.all([log({}, 'wallet'), log({ auth_req_id: second }, 'poller')])) {
+      expect(other.body).toEqual({ items: [], next_cursor: null });
+    }
+    for (const wrong of ['limit=0', 'limit=201', 'limit=x', 'cursor=x', 'cursor=-1']) {
+      expect(await post('/bc-authorize/deliveries', [wrong.split('=') as [string, string]])).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_request' },
+      });
+    }
+    expect((await scene.send('POST', '/bc-authorize/deliveries')).status).toBe(401);
   });
 
   test('promise 3: polls that race with the ping get one set', async () => {

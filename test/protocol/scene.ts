@@ -117,6 +117,7 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     idempotency: scene.store.idempotency,
     operations: scene.operations,
     redemptions: scene.redemptions,
+    deliveries: scene.deliveries,
     serverKeys: scene.serverKeys,
     artifacts: (scene.store as unknown as { artifacts: ArtifactStore }).artifacts,
     clientStore: scene.store.clients,

@@ -1,6 +1,7 @@
 import type { Partition } from '../../support/ids.ts';
 import type { ClientStore } from './clients.ts';
 import type { DeviceStore } from './devices.ts';
+import type { NotificationLogStore } from './notification-log.ts';
 import type { OperationStore } from './operations.ts';
 import type { OutboxStore } from './outbox.ts';
 import type { CounterStore, EventStore, IdempotencyStore, KeyRingStore, KeyStore, ReplayStore } from './records.ts';
@@ -33,6 +34,7 @@ export interface Store {
   readonly keys: KeyStore;
   readonly keyRing: KeyRingStore;
   readonly clients: ClientStore;
+  readonly notificationLog: NotificationLogStore;
   readonly wakeups: Wakeups;
   /** Resolves when the store can read and write. For readiness. @throws StoreUnavailable */
   check(): Promise<void>;
@@ -47,12 +49,13 @@ export interface Wake {
   partition: Partition;
   operationId: string;
   userId: string;
-  state: 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled' | 'failed';
+  /** `noticed`: something else that the user's devices are told of (an event with `noticeUntil`); the operation may be none. */
+  state: 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled' | 'failed' | 'noticed';
 }
 
 /**
- * Wake-ups across processes. Every store call that starts an operation or changes its state publishes one, as part of
- * the same step where the store can. Redis: one pub/sub channel per partition.
+ * Wake-ups across processes. Every store call that starts an operation, changes its state or writes an event with
+ * `noticeUntil` publishes one, as part of the same step where the store can. Redis: one pub/sub channel per partition.
  */
 export interface Wakeups {
   /** From when the promise resolves, wake-ups of that partition (or of all, `'*'`) reach `listener`. Call the answer to stop. */

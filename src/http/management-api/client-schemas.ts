@@ -182,6 +182,39 @@ export const clientSchemas = {
       },
     },
   },
+  Delivery: {
+    type: 'object',
+    description: 'One attempt to tell a client that its request has ended. Neither its token nor what was sent.',
+    additionalProperties: false,
+    required: ['operation_id', 'mode', 'attempt', 'outcome', 'status', 'reason', 'duration_ms', 'at'],
+    properties: {
+      operation_id: text('The operation that has ended.', '7fQx0c9G2mVbTn4yRkLwZpA'),
+      mode: one('How.', ['ping', 'push']),
+      attempt: { type: 'integer', minimum: 1, description: 'Which attempt it was.' },
+      outcome: one('`delivered`: answered with 2xx. `failed`: it is tried again. `abandoned`: it is not.', [
+        'delivered',
+        'failed',
+        'abandoned',
+      ]),
+      status: { type: ['integer', 'null'], description: 'HTTP status of the answer; null: there was none.' },
+      reason: orNull(text('Why it failed.', 'status 503')),
+      duration_ms: { type: ['integer', 'null'], description: 'How long the call took; null: there was none.' },
+      at: instant,
+    },
+  },
+  DeliveryList: {
+    type: 'object',
+    description: 'One page of attempts.',
+    required: ['items', 'next_cursor'],
+    additionalProperties: false,
+    properties: {
+      items: { type: 'array', description: 'The attempts.', items: { $ref: '#/components/schemas/Delivery' } },
+      next_cursor: {
+        type: ['string', 'null'],
+        description: 'Pass it as `cursor` for the next page; null on the last one.',
+      },
+    },
+  },
   Key: {
     type: 'object',
     description: 'A key of ID tokens, without its private half.',

@@ -1,12 +1,15 @@
 import type { Clients, Metadata, Shown } from '../../domain/clients.ts';
+import type { NotificationLog } from '../../domain/notification-log.ts';
 import { notificationKeysOf, notificationSecret } from '../../domain/notification-secrets.ts';
 import type { Secrets } from '../../support/secrets.ts';
 import type { Answer } from '../idempotency.ts';
 import { etagOf, JSON_TYPES, type ManagementRoute, PATCH_TYPES } from './call.ts';
+import { deliveryDocument } from './documents.ts';
 import { type Paging, pageQuery } from './paging.ts';
 
 export interface ClientRoutesDeps {
   clients: Clients;
+  deliveries: Pick<NotificationLog, 'ofClient'>;
   paging: Paging;
   secrets: Pick<Secrets, 'hmac'>;
 }
@@ -17,7 +20,7 @@ const aClient = { description: 'The client, with its defaults filled in.', schem
 const noClient = { 404: 'No such client.' };
 const notOurs = { ...noClient, 409: 'The client belongs to the configuration.' };
 
-export function clientRoutes({ clients, paging, secrets }: ClientRoutesDeps): ManagementRoute[] {
+export function clientRoutes({ clients, deliveries, paging, secrets }: ClientRoutesDeps): ManagementRoute[] {
   return [
     {
       method: 'POST',
@@ -63,6 +66,24 @@ export function clientRoutes({ clients, paging, secrets }: ClientRoutesDeps): Ma
       responses: { 200: aClient },
       problems: noClient,
       handle: async ({ params }) => found({ client: await clients.get(params.id!) }),
+    },
+    {
+      method: 'GET',
+      path: '/clients/{id}/deliveries',
+      operationId: 'listClientDeliveries',
+      summary: 'List what a client was told',
+      description: 'Every attempt to ping or push, newest first, as long as `retention` of the configuration says.',
+      tag,
+      scope: 'clients:read',
+      query: pageQuery,
+      responses: { 200: { description: 'A page of attempts.', schema: 'DeliveryList' } },
+      problems: noClient,
+      async handle({ params, query }) {
+        const { id } = await clients.get(params.id!);
+        const list = `deliveries of ${id}`;
+        const page = await deliveries.ofClient(id, paging.pageOf(list, query));
+        return { status: 200, body: paging.listDocument(list, page, deliveryDocument) };
+      },
     },
     {
       method: 'PUT',

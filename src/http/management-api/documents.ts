@@ -1,4 +1,5 @@
 import type { Device } from '../../domain/device.ts';
+import type { NotificationLine } from '../../domain/notification-log.ts';
 import { type Operation, stateAt } from '../../domain/operation.ts';
 import type { Ticket } from '../../domain/tickets.ts';
 import type { Attributes, Proofing, User } from '../../domain/user.ts';
@@ -65,6 +66,20 @@ export function ticketStatusDocument(operation: Operation, now: number) {
     created_at: instant(operation.createdAt),
     expires_at: instant(operation.expiresAt),
     finished_at: instantOrNull(operation.finishedAt),
+  };
+}
+
+/** An attempt to tell a client. */
+export function deliveryDocument({ operationId, mode, attempt, outcome, at, status, reason, ms }: NotificationLine) {
+  return {
+    operation_id: operationId,
+    mode,
+    attempt,
+    outcome,
+    status: status ?? null,
+    reason: reason ?? null,
+    duration_ms: ms ?? null,
+    at: instant(at),
   };
 }
 

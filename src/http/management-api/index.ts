@@ -2,6 +2,7 @@ import type { Applications } from '../../domain/applications.ts';
 import type { Clients } from '../../domain/clients.ts';
 import type { Devices } from '../../domain/devices.ts';
 import type { KeyRing } from '../../domain/key-ring.ts';
+import type { NotificationLog } from '../../domain/notification-log.ts';
 import type { Operations } from '../../domain/operations.ts';
 import type { IdempotencyStore } from '../../domain/ports/records.ts';
 import type { ServerKeys } from '../../domain/server-keys.ts';
@@ -33,6 +34,7 @@ export interface ManagementApiDeps {
   users: Users;
   devices: Devices;
   clients: Clients;
+  deliveries: Pick<NotificationLog, 'ofClient'>;
   serverKeys: Pick<ServerKeys, 'publicKeys' | 'rotateSigning'>;
   keyRing: KeyRing;
   tickets: Pick<Tickets, 'create'>;
