@@ -22,7 +22,7 @@ const scene = notifiedForEach({
 });
 let alice: Alice;
 beforeEach(async () => void (alice = await withAlice(scene)));
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => void jest.restoreAllMocks());
 
 const secret = (client: string, name: string) => notificationSecret(scene.deps.secrets, client, name);
 
