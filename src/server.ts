@@ -300,9 +300,6 @@ async function createDomain(config: Config, deps: ServerDeps) {
   const { store, clock } = deps;
   const keyRing = await openKeyRing({ ...deps, random: randomBytes }).catch(asWrongSetting);
   const { secrets } = keyRing;
-  const retentionMs = config.retention.operationsHours * HOUR;
-async function createDomain(config: Config, { store, masterKey, clock }: ServerDeps) {
-  const secrets = createSecrets(masterKey);
   const { retention } = config;
   const retentionMs = retention.operationsHours * HOUR;
   const applications = createApplications(config.applications.map((application) => asApplication(application, config)));
