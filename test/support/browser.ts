@@ -1,8 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 
 import { systemProgram } from './system.ts';
 
@@ -31,22 +29,24 @@ export interface PersonOptions {
   locale?: string;
 }
 
-/** A real Chromium with an empty profile of its own. */
+// A Chromium takes seconds to start: one for all tests of a file.
+let chromiumOfThisFile: Promise<Browser> | undefined;
+afterAll(async () => (await chromiumOfThisFile)?.close());
+
+/** A window of a real Chromium, with an empty profile of its own: nothing is shared with any other. */
 export async function openBrowser({
   size = deskSize,
   dark = false,
   locale = 'en-GB',
 }: PersonOptions = {}): Promise<Person> {
-  const profile = mkdtempSync(join(tmpdir(), 'assent-profile-'));
-  const context: BrowserContext = await chromium.launchPersistentContext(profile, {
-    executablePath: systemProgram('chromium'),
-    args: flags,
+  chromiumOfThisFile ??= chromium.launch({ executablePath: systemProgram('chromium'), args: flags });
+  const context = await (await chromiumOfThisFile).newContext({
     viewport: size,
     colorScheme: dark ? 'dark' : 'light',
     locale,
     reducedMotion: 'reduce',
   });
-  const page = context.pages()[0] ?? (await context.newPage());
+  const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
@@ -55,10 +55,7 @@ export async function openBrowser({
   return {
     page,
     complaints,
-    async [Symbol.asyncDispose]() {
-      await context.close();
-      rmSync(profile, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => context.close(),
   };
 }
 
