@@ -5,8 +5,6 @@ import { randomUUID } from 'node:crypto';
 export interface Trace {
   /** 32 hexadecimal digits, as in W3C Trace Context. */
   traceId: string;
-  /** 16 hexadecimal digits: this server's part of it. */
-  spanId: string;
 }
 
 const traces = new AsyncLocalStorage<Trace>();
@@ -21,7 +19,7 @@ export function traceOf(traceparent: string | undefined): Trace {
   const [, version, traceId, parentId] =
     /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:$|-)/.exec(traceparent ?? '') ?? [];
   const isValid = version !== undefined && version !== 'ff' && !isZero(traceId) && !isZero(parentId);
-  return { traceId: isValid ? traceId! : hexDigits(), spanId: hexDigits().slice(16) };
+  return { traceId: isValid ? traceId! : hexDigits() };
 }
 
 /** Not a secret, and needed for every request: UUIDs draw on a stock of random bytes, `randomBytes` asks the system each time. */
@@ -29,9 +27,9 @@ const hexDigits = () => randomUUID().replaceAll('-', '');
 
 const isZero = (digits = '') => /^0*$/.test(digits);
 
-/** The header to send along with a call that this trace caused. */
-export function traceparentOf({ traceId, spanId }: Trace): string {
-  return `00-${traceId}-${spanId}-01`;
+/** The header to send along with a call that this trace caused; each call is a span of its own. */
+export function traceparentOf({ traceId }: Trace): string {
+  return `00-${traceId}-${hexDigits().slice(16)}-01`;
 }
 
 /** Everything that `work` starts, now or later, sees this trace. */

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { authenticateClient, type EngineContext, newContext } from './engine-patches.ts';
+import { authenticateClient, type EngineContext, newContext, takeClient } from './engine-patches.ts';
 import { type Form, pick } from './form.ts';
 import type { Engine } from './provider.ts';
+import { shownSecretOf } from './shown-secrets.ts';
 import { clientAuthenticationParameters } from './vocabulary.ts';
 
 export interface ClientCall<Name extends string> {
@@ -19,11 +20,16 @@ export interface ClientCall<Name extends string> {
  * @throws ProtocolError | errors of the engine
  */
 export async function authenticate<Name extends string>(
-  { provider }: Engine,
+  { provider, shownSecrets }: Engine,
   { req, res, route, form, parameters }: ClientCall<Name>,
 ): Promise<{ ctx: EngineContext; params: Partial<Record<Name, string>> }> {
   const params = pick(form, parameters);
   const ctx = newContext(provider, { req, res, route, body: form });
-  await authenticateClient(ctx, { ...pick(form, clientAuthenticationParameters), ...params });
+  const presented = pick(form, clientAuthenticationParameters);
+  const shown = shownSecretOf(req, presented);
+  const known = shown === undefined ? undefined : await shownSecrets.clientOf(shown);
+  if (known) takeClient(ctx, known, params);
+  else await authenticateClient(ctx, { ...presented, ...params });
+  if (!known && shown !== undefined) shownSecrets.remember(shown, ctx.oidc.client);
   return { ctx, params };
 }

@@ -15,6 +15,8 @@ export interface ClientDirectory {
   find(id: string): Promise<Client | undefined>;
   /** undefined: this client's secret is not known by its hash. */
   compareSecret(client: Client, presented: string): boolean | undefined;
+  /** A secret of this client ends at a set time: that it was right once says nothing about now. */
+  hasExpiry(client: Client): boolean;
 }
 
 export interface ClientDirectoryDeps {
@@ -122,5 +124,8 @@ export function createClientDirectory(deps: ClientDirectoryDeps): ClientDirector
       const matching = itsSecrets.filter(({ hash }) => timingSafeEqual(Buffer.from(hash, 'hex'), digest));
       return matching.some(({ until }) => until === undefined || now < until);
     },
+
+    hasExpiry: (client) =>
+      Boolean(client.clientSecretExpiresAt) || (secrets.get(client) ?? []).some(({ until }) => until !== undefined),
   };
 }

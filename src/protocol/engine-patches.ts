@@ -148,6 +148,12 @@ export async function authenticateClient(ctx: EngineContext, params: Record<stri
   return ctx.oidc.client;
 }
 
+/** As {@link authenticateClient} leaves the context, of a client that is known to have proved itself. */
+export function takeClient(ctx: EngineContext, client: Client, params: Record<string, unknown>): void {
+  Object.assign(ctx.oidc, { params });
+  ctx.oidc.entity('Client', client);
+}
+
 /** The rest of the engine's token endpoint: other grants, whose body we had to read to know that. */
 export async function runTokenEndpoint(ctx: EngineContext): Promise<void> {
   await inContext(ctx, () => run(afterBody, ctx));

@@ -27,6 +27,7 @@ import { createIssuerKeys } from './issuer-keys.ts';
 import { signingKeys } from './keys.ts';
 import { createResources } from './resources.ts';
 import { createRichRequests, type RichRequests } from './rich-requests.ts';
+import { createShownSecrets, type ShownSecrets } from './shown-secrets.ts';
 import { isForBrowsers, renderBrowserError, signInConfiguration } from './sign-in-engine.ts';
 import { pairwiseSubject, sectorOf } from './subjects.ts';
 import { grantType, path, route, scope } from './vocabulary.ts';
@@ -36,6 +37,7 @@ export interface Engine {
   provider: Provider;
   storage: EngineStorage;
   settings: ProtocolSettings;
+  shownSecrets: ShownSecrets;
   /** What an authentication request asks, and of whom. */
   ask: Ask;
 }
@@ -65,7 +67,13 @@ export function buildEngine(deps: ProtocolDeps): Engine {
   replaceClientFind(provider, directory.find);
   replaceSecretComparison(provider, directory.compareSecret);
   const issuerKeys = createIssuerKeys({ fetch: deps.fetch, clock });
-  return { provider, storage, settings, ask: createAsk({ ...deps, issuerKeys, rich }) };
+  return {
+    provider,
+    storage,
+    settings,
+    shownSecrets: createShownSecrets(directory),
+    ask: createAsk({ ...deps, issuerKeys, rich }),
+  };
 }
 
 function configurationOf(

@@ -22,6 +22,12 @@ export function inTime<T>(req: Pick<IncomingMessage, 'complete'>, work: Promise<
       reject(new StoreUnavailable(`no answer within ${ms} ms`));
     }, ms);
     timer.unref(); // a request that a shutdown has cut must not keep the process
-    work.finally(() => clearInterval(timer)).then(resolve, reject);
+    const inTime = <V>(settle: (value: V) => void) => {
+      return (value: V) => {
+        clearInterval(timer);
+        settle(value);
+      };
+    };
+    work.then(inTime(resolve), inTime(reject));
   });
 }
