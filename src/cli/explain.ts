@@ -36,7 +36,7 @@ const ofDevice: Record<string, Explained> = {
   ],
   keys_untrusted: [
     exit.negative,
-    'The server is not the one that this was made for: its keys are others.',
+    'This is another server, or this device was not used for too long: no key that it knows vouches for those of today.',
     enrollAgain,
   ],
   keys_lost: [exit.usage, 'The keys of this device are damaged.', enrollAgain],

@@ -6,7 +6,8 @@ export const localErrors = {
   network: 'The server cannot be reached.',
   server_unexpected: 'The server answered something that cannot be used.',
   ticket_unreadable: 'This is not an enrollment link.',
-  keys_untrusted: 'The server keys cannot be trusted: they are not those of the enrollment.',
+  keys_untrusted:
+    'No key that this device knows vouches for the keys of the server. If it is the right server, enroll again.',
   challenge_invalid: 'The request is not a valid one for this device.',
   already_enrolled: 'This storage holds an enrolled device.',
   nothing_to_resume: 'There is no enrollment to go on with.',
@@ -16,7 +17,9 @@ export const localErrors = {
   pin_not_digits: 'A PIN consists of digits.',
   pin_too_short: 'The PIN is too short.',
   pin_too_long: 'The PIN is too long.',
+  pin_unchanged: 'The new PIN is the old one.',
   pin_weak: 'This PIN is too easy to guess.',
+  rotation_underway: 'The keys are being changed already.',
   match_required: 'The number is needed.',
   method_unavailable: 'This device cannot prove what the request asks for.',
 } as const;

@@ -45,7 +45,7 @@ export function createDeviceServerKeys({ issuer, serverKeys }: Deps): DeviceServ
 
   function changedAt(): number {
     const keys = [...serverKeys.publicKeys('seal'), ...serverKeys.publicKeys('box')];
-    return Math.max(...keys.map(({ createdAt }) => createdAt));
+    return Math.max(...keys.map(({ createdAt, retiredAt = 0 }) => Math.max(createdAt, retiredAt)));
   }
 
   return {

@@ -3,7 +3,7 @@ import type { Secrets } from '../support/secrets.ts';
 import { bySystem, newEvent } from './new-event.ts';
 import type { KeyState, KeyStore, KeyUse, ServerKey } from './ports/records.ts';
 import { type KeyKind, makeKey } from './server-key-material.ts';
-import { createSigningRotation, type RotateSigning, type SigningOptions } from './signing-rotation.ts';
+import { createSigningRotation, type RotateSigning, type RotationTimes, type SigningUse } from './signing-rotation.ts';
 import type { By } from './users.ts';
 
 export type { RotateSigning } from './signing-rotation.ts';
@@ -40,11 +40,11 @@ export interface ServerKeys {
   /** A symmetric secret of 32 bytes (`cookie`, `dpop`). */
   secret(use: 'cookie' | 'dpop'): Buffer;
   /**
-   * Box: a successor after 7 days, the private half destroyed 48 h after that. ID tokens: as `signing-rotation.ts` says.
-   * Idempotent; call it now and then.
+   * Box: a successor after 7 days, the private half destroyed 48 h after that. ID tokens and seal: as
+   * `signing-rotation.ts` says. Idempotent; call it now and then.
    */
   maintain(): Promise<void>;
-  /** Keys of ID tokens get successors. */
+  /** Keys of ID tokens, or those of challenges and evidence, get successors. */
   rotateSigning(options: RotateSigning, by: By): Promise<void>;
   reload(): Promise<void>;
   /** Called after a read that found the keys changed, by this process or another. */
@@ -55,14 +55,23 @@ export interface ServerKeysDeps {
   store: { keys: KeyStore };
   clock: Clock;
   secrets: Secrets;
-  options?: Partial<SigningOptions> & {
-    boxRotationDays?: number;
-    boxDestroyHours?: number;
-    /** How ID tokens are signed by default; ES256 and RS256 keys are there in any case. */
-    idTokenAlg?: string;
-    /** Further algorithms that clients may choose. */
-    idTokenAlgs?: readonly string[];
-  };
+  options?: Partial<ServerKeysOptions>;
+}
+
+/** `config.keys` is one of these. */
+export interface ServerKeysOptions {
+  boxRotationDays: number;
+  boxDestroyHours: number;
+  sealRotationDays: number;
+  sealPublishMinutes: number;
+  sealDestroyDays: number;
+  /** How ID tokens are signed by default. */
+  idTokenAlg: string;
+  /** Further algorithms that clients may choose. */
+  idTokenAlgs: readonly string[];
+  signingRotationDays: number;
+  signingPublishMinutes: number;
+  signingRetireDays: number;
 }
 
 /** A key of the store with its private half readable, as long as there is one. */
@@ -72,9 +81,12 @@ interface OpenKey {
   secret?: Buffer;
 }
 
-const defaults = {
+const defaults: ServerKeysOptions = {
   boxRotationDays: 7,
   boxDestroyHours: 48,
+  sealRotationDays: 180,
+  sealPublishMinutes: 24 * 60,
+  sealDestroyDays: 400,
   idTokenAlg: 'ES256',
   // ruling 5
   idTokenAlgs: ['ES256', 'RS256'],
@@ -87,7 +99,8 @@ const sealLabel = 'server-key';
 
 /** Resolves when every kind of key exists: the first process makes them, the others read. */
 export async function createServerKeys({ store, clock, secrets, options }: ServerKeysDeps): Promise<ServerKeys> {
-  const { boxRotationDays, boxDestroyHours, idTokenAlg, idTokenAlgs, ...signing } = { ...defaults, ...options };
+  const given = { ...defaults, ...options };
+  const { boxRotationDays, boxDestroyHours, idTokenAlg, idTokenAlgs } = given;
   const kinds: KeyKind[] = [
     { use: 'seal', alg: 'ES256' },
     { use: 'box', alg: 'ECDH-ES' },
@@ -163,14 +176,28 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
     }
   }
 
-  const rotation = createSigningRotation({
-    store: store.keys,
-    clock,
-    options: signing,
-    records: () => keys.map(({ record }) => record),
-    reload,
-    makeNext: (alg, activatesAt, by) => add({ use: 'oidc', alg }, { activatesAt, by }),
-  });
+  const rotationOf = (use: SigningUse, times: RotationTimes) =>
+    createSigningRotation({
+      use,
+      times,
+      store: store.keys,
+      clock,
+      records: () => keys.map(({ record }) => record),
+      reload,
+      makeNext: (alg, activatesAt, by) => add({ use, alg }, { activatesAt, by }),
+    });
+  const rotations = {
+    oidc: rotationOf('oidc', {
+      rotationDays: given.signingRotationDays,
+      publishMinutes: given.signingPublishMinutes,
+      destroyDays: given.signingRetireDays,
+    }),
+    seal: rotationOf('seal', {
+      rotationDays: given.sealRotationDays,
+      publishMinutes: given.sealPublishMinutes,
+      destroyDays: given.sealDestroyDays,
+    }),
+  };
 
   const serverKeys: ServerKeys = {
     current(use, alg) {
@@ -190,9 +217,10 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
       await makeMissing();
       await rotateBox();
       await destroyOldBoxes();
-      await rotation.maintain();
+      await rotations.oidc.maintain();
+      await rotations.seal.maintain();
     },
-    rotateSigning: rotation.rotate,
+    rotateSigning: (options, by) => rotations[options.use ?? 'oidc'].rotate(options, by),
     reload,
     onChange: (listener) => void listeners.push(listener),
   };

@@ -3,20 +3,24 @@ import { bySystem, newEvent } from './new-event.ts';
 import type { KeyStore, ServerKey } from './ports/records.ts';
 import type { By } from './users.ts';
 
-/** `config.keys` is one of these. */
-export interface SigningOptions {
+/** Keys that others verify with: of ID tokens; of challenges, contexts and evidence. */
+export type SigningUse = 'oidc' | 'seal';
+
+export interface RotationTimes {
   /** 0: only when told. */
-  signingRotationDays: number;
+  rotationDays: number;
   /** A key is published this long before it signs. */
-  signingPublishMinutes: number;
-  /** A key that was replaced stays published this long. */
-  signingRetireDays: number;
+  publishMinutes: number;
+  /** The private half of a key that was replaced is destroyed after this. */
+  destroyDays: number;
 }
 
 export interface RotateSigning {
-  /** Only this algorithm; absent: all. */
+  /** Absent: `oidc`. */
+  use?: SigningUse;
+  /** Only this algorithm; absent: all that are ours. */
   alg?: string;
-  /** Signs at once. Relying parties that keep the key set have to fetch it again. */
+  /** Signs at once. Whoever keeps the key set has to fetch it again. */
   immediate?: boolean;
   /** For a key that was lost: the former one is destroyed at once, and what it signed is worth nothing anymore. */
   revoke?: boolean;
@@ -30,24 +34,26 @@ export interface SigningRotation {
 }
 
 export interface SigningRotationDeps {
+  use: SigningUse;
   store: KeyStore;
   clock: Clock;
-  options: SigningOptions;
+  times: RotationTimes;
   /** As last read. */
   records(): ServerKey[];
   reload(): Promise<void>;
-  /** Makes a key of ID tokens that waits. */
+  /** Makes a key that waits. */
   makeNext(alg: string, activatesAt: number, by: By): Promise<void>;
 }
 
 /**
- * Keys of ID tokens follow one another without anybody noticing: published, later signing, later retired but still
- * published, later gone (RL-17). Each step is one write in the store; processes follow when they next read it.
+ * Keys of one use follow one another without anybody noticing: published, later signing, later retired but still
+ * published, later without their private half (RL-17). Each step is one write in the store; processes follow when they
+ * next read it. A key outside (external-signers.ts) is replaced where it is; here only when its algorithm is named.
  */
 export function createSigningRotation(deps: SigningRotationDeps): SigningRotation {
-  const { store, clock, options, records, reload, makeNext } = deps;
+  const { use, store, clock, times, records, reload, makeNext } = deps;
   const inState = (state: ServerKey['state'], alg?: string) =>
-    records().filter((key) => key.use === 'oidc' && key.state === state && (alg === undefined || key.alg === alg));
+    records().filter((key) => key.use === use && key.state === state && (alg === undefined || key.alg === alg));
 
   async function publishNext(alg: string, waitMs: number, by: By): Promise<void> {
     if (inState('next', alg).length > 0) return;
@@ -58,7 +64,7 @@ export function createSigningRotation(deps: SigningRotationDeps): SigningRotatio
   async function promote(next: ServerKey, by: By): Promise<void> {
     const now = clock();
     const [current] = inState('current', next.alg);
-    const data = { use: 'oidc', alg: next.alg, kid: next.kid };
+    const data = { use, alg: next.alg, kid: next.kid };
     const events = [newEvent('key.activated', now, by, { partition: '00', data })];
     if (current) {
       events.push(newEvent('key.retired', now, by, { partition: '00', data: { ...data, kid: current.kid } }));
@@ -69,7 +75,7 @@ export function createSigningRotation(deps: SigningRotationDeps): SigningRotatio
 
   async function destroy({ kid, alg }: ServerKey, by: By): Promise<void> {
     const now = clock();
-    const data = { use: 'oidc', alg, kid };
+    const data = { use, alg, kid };
     await store.destroy({ kid, now, events: [newEvent('key.destroyed', now, by, { partition: '00', data })] });
     await reload();
   }
@@ -79,7 +85,8 @@ export function createSigningRotation(deps: SigningRotationDeps): SigningRotatio
       await reload();
       const isImmediate = immediate || revoke;
       for (const former of inState('current', alg)) {
-        await publishNext(former.alg, isImmediate ? 0 : options.signingPublishMinutes * MINUTE, by);
+        if (former.external && alg === undefined) continue;
+        await publishNext(former.alg, isImmediate ? 0 : times.publishMinutes * MINUTE, by);
         const [next] = inState('next', former.alg);
         if (isImmediate && next) await promote(next, by);
         if (revoke) for (const lost of inState('retired', former.alg)) await destroy(lost, by);
@@ -88,15 +95,15 @@ export function createSigningRotation(deps: SigningRotationDeps): SigningRotatio
 
     async maintain() {
       const now = clock();
-      const { signingRotationDays, signingPublishMinutes, signingRetireDays } = options;
+      const { rotationDays, publishMinutes, destroyDays } = times;
       for (const current of inState('current')) {
         const since = current.activatedAt ?? current.createdAt;
-        const isDue = signingRotationDays > 0 && now - since >= signingRotationDays * DAY;
-        if (isDue) await publishNext(current.alg, signingPublishMinutes * MINUTE, bySystem);
+        const isDue = rotationDays > 0 && !current.external && now - since >= rotationDays * DAY;
+        if (isDue) await publishNext(current.alg, publishMinutes * MINUTE, bySystem);
       }
       for (const next of inState('next')) if (now >= (next.activatesAt ?? 0)) await promote(next, bySystem);
       for (const retired of inState('retired')) {
-        if (now - (retired.retiredAt ?? now) >= signingRetireDays * DAY) await destroy(retired, bySystem);
+        if (now - (retired.retiredAt ?? now) >= destroyDays * DAY) await destroy(retired, bySystem);
       }
     },
   };

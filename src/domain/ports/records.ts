@@ -71,8 +71,10 @@ export interface ServerKey {
   state: KeyState;
   /** Public JWK, JSON; absent for symmetric keys. */
   publicJwk?: string;
-  /** Private JWK or secret, sealed with `key:<kid>` as AAD; absent once destroyed. */
+  /** Private JWK or secret, sealed with `key:<kid>` as AAD; absent once destroyed, and where it never was here. */
   sealed?: string;
+  /** Its private half is outside, where a plug-in signs with it. */
+  external?: true;
   createdAt: number;
   /** Of a key that waits: when it is to be used. */
   activatesAt?: number;

@@ -217,11 +217,12 @@ export const clientSchemas = {
   },
   Key: {
     type: 'object',
-    description: 'A key of ID tokens, without its private half.',
+    description: 'A key that signs, without its private half.',
     additionalProperties: false,
-    required: ['kid', 'alg', 'state', 'jwk', 'created_at', 'activates_at', 'retired_at'],
+    required: ['kid', 'use', 'alg', 'state', 'jwk', 'created_at', 'activates_at', 'retired_at'],
     properties: {
       kid: text('Its identifier.', 'Zc0vJ2mDqk8'),
+      use: one('`oidc`: ID tokens. `seal`: challenges and evidence for devices.', ['oidc', 'seal']),
       alg: text('Its algorithm.', 'ES256'),
       state: one(
         '`next`: published, does not sign yet. `retired`: published, does not sign anymore. `destroyed`: nobody can sign with it.',
@@ -235,7 +236,7 @@ export const clientSchemas = {
   },
   KeyList: {
     type: 'object',
-    description: 'All keys of ID tokens.',
+    description: 'All keys that sign.',
     required: ['items', 'next_cursor'],
     additionalProperties: false,
     properties: {
@@ -248,6 +249,10 @@ export const clientSchemas = {
     description: 'Which keys are replaced, and how soon.',
     additionalProperties: false,
     properties: {
+      use: one(
+        '`oidc`: of ID tokens, which is meant where it is absent. `seal`: of challenges and evidence; with `revoke`, devices must be enrolled again.',
+        ['oidc', 'seal'],
+      ),
       alg: one('Only this algorithm. Absent: all.', ['ES256', 'RS256', 'PS256', 'EdDSA']),
       immediate: flag('The successor signs at once. Relying parties that keep the key set must fetch it again.'),
       revoke: flag(

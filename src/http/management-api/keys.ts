@@ -6,16 +6,17 @@ export interface KeyRoutesDeps {
 }
 
 const tag = 'keys';
-const theKeys = { description: 'All keys, newest first; a single page.', schema: 'KeyList' };
+const theKeys = { description: 'All keys, those of ID tokens first, newest first; a single page.', schema: 'KeyList' };
+const uses = ['oidc', 'seal'] as const;
 
 export function keyRoutes({ serverKeys }: KeyRoutesDeps): ManagementRoute[] {
-  const list = () => ({ items: serverKeys.publicKeys('oidc').map(keyDocument), next_cursor: null });
+  const list = () => ({ items: uses.flatMap((use) => serverKeys.publicKeys(use)).map(keyDocument), next_cursor: null });
   return [
     {
       method: 'GET',
       path: '/keys',
       operationId: 'listKeys',
-      summary: 'List the keys of ID tokens',
+      summary: 'List the keys that sign',
       description: 'Their public halves, and where each is in its life.',
       tag,
       scope: 'keys:read',
@@ -26,9 +27,9 @@ export function keyRoutes({ serverKeys }: KeyRoutesDeps): ManagementRoute[] {
       method: 'POST',
       path: '/keys/rotate',
       operationId: 'rotateKeys',
-      summary: 'Replace the keys of ID tokens',
+      summary: 'Replace the keys that sign',
       description:
-        'Successors are published now and sign when relying parties have had time to see them. Repeating it while they wait changes nothing. After a loss, `revoke` takes the former keys back at once.',
+        'Successors are published now and sign when relying parties (or devices) have had time to see them. Repeating it while they wait changes nothing. After a loss, `revoke` takes the former keys back at once.',
       tag,
       scope: 'keys:write',
       body: { schema: 'KeyRotation', types: JSON_TYPES, required: false },
@@ -41,10 +42,11 @@ export function keyRoutes({ serverKeys }: KeyRoutesDeps): ManagementRoute[] {
   ];
 }
 
-function keyDocument({ kid, alg, state, jwk, createdAt, activatesAt, retiredAt }: PublicServerKey) {
+function keyDocument({ kid, use, alg, state, jwk, createdAt, activatesAt, retiredAt }: PublicServerKey) {
   const instant = (at: number | undefined) => (at === undefined ? null : new Date(at).toISOString());
   return {
     kid,
+    use,
     alg,
     state,
     jwk,
