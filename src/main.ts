@@ -1,11 +1,13 @@
 // The process: configuration, store, server, drain. The only reader of process.*.
 import { join } from 'node:path';
+import type { EmbeddedOptions } from '../adapters/embedded/index.ts';
+import type { RedisStoreOptions } from '../adapters/redis/index.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { formerMasterKeysOf, masterKeyOf } from './master-key.ts';
 import { createLog, type Log } from './observability/log.ts';
 import { loadPlugins } from './plugins.ts';
 import type { Storage } from './server.ts';
-import { systemClock } from './support/clock.ts';
+import { HOUR, systemClock } from './support/clock.ts';
 import { welcome } from './welcome.ts';
 
 // sysexits.h: what a supervisor should not restart at once (78), and what it should (70)
@@ -65,18 +67,21 @@ async function run(config: Config, log: Log): Promise<void> {
 
 /** Only the adapter that is used is loaded. */
 async function openStorage(config: Config, embeddedFile: string | undefined, log: Log): Promise<Storage> {
-  const store = embeddedFile ? await openEmbedded(embeddedFile, log) : await openRedis(config.store, log);
+  const common = { log, eventRetentionMs: config.retention.auditHours * HOUR };
+  const store = embeddedFile
+    ? await openEmbedded({ ...common, file: embeddedFile })
+    : await openRedis({ ...common, url: config.store });
   return { store, artifacts: store.artifacts };
 }
 
-async function openEmbedded(file: string, log: Log) {
+async function openEmbedded(options: EmbeddedOptions) {
   const { openEmbeddedStore } = await import('../adapters/embedded/index.ts');
-  return openEmbeddedStore({ file, log });
+  return openEmbeddedStore(options);
 }
 
-async function openRedis(url: string, log: Log) {
+async function openRedis(options: RedisStoreOptions) {
   const { openRedisStore } = await import('../adapters/redis/index.ts');
-  return openRedisStore({ url, log });
+  return openRedisStore(options);
 }
 
 function explain(error: unknown): string {

@@ -1,5 +1,6 @@
 import type { Store, Wake } from '../../src/domain/ports/store.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
+import { DAY } from '../../src/support/clock.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import type { Access } from './access.ts';
 import { artifactStore } from './artifacts.ts';
@@ -25,6 +26,8 @@ export type EmbeddedStore = Store & { artifacts: ArtifactStore };
 export interface EmbeddedOptions {
   /** The database; its log and its lock file lie beside it. Made where it is missing. */
   file: string;
+  /** How long audit events are kept. */
+  eventRetentionMs?: number;
   log?: Record<'warn' | 'error', (event: string, fields?: Record<string, unknown>) => void>;
 }
 
@@ -34,7 +37,11 @@ export interface EmbeddedOptions {
  * @throws StoreRefused another process has the file, its schema is newer, it lies on a network file system, or SQLite does
  *         not take a setting that a promise rests on
  */
-export async function openEmbeddedStore({ file, log }: EmbeddedOptions): Promise<EmbeddedStore> {
+export async function openEmbeddedStore({
+  file,
+  eventRetentionMs = 400 * DAY,
+  log,
+}: EmbeddedOptions): Promise<EmbeddedStore> {
   preparePlace(file);
   const ownership = takeOwnership(file);
   const wakeups = createWakeups((error) => log?.error('store.listener_failed', { cause: error }));
@@ -63,7 +70,7 @@ export async function openEmbeddedStore({ file, log }: EmbeddedOptions): Promise
       await access.write('probe', null);
       await access.read((db) => db.get('SELECT count FROM probe'));
     },
-    collectGarbage: ({ now, limit }) => access.write('collectGarbage', { now, limit }),
+    collectGarbage: ({ now, limit }) => access.write('collectGarbage', { now, limit, eventRetentionMs }),
     close: once(async () => {
       await writer.close();
       reader.close();

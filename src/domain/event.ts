@@ -38,7 +38,6 @@ export type EventType =
   | 'device.key_refused'
   | 'operation.started'
   | 'operation.superseded'
-  | 'operation.presented'
   | 'operation.attempt_failed'
   | 'operation.approved'
   | 'operation.denied'

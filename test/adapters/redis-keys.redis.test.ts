@@ -182,7 +182,7 @@ requireSystem('redis-server')('what lies in Redis', () => {
     const scene = await asked(brief);
     const about = { operationId: scene.operation.id, userId: scene.user.id };
     await brief.events.write(partitionOf(scene.user.id), [
-      anEvent(scene.operation, 'operation.presented', about),
+      anEvent(scene.operation, 'operation.started', about),
       anEvent(scene.user, 'user.locked', { userId: scene.user.id, at: T0 + HOUR }),
     ]);
     const evidence = { sealed: 'sealed.evidence', retainUntil: T0 };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { HOUR, MINUTE, SECOND } from '../../src/support/clock.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/support/clock.ts';
 import { ALL_PARTITIONS, partitionOf } from '../../src/support/ids.ts';
 import { aHash, anArtifact, anEvent, anOperation, aReceipt, aServerKey, aUser, T0 } from '../support/records.ts';
 import { HUNDRED, type Suite, storeForEach, tally } from './harness.ts';
@@ -255,7 +255,9 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       const user = aUser();
       const operation = anOperation(user);
       const about = { userId: user.id, operationId: operation.id };
-      const events = [0, 1, 2].map((i) => anEvent(user, 'operation.presented', { ...about, at: T0 + i, data: { i } }));
+      const events = [0, 1, 2].map((i) =>
+        anEvent(user, 'operation.attempt_failed', { ...about, at: T0 + i, data: { i } }),
+      );
       await at.store.events.write(partitionOf(user.id), events);
       const neighbour = { id: `${partitionOf(user.id)}${aHash().slice(0, 22)}` };
       await at.store.events.write(partitionOf(user.id), [anEvent(user, 'user.locked', { userId: neighbour.id })]);
@@ -352,7 +354,7 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       expect(await at.store.operations.get(scene.operation.id)).toMatchObject({ state: 'approved' });
     });
 
-    test('users, devices, keys and events stay', async () => {
+    test('users, devices and keys stay', async () => {
       const scene = await approved(at.store);
       const key = aServerKey();
       await at.store.keys.add({
@@ -364,6 +366,19 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       expect(await at.store.users.get(scene.user.id)).toEqual(scene.user);
       expect(await at.store.devices.get(scene.device.id)).toMatchObject({ state: 'active' });
       expect(await at.store.keys.list()).toEqual([key]);
+    });
+
+    test('audit events go when they are older than they are kept, oldest first, and not before', async () => {
+      const user = aUser();
+      const about = { userId: user.id };
+      const events = [0, 1, 2].map((i) => anEvent(user, 'user.updated', { ...about, at: T0 + i * HOUR }));
+      for (const event of events) await at.store.events.write(partitionOf(user.id), [event]);
+      const keepMs = 400 * DAY;
+      await collect(T0 + keepMs + HOUR - 1);
+      expect(await at.store.events.ofUser(user.id, 9)).toHaveLength(3);
+      expect(await collect(T0 + keepMs + 2 * HOUR, 1)).toBe(2);
+      expect(await at.store.events.ofUser(user.id, 9)).toEqual([events[2]]);
+      expect(await collect(T0 + keepMs + 2 * HOUR)).toBe(0);
     });
 
     if (!knownDifferences.garbageByExpiry) {

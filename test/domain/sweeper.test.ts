@@ -46,6 +46,27 @@ describe('the sweeper', () => {
     expect((await scene.users.list({ limit: 10 })).items).toHaveLength(1);
   });
 
+  test('RL-16 one call to the store deletes fifty records at most, and the next one goes on', async () => {
+    const { clock, store } = scene;
+    const until = clock.now();
+    await Promise.all(
+      Array.from({ length: 120 }, (_, i) => store.replay.once({ scope: 's', id: `${i}`, now: until, until })),
+    );
+    clock.advance(DAY / SECOND);
+    const deleted: number[] = [];
+    const counting: SweeperDeps['store'] = {
+      operations: store.operations,
+      async collectGarbage(options) {
+        const count = await store.collectGarbage(options);
+        deleted.push(count);
+        return count;
+      },
+    };
+    expect(await sweeperOf({ store: counting }).collect()).toBeGreaterThanOrEqual(120);
+    expect(Math.max(...deleted)).toBe(50);
+    expect(await sweeperOf().collect()).toBe(0);
+  });
+
   test('its turns come by the timers, one after the other, and stop waits for the one under way', async () => {
     const timers = createTimers(scene.clock);
     const calls: string[] = [];
