@@ -1,7 +1,8 @@
-import type { Device } from '../../src/domain/device.ts';
+import type { Device, LockReason } from '../../src/domain/device.ts';
+import type { MessageCounter } from '../../src/domain/ports/devices.ts';
 import type { Db } from './db.ts';
 import { endOperation, pendingOf } from './operation-records.ts';
-import { parsed, parsedAll, type RecordRow, type Tx } from './transaction.ts';
+import { parsed, parsedAll, type RecordRow, type Tx, writeEvents } from './transaction.ts';
 
 export function readDevice(db: Db, id: string): Device | undefined {
   return parsed(db.get<RecordRow>('SELECT record FROM devices WHERE id = ?', id));
@@ -24,10 +25,14 @@ export function replaceDevice(tx: Tx, device: Device, changes: Partial<Device>):
 }
 
 /**
- * Counters, lock and last use change beside what others write with {@link replaceDevice}: they leave the version as it is,
+ * Failures, counter and last use change beside what others write with {@link replaceDevice}: they leave the version as it is,
  * so that a try does not make a concurrent change of the record stale.
  */
-export function touchDevice(tx: Tx, device: Device, changes: Partial<Pick<Device, 'failures' | 'lastUsedAt'>>): Device {
+export function touchDevice(
+  tx: Tx,
+  device: Device,
+  changes: Partial<Pick<Device, 'failures' | 'ctr' | 'lastUsedAt'>>,
+): Device {
   return write(tx, device, { ...device, ...changes });
 }
 
@@ -41,6 +46,22 @@ function write({ db }: Tx, device: Device, next: Device): Device {
   );
   if (changed !== 1) throw new Error(`device ${device.id} changed while it was being changed`);
   return next;
+}
+
+/** What the device's record is to say of a message's counter; one that is not above the highest is told of. */
+export function counted(tx: Tx, { ctr: highest = -1 }: Device, counter: MessageCounter | undefined) {
+  if (!counter) return {};
+  if (counter.value > highest) return { ctr: counter.value };
+  writeEvents(tx, [counter.suspected]);
+  return {};
+}
+
+/** The PIN key goes with the lock: unlocking does not bring it back. A final state stays. */
+export function lockDevice(tx: Tx, device: Device, reason: LockReason, changes: Partial<Device> = {}): void {
+  const { pin: _erased, ...keys } = device.keys;
+  const methods = device.methods.filter((method) => method !== 'pin');
+  const locked = device.state === 'active' ? { state: 'locked' as const, lockReason: reason } : {};
+  replaceDevice(tx, device, { keys, methods, ...locked, ...changes });
 }
 
 /** Pending operations that only this device could answer end with it. */

@@ -3,34 +3,101 @@ import type { DeviceStore } from '../../src/domain/ports/devices.ts';
 import { SECOND } from '../../src/support/clock.ts';
 import type { Access } from './access.ts';
 import type { Db } from './db.ts';
-import { cancelOperationsOf, devicesOf, readDevice, replaceDevice } from './device-records.ts';
-import { endOperation, readOperation, stateAt } from './operation-records.ts';
+import {
+  cancelOperationsOf,
+  counted,
+  devicesOf,
+  lockDevice,
+  readDevice,
+  replaceDevice,
+  touchDevice,
+} from './device-records.ts';
+import { endOperation, insertOperation, readOperation, stateAt } from './operation-records.ts';
+import { cleared } from './operations.ts';
 import { pageOf } from './pages.ts';
-import { replayOf, type Tx, writeEvents, writeReceipt } from './transaction.ts';
+import { noticesOf, readReceipt, replayOf, type Tx, writeEvents, writeReceipt } from './transaction.ts';
 import { readUser } from './user-records.ts';
 
 type Save = Parameters<DeviceStore['save']>[0];
 type Activate = Parameters<DeviceStore['activate']>[0];
 type ChangeState = Parameters<DeviceStore['changeState']>[0];
+type ReserveProof = Parameters<DeviceStore['reserveProof']>[0];
+type FailProof = Parameters<DeviceStore['failProof']>[0];
 
 const CLAIM_MS = 30 * SECOND;
 
-export function saveDevice(tx: Tx, { device, states, events, receipt }: Save) {
+export function saveDevice(tx: Tx, { device, states, now, events, receipt, ctr, pin, spends, opens }: Save) {
   const replayed = replayOf(tx, receipt);
   if (replayed) return replayed;
   const stored = readDevice(tx.db, device.id);
   if (!stored) return { result: 'missing' as const };
   if (!states.includes(stored.state)) return { result: 'refused' as const, state: stored.state };
   if (stored.version !== device.version) return { result: 'stale' as const };
-  const saved = replaceDevice(tx, device, keptFrom(stored));
+  const ticket = spends === undefined ? undefined : freshTicket(tx.db, spends, stored, now);
+  if (spends !== undefined && !ticket) return { result: 'ticket_closed' as const };
+  if (opens && readUser(tx.db, stored.userId)?.state !== 'active') return { result: 'user_not_active' as const };
+
+  const kept = { ...keptFrom(stored), failures: afterProof(stored.failures, pin) };
+  const saved = replaceDevice(tx, device, { ...kept, ...counted(tx, stored, ctr) });
+  if (ticket) endOperation(tx, ticket, 'approved', now);
+  if (opens) insertOperation(tx, opens);
   writeReceipt(tx, receipt);
   writeEvents(tx, events);
   return { result: 'saved' as const, device: saved };
 }
 
 /** What is never written by whoever holds an older copy of the record. */
-function keptFrom({ state, lockReason, failures }: Device): Pick<Device, 'state' | 'lockReason' | 'failures'> {
-  return { state, failures, lockReason };
+function keptFrom({ state, lockReason, failures, ctr }: Device) {
+  return { state, failures, lockReason, ...(ctr !== undefined && { ctr }) };
+}
+
+/** Of this user, and used for nothing yet. */
+function freshTicket(db: Db, id: string, { userId }: Device, now: number) {
+  const operation = readOperation(db, id);
+  const isFresh =
+    operation?.ticket?.boundTo === undefined && operation?.userId === userId && stateAt(operation, now) === 'pending';
+  return isFresh && operation.kind === 'registration' ? operation : undefined;
+}
+
+function afterProof(failures: Device['failures'], pin: Save['pin']): Device['failures'] {
+  if (pin === 'renewed') return { ...failures, pin: 0, pinLifetime: 0 };
+  return pin === 'right' ? cleared(failures, ['pin']) : failures;
+}
+
+/** Where a message is known to have reserved its try: ids of the store's own in a place that is swept by their end. */
+const scopeOf = (deviceId: string) => `device-proof:${deviceId}`;
+
+export function reserveProof(tx: Tx, { deviceId, jti, jwsHash, limits, until }: ReserveProof) {
+  const replayed = replayOf(tx, { deviceId, jti, jwsHash });
+  if (replayed) return replayed;
+  const device = readDevice(tx.db, deviceId);
+  if (!device) return { result: 'missing' as const };
+  if (device.state !== 'active') return { result: 'refused' as const, state: device.state };
+  const { failures } = device;
+  const scope = scopeOf(deviceId);
+  if (tx.db.get('SELECT 1 FROM replays WHERE scope = ? AND id = ?', scope, jwsHash)) {
+    return { result: 'again' as const, failures };
+  }
+  if (failures.pin >= limits.pin) return { result: 'exhausted' as const, which: 'pin' as const };
+  if (failures.pinLifetime >= limits.pinLifetime) {
+    return { result: 'exhausted' as const, which: 'pin_lifetime' as const };
+  }
+  tx.db.run('INSERT INTO replays VALUES (?, ?, ?)', scope, jwsHash, until);
+  const grown = { ...failures, pin: failures.pin + 1, pinLifetime: failures.pinLifetime + 1 };
+  return { result: 'reserved' as const, failures: touchDevice(tx, device, { failures: grown }).failures };
+}
+
+export function failProof(tx: Tx, { deviceId, lockDevice: reason, receipt, ctr, events }: FailProof) {
+  const replayed = replayOf(tx, receipt);
+  if (replayed) return replayed;
+  const device = readDevice(tx.db, deviceId);
+  if (!device) return { result: 'missing' as const };
+  const message = counted(tx, device, ctr);
+  if (reason) lockDevice(tx, device, reason, message);
+  else touchDevice(tx, device, message);
+  writeReceipt(tx, receipt);
+  writeEvents(tx, events);
+  return { result: 'recorded' as const };
 }
 
 export function activateDevice(tx: Tx, { device, mode, now, events, replacedEvent, receipt }: Activate) {
@@ -66,13 +133,17 @@ function replace(tx: Tx, device: Device, now: number, event: Activate['replacedE
   writeEvents(tx, [{ ...event, id: `${device.id}.${event.type}`, deviceId: device.id }]);
 }
 
-export function changeDeviceState(tx: Tx, { id, from, to, reason, now, events, receipt }: ChangeState) {
+export function changeDeviceState(tx: Tx, { id, from, to, reason, now, events, receipt, ctr }: ChangeState) {
   const replayed = replayOf(tx, receipt);
   if (replayed) return replayed;
   const stored = readDevice(tx.db, id);
   if (!stored) return { result: 'missing' as const };
   if (!from.includes(stored.state)) return { result: 'refused' as const, state: stored.state };
-  const device = replaceDevice(tx, stored, { state: to, ...consequencesOf(to, stored, reason) });
+  const device = replaceDevice(tx, stored, {
+    state: to,
+    ...consequencesOf(to, stored, reason),
+    ...counted(tx, stored, ctr),
+  });
   const closed = to === 'deactivated' ? cancelOperationsOf(tx, device, now) : [];
   writeReceipt(tx, receipt);
   writeEvents(tx, events);
@@ -102,19 +173,25 @@ function isBelieved(db: Db, held: { device_id: string; claimed_at: number }, now
   return device ? device.state !== 'deactivated' : now < held.claimed_at + CLAIM_MS;
 }
 
-function withUser(db: Db, id: string) {
+function withUser(db: Db, id: string, message: { jti: string; now: number } | undefined, noticesAt?: number) {
   const device = readDevice(db, id);
   const user = device && readUser(db, device.userId);
-  return device && user && { device, userState: user.state };
+  const receipt = message && readReceipt(db, id, message.jti);
+  const lives = receipt && message.now < receipt.until;
+  const notices = user && noticesAt !== undefined ? noticesOf(db, user.id, noticesAt) : [];
+  const beside = { ...(lives && { receipt }), ...(notices.length > 0 && { notices }) };
+  return device && user && { device, userState: user.state, ...beside };
 }
 
 export const deviceStore = ({ read, write }: Access): DeviceStore => ({
   get: (id) => read((db) => readDevice(db, id)),
-  withUser: (id) => read((db) => db.snapshot(() => withUser(db, id))),
+  withUser: (id, message, noticesAt) => read((db) => db.snapshot(() => withUser(db, id, message, noticesAt))),
   ofUser: (userId) => read((db) => devicesOf(db, userId)),
   list: (page) => read((db) => pageOf<Device>(db, 'devices', page)),
   claimKey: (thumbprint, deviceId, now) => write('claimKey', { thumbprint, deviceId, now }),
   save: (change) => write('saveDevice', change),
+  reserveProof: (attempt) => write('reserveProof', attempt),
+  failProof: (failed) => write('failProof', failed),
   activate: (change) => write('activateDevice', change),
   changeState: (change) => write('changeDeviceState', change),
 });

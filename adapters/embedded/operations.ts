@@ -4,7 +4,7 @@ import type { Decide, OperationStore, Start } from '../../src/domain/ports/opera
 import { MINUTE } from '../../src/support/clock.ts';
 import { partitionOf } from '../../src/support/ids.ts';
 import type { Db } from './db.ts';
-import { readDevice, touchDevice } from './device-records.ts';
+import { counted, readDevice, touchDevice } from './device-records.ts';
 import {
   endOperation,
   insertOperation,
@@ -92,7 +92,8 @@ export function decideOperation(tx: Tx, decide: Decide) {
   if (state !== 'pending') return { result: 'closed' as const, state };
 
   const decided = replaceOperation(tx, operation, { ...outcomeOf(decide), decision, finishedAt: now });
-  touchDevice(tx, device, { lastUsedAt: now, failures: cleared(device.failures, decide.clear) });
+  const failures = cleared(device.failures, decide.clear);
+  touchDevice(tx, device, { lastUsedAt: now, failures, ...counted(tx, device, decide.ctr) });
   keepEvidence(tx, decide);
   writeReceipt(tx, decide.receipt);
   writeEvents(tx, decide.events);
@@ -117,7 +118,7 @@ function outcomeOf({ decision }: Decide): Pick<Operation, 'state' | 'endReason'>
 }
 
 /** The lifetime of a PIN key counts wrong PINs only: the try that was right is taken back. */
-function cleared<Failures extends { pin: number; number: number; pinLifetime: number }>(
+export function cleared<Failures extends { pin: number; number: number; pinLifetime: number }>(
   failures: Failures,
   clear: Decide['clear'],
 ): Failures {

@@ -3,6 +3,7 @@ import type { AuditEvent } from '../../src/domain/event.ts';
 import type { Replayed } from '../../src/domain/ports/devices.ts';
 import type { NewOutboxEntry } from '../../src/domain/ports/outbox.ts';
 import type { Wake } from '../../src/domain/ports/store.ts';
+import { partitionOf } from '../../src/support/ids.ts';
 import type { Db } from './db.ts';
 
 /**
@@ -15,15 +16,29 @@ export interface Tx {
 }
 
 /** An event's id makes it one event, however often it is given. */
-export function writeEvents({ db }: Tx, events: AuditEvent[]): void {
-  for (const event of events)
-    db.run(
-      'INSERT INTO events (id, operation_id, user_id, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
-      event.id,
-      event.operationId ?? null,
-      event.userId ?? null,
+export function writeEvents(tx: Tx, events: AuditEvent[]): void {
+  for (const event of events) {
+    const { id, operationId, userId, noticeUntil } = event;
+    const written = tx.db.run(
+      `INSERT INTO events (id, operation_id, user_id, notice_until, record) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO NOTHING`,
+      id,
+      operationId ?? null,
+      userId ?? null,
+      noticeUntil ?? null,
       JSON.stringify(event),
     );
+    if (written === 0 || noticeUntil === undefined || userId === undefined) continue;
+    tx.wake({ partition: partitionOf(userId), operationId: operationId ?? userId, userId, state: 'noticed' });
+  }
+}
+
+const NOTICES = 20;
+
+/** Oldest first. */
+export function noticesOf(db: Db, userId: string, now: number): AuditEvent[] {
+  const sql = `SELECT record FROM events WHERE user_id = ? AND notice_until > ? ORDER BY seq DESC LIMIT ${NOTICES}`;
+  return parsedAll<AuditEvent>(db.all<RecordRow>(sql, userId, now)).reverse();
 }
 
 export function writeOutbox({ db }: Tx, entries: NewOutboxEntry[]): void {
@@ -38,7 +53,10 @@ export function writeOutbox({ db }: Tx, entries: NewOutboxEntry[]): void {
 }
 
 /** Whether this message was seen before; undefined if it is new. */
-export function replayOf({ db }: Tx, receipt: Receipt | undefined): Replayed | undefined {
+export function replayOf(
+  { db }: Tx,
+  receipt: Pick<Receipt, 'deviceId' | 'jti' | 'jwsHash'> | undefined,
+): Replayed | undefined {
   if (!receipt) return undefined;
   const seen = readReceipt(db, receipt.deviceId, receipt.jti);
   if (!seen) return undefined;

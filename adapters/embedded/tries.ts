@@ -1,7 +1,7 @@
-import type { Device, LockReason } from '../../src/domain/device.ts';
+import type { Device } from '../../src/domain/device.ts';
 import type { Operation } from '../../src/domain/operation.ts';
 import type { Attempt, FailedAttempt } from '../../src/domain/ports/operations.ts';
-import { readDevice, replaceDevice, touchDevice } from './device-records.ts';
+import { counted as countedMessage, lockDevice, readDevice, touchDevice } from './device-records.ts';
 import { endOperation, readOperation, replaceOperation, stateAt } from './operation-records.ts';
 import { replayOf, type Tx, writeEvents, writeOutbox, writeReceipt } from './transaction.ts';
 
@@ -57,17 +57,11 @@ export function failAttempt(tx: Tx, failed: FailedAttempt) {
   if (!found || device?.userId !== found.userId) return { result: 'missing' as const };
   const ends = failed.failOperation && stateAt(found, now) === 'pending';
   const operation = ends ? endOperation(tx, found, 'failed', now, 'attempts') : found;
-  if (failed.lockDevice) lock(tx, device, failed.lockDevice);
+  const message = countedMessage(tx, device, failed.ctr);
+  if (failed.lockDevice) lockDevice(tx, device, failed.lockDevice, message);
+  else if (message.ctr !== undefined) touchDevice(tx, device, message);
   writeReceipt(tx, receipt);
   writeEvents(tx, failed.events);
   writeOutbox(tx, failed.outbox);
   return { result: 'recorded' as const, operation };
-}
-
-/** The PIN key goes with the lock: unlocking does not bring it back. A final state stays. */
-function lock(tx: Tx, device: Device, reason: LockReason): void {
-  const { pin: _erased, ...keys } = device.keys;
-  const methods = device.methods.filter((method) => method !== 'pin');
-  const locked = device.state === 'active' ? { state: 'locked' as const, lockReason: reason } : {};
-  replaceDevice(tx, device, { keys, methods, ...locked });
 }

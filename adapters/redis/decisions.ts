@@ -2,7 +2,7 @@ import type { DeviceState, LockReason } from '../../src/domain/device.ts';
 import type { Decision, EndReason, OperationState } from '../../src/domain/operation.ts';
 import type { OperationStore } from '../../src/domain/ports/operations.ts';
 import type { Context } from './context.ts';
-import { receiptJson, receiptKey } from './devices.ts';
+import { counterJson, receiptJson, receiptKey } from './devices.ts';
 import { idPart, partitionFor } from './keys.ts';
 import { toOperation } from './records.ts';
 
@@ -50,7 +50,7 @@ export function createDecisionCalls(context: Context): DecisionCalls {
       }
     },
 
-    async failAttempt({ operationId, deviceId, now, failOperation, lockDevice, receipt, events, outbox }) {
+    async failAttempt({ operationId, deviceId, now, failOperation, lockDevice, receipt, ctr, events, outbox }) {
       const reply = await scripts.run(
         'failAttempt',
         [...common(operationId, deviceId), receiptKey(context, operationId, receipt)],
@@ -61,6 +61,7 @@ export function createDecisionCalls(context: Context): DecisionCalls {
           lockDevice ?? '',
           receiptJson(receipt),
           changes(events, outbox),
+          counterJson(context, ctr),
         ],
       );
       if (reply[0] === 'recorded') return { result: 'recorded', operation: toOperation(reply[1], reply[2], reply[3]) };
@@ -68,7 +69,7 @@ export function createDecisionCalls(context: Context): DecisionCalls {
       return { result: reply[0] };
     },
 
-    async decide({ operationId, deviceId, userId, decision, clear, evidence, receipt, now, events, outbox }) {
+    async decide({ operationId, deviceId, userId, decision, clear, evidence, receipt, ctr, now, events, outbox }) {
       const flag = (counter: 'pin' | 'number') => (clear.includes(counter) ? '1' : '0');
       const reply = await scripts.run(
         'decideOperation',
@@ -92,6 +93,7 @@ export function createDecisionCalls(context: Context): DecisionCalls {
           receiptJson(receipt),
           changes(events, outbox),
           (!decision.approved && decision.reason && REASONS[decision.reason]) || '',
+          counterJson(context, ctr),
         ],
       );
       switch (reply[0]) {

@@ -30,6 +30,7 @@ export const names = {
   eventsOfOperation: 'e:',
   eventsOfUser: 'ue:',
   eventsOfNobody: 'events',
+  noticesOf: 'n:',
   outbox: 'x',
   outboxDue: 'xd',
   outboxFences: 'xf',

@@ -60,7 +60,7 @@ export function toUser(fields: Fields): StoredUser {
 
 /**
  * s state, v version, u user (key part), a application, lr lock reason, fp fn fl failures (PIN, number, life of the PIN
- * key), pk PIN key, np: the PIN key was deleted with a lock, at activatedAt, lu lastUsedAt, b the rest as JSON
+ * key), pk PIN key, np: the PIN key was deleted with a lock, ct highest counter, at activatedAt, lu lastUsedAt, b the rest as JSON
  */
 export function deviceFields(device: Device): Values {
   const { state, version, lockReason, failures } = device;
@@ -73,12 +73,13 @@ export function deviceFields(device: Device): Values {
     fp: failures.pin,
     fn: failures.number,
     fl: failures.pinLifetime,
+    ct: device.ctr,
   };
 }
 
-/** Fields that a save sets; state, lock reason, failures and owner are not among them. */
+/** Fields that a save sets; state, lock reason, failures, counter and owner are not among them. */
 export function changedDeviceFields(device: Device): Values {
-  const { state: _s, version: _v, lockReason: _l, failures: _f, activatedAt, lastUsedAt, ...rest } = device;
+  const { state: _s, version: _v, lockReason: _l, failures: _f, ctr: _c, activatedAt, lastUsedAt, ...rest } = device;
   const { pin, ...keys } = rest.keys;
   return {
     a: rest.applicationId,
@@ -90,7 +91,7 @@ export function changedDeviceFields(device: Device): Values {
 }
 
 export function toDevice(fields: Fields): Device {
-  const { s, v, lr, fp, fn, fl, pk, np, at, lu, b } = byName(fields);
+  const { s, v, lr, fp, fn, fl, ct, pk, np, at, lu, b } = byName(fields);
   const rest = JSON.parse(b!) as Omit<Device, 'state' | 'version' | 'failures'>;
   return defined<Device>({
     ...rest,
@@ -100,6 +101,7 @@ export function toDevice(fields: Fields): Device {
     version: Number(v),
     lockReason: lr as Device['lockReason'],
     failures: { pin: Number(fp), number: Number(fn), pinLifetime: Number(fl) },
+    ctr: numberOf(ct),
     activatedAt: numberOf(at),
     lastUsedAt: numberOf(lu),
   });
@@ -110,7 +112,7 @@ export function toDevice(fields: Fields): Device {
 /**
  * s state, v version, k kind, c client, u user (key part), d named device, x expiresAt, a answerBy, r retainUntil,
  * f finishedAt, e endReason, t m tries (used, max), i polling interval now, l last accepted poll, h:<hash> a message that
- * has reserved a try; tw tb td of a ticket (wrong codes, bound to, device); dc decision as JSON, dd its device;
+ * has reserved a try; tw tc tk tb td of a ticket (wrong codes, tries and time of its confirmation, bound to, device); dc decision as JSON, dd its device;
  * nm ns notification (mode, sealed), wh wu a poll that is held (by whom, until when),
  * rs rh ru rr rb rp ra redemption (state, holder, until, response, binding, replayUntil, delivered at)
  */
@@ -132,6 +134,8 @@ export function operationFields(operation: Operation): Values {
     nm: operation.notification?.mode,
     ns: operation.notification?.sealed,
     tw: ticket?.wrongCodes,
+    tc: ticket?.confirmTries,
+    tk: ticket?.confirmedAt,
     tb: ticket?.boundTo,
     td: ticket?.deviceId,
   };
@@ -171,11 +175,15 @@ export function toOperation(id: string, body: string, fields: Fields): Operation
     finishedAt: numberOf(f.f),
     endReason: f.e as Operation['endReason'],
     tries: { used: Number(f.t), max: Number(f.m) },
-    ticket: ticket && defined({ ...ticket, wrongCodes: Number(f.tw), boundTo: f.tb, deviceId: f.td }),
+    ticket: ticket && defined({ ...ticket, ...countedOf(f), boundTo: f.tb, deviceId: f.td }),
     notification: f.nm === undefined ? undefined : defined({ mode: f.nm as 'ping' | 'push', sealed: f.ns }),
     decision: f.dc === undefined ? undefined : (JSON.parse(f.dc) as Decision),
     redemption: toRedemption(f),
   });
+}
+
+function countedOf({ tw, tc, tk }: Record<string, string | undefined>) {
+  return { wrongCodes: Number(tw), confirmTries: numberOf(tc), confirmedAt: numberOf(tk) };
 }
 
 function toRedemption(f: Record<string, string | undefined>): Redemption | undefined {

@@ -23,7 +23,7 @@ interface Replies {
   updateUser: ['updated', Fields] | ['stale'] | ['missing'];
   changeUser: ['changed', Fields, string[]] | ['missing'] | ['refused', string];
   readPage: Row[];
-  readDevice: [] | [Fields, string | null, Fields];
+  readDevice: [] | [fields: Fields, userState: string | null, receipt: Fields, notices: string[]];
   readDevicesOf: Row[];
   saveDevice:
     | ['saved', Fields]
@@ -55,6 +55,7 @@ interface Replies {
   readForDevice: [body: string | null, operation: Fields, device: Fields, user: Fields, receipt: Fields];
   bindTicket: ['bound'] | ['again', string, Fields] | ['bound_to_other'] | ['missing'] | ['closed'];
   reserveCode: ['reserved', number] | ['closed'] | ['missing'];
+  confirmTicket: ['confirmed', ...OperationRow] | ['closed'] | ['missing'];
   reserveAttempt:
     | ['reserved' | 'again', used: number, max: number, pin: number, number: number, pinLifetime: number]
     | ['exhausted', 'operation' | 'pin' | 'number' | 'pin_lifetime']
@@ -127,6 +128,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   readForDevice: 5,
   bindTicket: 5,
   reserveCode: 2,
+  confirmTicket: 2,
   reserveAttempt: 3,
   failAttempt: 4,
   decideOperation: 6,

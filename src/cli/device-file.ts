@@ -23,8 +23,19 @@ export function deviceFile(name: string, env: Environment): string {
 
 /** The SDK's storage in one JSON file. @throws CliError device_file_unusable, from every method */
 export function fileStorage(file: string): DeviceStorage {
-  const change = async (members: Partial<StoredRecords>) => {
-    const records: Records = { ...(await read(file)), ...members, v: 1 };
+  let before: Promise<unknown> = Promise.resolve();
+  /** One after the other: each reads what the one before has written. */
+  const change = <T>(members: (held: Records) => Partial<StoredRecords> | undefined, of: () => T): Promise<T> => {
+    const changed = before.then(async () => {
+      const held = await read(file);
+      const given = members(held);
+      if (given) await put({ ...held, ...given, v: 1 });
+      return of();
+    });
+    before = changed.catch(() => undefined);
+    return changed;
+  };
+  const put = async (records: Records) => {
     const isEmpty = !records.device && !records.enrolling;
     await (isEmpty ? rm(file, { force: true }) : replace(file, `${JSON.stringify(records, null, 2)}\n`)).catch(
       unusable,
@@ -39,8 +50,27 @@ export function fileStorage(file: string): DeviceStorage {
   return {
     exportable: true,
     load: async <S extends Slot>(slot: S) => (await read(file))[slot] as StoredRecords[S] | undefined,
-    save: (slot, record) => change({ [slot]: record }),
-    erase: (slot) => change({ [slot]: undefined }),
+    save: (slot, record) =>
+      change(
+        () => ({ [slot]: record }),
+        () => undefined,
+      ),
+    update: <S extends Slot>(slot: S, next: (held: StoredRecords[S]) => StoredRecords[S]) => {
+      let changed: StoredRecords[S] | undefined;
+      return change(
+        (held) => {
+          const record = held[slot] as StoredRecords[S] | undefined;
+          changed = record && next(record);
+          return changed && { [slot]: changed };
+        },
+        () => changed,
+      );
+    },
+    erase: (slot) =>
+      change(
+        () => ({ [slot]: undefined }),
+        () => undefined,
+      ),
   };
 }
 

@@ -25,6 +25,8 @@ export interface CallerOptions {
   runtime: Runtime;
   /** newer server keys that may be believed; the caller of this keeps them */
   refresh: (held: ServerKeySet) => Promise<ServerKeySet>;
+  /** of messages that change something: each is higher than the one before, also after a restart */
+  nextCounter?: () => Promise<number>;
 }
 
 /** Makes the proofs for a payload, given its bytes. */
@@ -49,6 +51,8 @@ export interface Caller {
 /** A session is renewed this long before its end, so that no request meets it. */
 const renewSeconds = 30;
 const networkRetries = 2;
+/** They carry a counter, so they go one after the other. */
+const changes: readonly Act[] = ['decide', 'methods', 'rotate', 'tickets', 'unenroll'];
 
 export function createCaller(options: CallerOptions): Caller {
   const { base, id, key, jwk, runtime } = options;
@@ -56,6 +60,7 @@ export function createCaller(options: CallerOptions): Caller {
   let serverKeys = options.serverKeys;
   let clockOffsetMs = 0;
   let current: Promise<SessionAnswer> | undefined;
+  let before: Promise<unknown> = Promise.resolve();
 
   const now = () => Math.floor((runtime.now() + clockOffsetMs) / 1000);
   const claims = (act: Act, members: object) => ({
@@ -73,7 +78,8 @@ export function createCaller(options: CallerOptions): Caller {
   };
 
   async function makeSigned(act: Act, members: object, prove?: Prove): Promise<SignedMessage> {
-    const payload = utf8(JSON.stringify(claims(act, members)));
+    const ctr = changes.includes(act) ? await options.nextCounter?.() : undefined;
+    const payload = utf8(JSON.stringify(claims(act, { ...members, ctr })));
     const proofs = (await prove?.(payload)) ?? [];
     const hashes = await Promise.all(proofs.map((proof) => sha256(proof)));
     const header = {
@@ -93,7 +99,14 @@ export function createCaller(options: CallerOptions): Caller {
     if (error.serverNow !== undefined) clockOffsetMs = error.serverNow * 1000 - runtime.now();
   }
 
-  async function callSigned(act: Act, members: object, prove?: Prove): Promise<Record<string, unknown>> {
+  function callSigned(act: Act, members: object, prove?: Prove): Promise<Record<string, unknown>> {
+    if (!changes.includes(act)) return sendSigned(act, members, prove);
+    const sent = before.then(() => sendSigned(act, members, prove));
+    before = sent.catch(() => undefined);
+    return sent;
+  }
+
+  async function sendSigned(act: Act, members: object, prove?: Prove): Promise<Record<string, unknown>> {
     let message = await makeSigned(act, members, prove);
     return withRepairs(() => exchange({ base, act, content: message, to: box(), fetch }), runtime, {
       unknown_key: refreshKeys,

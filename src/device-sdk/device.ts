@@ -1,16 +1,16 @@
 /** An enrolled device: everything it can do after enrollment, without any user interface. */
-import { type Caller, type CallerOptions, createCaller } from './caller.ts';
+import type { Caller, CallerOptions } from './caller.ts';
 import { type ChallengeView, type PostContext, readChallenge, readPostContext } from './challenge.ts';
 import { DeviceError } from './errors.ts';
 import { followEvents, type InboxEvent } from './events.ts';
 import { keyHealth } from './key-health.ts';
-import { usableKey } from './keys.ts';
+import { createLive, deviceCaller, type Live } from './live.ts';
 import { signedProof } from './messages.ts';
 import { dismiss, stillNew, withoutDismissed } from './notices.ts';
 import { pinKey } from './pin-key.ts';
 import { type DeviceOptions, type Runtime, runtimeOf } from './runtime.ts';
-import { chainedSet, fetchSets } from './server-keys.ts';
 import type { DeviceStorage, StoredDevice } from './storage.ts';
+import { addPin, changePin, createTicket, type EnrollmentTicket, removePin, rotate, settledPin } from './upkeep.ts';
 import { type DecideAnswer, type InboxAnswer, type Method, type StatusAnswer, typ } from './wire.ts';
 
 export type { DeviceOptions } from './runtime.ts';
@@ -49,7 +49,42 @@ export interface Device {
    */
   decide(view: ChallengeView, answer: Answer): Promise<DecideResult>;
   /** How the server sees this device, and one operation if asked. */
-  status(op?: string): Promise<Pick<StatusAnswer, 'device' | 'operation'>>;
+  status(op?: string): Promise<Pick<StatusAnswer, 'device' | 'operation' | 'policy'>>;
+  /**
+   * Replace the PIN. What was interrupted is settled with the server by itself, before a PIN is needed again.
+   *
+   * @throws DeviceError pin_required | pin_unchanged | pin_not_digits | pin_too_short (`pin_length`) | pin_too_long | pin_weak |
+   *         method_unavailable (no PIN here) before anything is changed; then attempt_failed (the old one was wrong, see
+   *         `attemptsLeft`; nothing was changed) | device_locked | network (not known whether it was changed: settled later)
+   */
+  changePin(pins: { pin: string; newPin: string }): Promise<void>;
+  /**
+   * Give a device without a PIN one, where `status().policy.methods` has it.
+   *
+   * @param choice.ticket a fresh enrollment link of the same person and application, or the ticket in it; it is used up
+   * @throws DeviceError pin_* | ticket_unreadable before anything is changed; then ticket_invalid | method_not_available |
+   *         state_conflict (there is one: change it) | device_* | network
+   */
+  addPin(choice: { newPin: string; ticket: string }): Promise<void>;
+  /** Do without a PIN. @throws DeviceError pin_required | method_unavailable | attempt_failed | device_* | network */
+  removePin(choice: { pin: string }): Promise<void>;
+  /**
+   * Replace the keys of this device; nothing else changes. Interrupted, it goes on by itself with the next call.
+   *
+   * @param choice.pin    where there is one
+   * @param choice.ticket where there is no PIN: a fresh enrollment link of the same person and application
+   * @throws DeviceError pin_required | rotation_underway; then attempt_failed | proof_required | ticket_invalid | device_* | network
+   */
+  rotate(choice: { pin?: string; ticket?: string }): Promise<void>;
+  /**
+   * A link that makes another device one of the same person. For them alone: whoever opens it can approve as they do.
+   *
+   * @param choice.application id of another application than this device's own
+   * @param choice.ttlSeconds  default 300
+   * @throws DeviceError pin_required | method_unavailable (no PIN here); then attempt_failed | application_not_found |
+   *         state_conflict (that application is switched off) | invalid_request (ttlSeconds) | device_* | network
+   */
+  createTicket(choice: { pin: string; application?: string; ttlSeconds?: number }): Promise<EnrollmentTicket>;
   /** The person has seen it: it is not told again by `inbox` and `events` of this storage. */
   dismissNotice(id: string): Promise<void>;
   /**
@@ -77,18 +112,17 @@ export async function openDevice(storage: DeviceStorage, options: DeviceOptions 
 
 /** @param stored its keys are known to work, and its server keys are settled */
 export async function createDevice(stored: StoredDevice, storage: DeviceStorage, runtime: Runtime): Promise<Device> {
-  const caller = await callerOf(stored, runtime, async ({ seal, iat }) => {
-    const serverKeys = await chainedSet(await fetchSets(stored.base, runtime.fetch), seal, iat);
-    await storage.save('device', { ...stored, serverKeys });
-    return serverKeys;
-  });
+  const live = await createLive(stored, storage, runtime);
+  const { caller } = live;
   const { deviceId, base, display } = stored;
   return {
     deviceId,
     base,
     display,
     issuer: stored.issuer,
-    hasPin: stored.pin !== undefined,
+    get hasPin() {
+      return live.stored().pin !== undefined;
+    },
     session: async () => ({ exp: (await caller.session()).exp }),
     inbox: async () => withoutDismissed(storage, (await caller.inSession('inbox', {})) as unknown as InboxAnswer),
     events: (onEvent, { signal }) => {
@@ -99,10 +133,15 @@ export async function createDevice(stored: StoredDevice, storage: DeviceStorage,
       return followEvents(caller, runtime, tell, signal);
     },
     present: (op) => present(caller, op),
-    decide: (view, answer) => decide(caller, stored, view, answer),
+    decide: (view, answer) => decide(live, view, answer),
     status: async (op) => caller.inSession('status', { op }) as Promise<unknown> as Promise<StatusAnswer>,
     dismissNotice: (id) => dismiss(storage, id),
     revoke: async (other) => void (await caller.signed('unenroll', { device: other })),
+    changePin: (pins) => changePin(live, pins),
+    addPin: (choice) => addPin(live, choice),
+    removePin: (choice) => removePin(live, choice),
+    rotate: (choice) => rotate(live, choice),
+    createTicket: (choice) => createTicket(live, choice),
     unenroll: async () => {
       await caller.signed('unenroll', {});
       await storage.erase('device');
@@ -118,15 +157,7 @@ export async function callerOf(
   runtime: Runtime,
   refresh: CallerOptions['refresh'],
 ): Promise<Caller> {
-  return createCaller({
-    base: stored.base,
-    id: stored.deviceId,
-    key: await usableKey(stored.sig.privateKey, 'sig'),
-    enc: await usableKey(stored.enc.privateKey, 'enc'),
-    serverKeys: stored.serverKeys,
-    runtime,
-    refresh,
-  });
+  return deviceCaller(stored, runtime, refresh);
 }
 
 async function present(caller: Caller, op: string): Promise<ChallengeView> {
@@ -135,18 +166,14 @@ async function present(caller: Caller, op: string): Promise<ChallengeView> {
   return readChallenge(payload, claims, { op, now: caller.now() });
 }
 
-async function decide(
-  caller: Caller,
-  stored: StoredDevice,
-  view: ChallengeView,
-  answer: Answer,
-): Promise<DecideResult> {
+async function decide(live: Live, view: ChallengeView, answer: Answer): Promise<DecideResult> {
+  const { caller } = live;
   const { op, challengeHash, contextHash } = view;
   const binding = { op, challenge_sha256: challengeHash, ctx_hash: contextHash };
   const result =
     answer.decision === 'deny'
       ? await caller.signed('decide', { ...binding, decision: 'deny', reason: answer.reason, method: 'device' })
-      : await approve(caller, stored, view, answer, binding);
+      : await approve(live, view, answer, binding);
   const { state, post_context: sealed } = result as unknown as DecideAnswer;
   if (sealed === undefined) return { op, state };
   const { claims } = await caller.openSealed(sealed, typ.context);
@@ -154,12 +181,13 @@ async function decide(
 }
 
 async function approve(
-  caller: Caller,
-  stored: StoredDevice,
+  live: Live,
   view: ChallengeView,
   { pin, match }: { pin?: string; match?: string },
   binding: object,
 ): Promise<Record<string, unknown>> {
+  const { caller } = live;
+  const stored = pin ? await settledPin(live) : live.stored();
   const method = methodFor(view.methods, stored, pin);
   if (view.match.mode !== 'none' && !match) throw new DeviceError('match_required');
   const number = view.match.mode === 'none' ? undefined : match;

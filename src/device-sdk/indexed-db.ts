@@ -55,6 +55,18 @@ export function indexedDbStorage(options: IndexedDbOptions = {}): DeviceStorage 
     exportable: false,
     load: async <S extends Slot>(slot: S) => (await read(factory, name, slot)) as StoredRecords[S] | undefined,
     save: (slot, record) => write(factory, name, (records) => records.put(record, slot)),
+    update: async <S extends Slot>(slot: S, change: (held: StoredRecords[S]) => StoredRecords[S]) => {
+      let changed: StoredRecords[S] | undefined;
+      await write(factory, name, (records) => {
+        const reading = records.get(slot);
+        reading.onsuccess = () => {
+          if (reading.result === undefined) return;
+          changed = change(reading.result as StoredRecords[S]);
+          records.put(changed, slot);
+        };
+      });
+      return changed;
+    },
     erase: (slot) => write(factory, name, (records) => records.delete(slot)),
     ...(traces && { trace: traceIn(traces, name) }),
   };

@@ -14,6 +14,12 @@ export interface StoredDevice {
   sig: StoredKeyPair;
   enc: StoredKeyPair;
   pin?: StoredPin;
+  /** PINs that were sent and not answered; until then (epoch seconds) one of them may still come to count. A PIN that goes has none. */
+  pinChange?: { next: StoredPin[]; until: number };
+  /** keys that were made to follow `sig` and `enc` and that are not known to be in use; `at` in epoch seconds */
+  rotating?: { sig: StoredKeyPair; enc: StoredKeyPair; at: number };
+  /** of the last message that changed something */
+  ctr?: number;
   serverKeys: ServerKeySet;
   display: RedeemAnswer['display'];
 }
@@ -60,6 +66,16 @@ export interface DeviceStorage {
   load<S extends Slot>(slot: S): Promise<StoredRecords[S] | undefined>;
   /** Replaces the slot in one step and is durable when it resolves. */
   save<S extends Slot>(slot: S, record: StoredRecords[S]): Promise<void>;
+  /**
+   * Reads, changes and replaces in one step that no other window can come between; durable when it resolves.
+   *
+   * @param change may be called again, must not wait
+   * @returns      the new record; undefined where there is none, and then none is made
+   */
+  update<S extends Slot>(
+    slot: S,
+    change: (held: StoredRecords[S]) => StoredRecords[S],
+  ): Promise<StoredRecords[S] | undefined>;
   erase(slot: Slot): Promise<void>;
   /** A second place that outlives the first (local storage beside IndexedDB), if there is one. */
   readonly trace?: {
@@ -77,6 +93,12 @@ export function memoryStorage({ exportable = false }: { exportable?: boolean } =
     exportable,
     load: async <S extends Slot>(slot: S) => records.get(slot) as StoredRecords[S] | undefined,
     save: async (slot, record) => void records.set(slot, record),
+    update: async (slot, change) => {
+      if (!records.has(slot)) return undefined;
+      const record = change(records.get(slot) as never);
+      records.set(slot, record);
+      return record;
+    },
     erase: async (slot) => void records.delete(slot),
     trace: {
       recall: async () => trace,

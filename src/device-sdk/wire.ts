@@ -16,7 +16,19 @@ export const typ = {
   context: 'assent-context+jwt',
 } as const;
 
-export type Act = 'redeem' | 'enroll' | 'session' | 'inbox' | 'events' | 'present' | 'decide' | 'status' | 'unenroll';
+export type Act =
+  | 'redeem'
+  | 'enroll'
+  | 'session'
+  | 'inbox'
+  | 'events'
+  | 'present'
+  | 'decide'
+  | 'status'
+  | 'methods'
+  | 'rotate'
+  | 'tickets'
+  | 'unenroll';
 export type SessionAct = 'inbox' | 'events' | 'present' | 'status';
 
 export type Method = 'device' | 'pin' | 'biometric' | 'face' | `custom:${string}`;
@@ -80,8 +92,25 @@ export interface DecideAnswer {
   post_context?: string;
 }
 
+export interface TicketsAnswer {
+  operation_id: string;
+  ticket_uri: string;
+  activation_code: string;
+  expires_at: string;
+}
+
 export interface StatusAnswer {
-  device: { id: string; state: string; reason?: string; methods: Method[]; name?: string };
+  device: {
+    id: string;
+    state: string;
+    reason?: string;
+    methods: Method[];
+    name?: string;
+    /** the PIN key that counts, by its random name */
+    pin?: { kid: string };
+  };
+  /** what the application lets its devices activate, and the least number of digits of a PIN */
+  policy?: { methods: Method[]; pin_length: number };
   confirm?: string;
   post_context?: string;
   operation?: { op: string; state: string; exp: number };

@@ -14,6 +14,7 @@ import type { Secrets } from '../support/secrets.ts';
 import { type AcrNames, levelOf } from './acr.ts';
 import type { Method } from './application.ts';
 import type { Applications } from './applications.ts';
+import { isHardwareBound } from './attestation.ts';
 import { openOperationContext } from './context.ts';
 import type { Device } from './device.ts';
 import { elementsOf } from './device-messages/decision.ts';
@@ -39,6 +40,7 @@ import type { AuditEvent, EventType } from './event.ts';
 import { sealEvidence } from './evidence.ts';
 import type { Inbox } from './inbox.ts';
 import { isMatch } from './match.ts';
+import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
 import { type Decision, type Operation, type OperationState, stateAt } from './operation.ts';
 import { proofKeysOf } from './pin-keys.ts';
@@ -179,6 +181,7 @@ export function createAnswers(deps: Deps): Answers {
       failOperation: failsOperation,
       ...(locksDevice && { lockDevice: 'attempts' as const }),
       receipt: receiptOf(request, { attempts_left: attemptsLeft }, now, operation.expiresAt),
+      ...counterOf(request, one.caller, now),
       events: failureEvents(one, consequences),
       outbox: failsOperation ? [tellDevices(one, 'failed')] : [],
     });
@@ -204,6 +207,7 @@ export function createAnswers(deps: Deps): Answers {
         retainUntil: now + deps.evidenceRetentionMs,
       },
       receipt: receiptOf(request, answer, now, operation.expiresAt),
+      ...counterOf(request, one.caller, now),
       now,
       events: [eventOf(one, `operation.${state}`, decidedWith(decision))],
       outbox: [tellDevices(one, 'decided')],
@@ -237,7 +241,7 @@ export function createAnswers(deps: Deps): Answers {
       ...(!approved && reason && { reason }),
       deviceId: device.id,
       method: approved ? method : 'device',
-      ...levelOf(proved, deps.acr),
+      ...levelOf(proved, deps.acr, isHardwareBound(device)),
       decidedAt: now,
       jwsHash: signed.jwsHash,
     };

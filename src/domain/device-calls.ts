@@ -3,14 +3,17 @@
  * answer is the edge's part, which has the response key.
  */
 import type { Clock } from '../support/clock.ts';
+import { isId, partitionOf } from '../support/ids.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Answers } from './answers.ts';
+import type { Applications } from './applications.ts';
 import type { Device } from './device.ts';
 import {
   type Act,
   issueSession,
   type OpenedUp,
   readStatus,
+  readUnenroll,
   type SessionAnswer,
   type StatusAnswer,
   type UnenrollAnswer,
@@ -20,10 +23,14 @@ import type { DeviceRequest, DeviceRequests } from './device-requests.ts';
 import { aboutDevice, by, type Caller, type Enrollment } from './enrollment.ts';
 import { DomainError } from './errors.ts';
 import type { Inbox } from './inbox.ts';
+import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
+import { isRevocable } from './notices.ts';
 import { stateAt } from './operation.ts';
+import { proofKeysOf } from './pin-keys.ts';
 import type { Store } from './ports/store.ts';
 import { receiptOf, repeated } from './receipts.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export interface DeviceCalls {
   /** Every call that has one answer. @throws DomainError */
@@ -36,8 +43,10 @@ interface Deps {
   store: Pick<Store, 'devices' | 'operations'>;
   requests: DeviceRequests;
   enrollment: Enrollment;
+  upkeep: Upkeep;
   answers: Answers;
   inbox: Inbox;
+  applications: Pick<Applications, 'find'>;
   secrets: Secrets;
   clock: Clock;
   /** At most an hour. */
@@ -45,7 +54,7 @@ interface Deps {
 }
 
 export function createDeviceCalls(deps: Deps): DeviceCalls {
-  const { store, requests, enrollment, answers, inbox, secrets, clock } = deps;
+  const { store, requests, enrollment, upkeep, answers, inbox, applications, secrets, clock } = deps;
 
   const calls: Record<
     Exclude<Act, 'redeem' | 'events'>,
@@ -53,10 +62,13 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
   > = {
     enroll: enrollment.enroll,
     session: async (request) => session(request),
-    inbox: ({ device: { device } }) => inbox.of(device),
+    inbox: ({ device: { device, notices } }) => inbox.of(device, notices),
     present: answers.present,
     decide: answers.decide,
     status,
+    methods: upkeep.methods,
+    rotate: upkeep.rotate,
+    tickets: upkeep.tickets,
     unenroll,
   };
 
@@ -73,26 +85,48 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
   async function confirmedBy(request: DeviceRequest, caller: Caller): Promise<DeviceRequest> {
     const { device, userState } = request.device;
     const quoted = optionalTextOf(request.payload, 'confirm');
+    if (quoted !== undefined && request.byNextKey) return rotatedBy(request, quoted, caller);
     if (quoted === undefined || !request.signed || device.state !== 'pending') return request;
     requests.refuseUnusable('enroll', { device, userState });
-    return { ...request, device: { ...request.device, device: await enrollment.confirm(request, quoted, caller) } };
+    return { ...request, device: { ...request.device, ...(await enrollment.confirm(request, quoted, caller)) } };
   }
 
-  function session({ deviceId, signed }: DeviceRequest): SessionAnswer {
+  /** Section 8: keys that wait come into use when the new `sig` quotes what was encrypted to the new `enc`. */
+  async function rotatedBy(request: DeviceRequest, quoted: string, caller: Caller): Promise<DeviceRequest> {
+    requests.refuseUnusable('rotate', request.device);
+    return { ...request, device: { ...request.device, device: await upkeep.confirm(request, quoted, caller) } };
+  }
+
+  function session({ device: { device }, deviceId, signed }: DeviceRequest): SessionAnswer {
     if (!signed) throw new DomainError('message_invalid', { detail: 'a session needs a signature' });
-    return issueSession(secrets, { deviceId, now: clock(), lifetimeSeconds: deps.sessionSeconds });
+    const { generation } = device;
+    return issueSession(secrets, { deviceId, generation, now: clock(), lifetimeSeconds: deps.sessionSeconds });
   }
 
   async function status(request: DeviceRequest): Promise<StatusAnswer> {
     const { op } = readStatus(request);
-    const { device, userState } = request.device;
-    const confirm = enrollment.confirmation(device);
+    const { device, userState, waiting } = request.device;
+    const confirm = confirmationFor(request);
     const operation = op === undefined ? undefined : await operationStatus(op, device);
     return {
-      device: { id: device.id, ...standing(device, userState === 'active'), methods: device.methods, ...named(device) },
+      device: {
+        id: device.id,
+        ...standing(device, userState === 'active'),
+        methods: device.methods,
+        ...named(device),
+        ...pinOf(device),
+      },
+      ...policyOf(device),
       ...(confirm !== undefined && { confirm }),
       ...(operation && { operation }),
+      ...(waiting && { enrollment: waiting }),
     };
+  }
+
+  /** Whoever waits has it already. */
+  function confirmationFor({ byNextKey, device: { device, waiting } }: DeviceRequest): string | undefined {
+    if (waiting) return undefined;
+    return byNextKey ? upkeep.confirmation(device) : enrollment.confirmation(device);
   }
 
   async function operationStatus(op: string, device: Device): Promise<NonNullable<StatusAnswer['operation']>> {
@@ -101,7 +135,44 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
     return { op, state: stateAt(operation, clock()), exp: Math.floor(operation.answerBy / 1000) };
   }
 
+  /** Tells a device that was interrupted which of its keys counts. */
+  function pinOf(device: Device): Pick<StatusAnswer['device'], 'pin'> {
+    const key = proofKeysOf(secrets, device).find(({ method }) => method === 'pin');
+    return key ? { pin: { kid: key.kid } } : {};
+  }
+
+  function policyOf({ applicationId }: Device): Pick<StatusAnswer, 'policy'> {
+    const application = applications.find(applicationId);
+    return application ? { policy: { methods: application.methods, pin_length: application.pin.length } } : {};
+  }
+
+  /**
+   * One tap after a notice: needs no more than the signature, because it can only take away a device that came after the
+   * sender's. A thief's device cannot get rid of the owner's with it.
+   */
+  async function revoke(request: DeviceRequest, other: string, caller: Caller): Promise<UnenrollAnswer> {
+    const { device, userState } = request.device;
+    requests.refuseUnusable('decide', { device, userState });
+    const target = isId(other) && partitionOf(other) === partitionOf(device.id) && (await store.devices.get(other));
+    if (!target || !isRevocable(target, device)) throw new DomainError('revocation_refused');
+    const now = clock();
+    const answer: UnenrollAnswer = { state: 'deactivated', device: target.id };
+    const changed = await store.devices.changeState({
+      id: target.id,
+      from: ['pending', 'active', 'locked'],
+      to: 'deactivated',
+      now,
+      events: [newEvent('device.revoked', now, by(device.id, caller), aboutDevice(target))],
+      receipt: receiptOf(request, answer, now),
+    });
+    if (changed.result === 'changed' || changed.result === 'refused') return answer; // refused: it is gone already
+    if (changed.result === 'missing') throw new DomainError('revocation_refused');
+    return repeated<UnenrollAnswer>(changed);
+  }
+
   async function unenroll(request: DeviceRequest, caller: Caller): Promise<UnenrollAnswer> {
+    const { other } = readUnenroll(request);
+    if (other !== undefined && other !== request.deviceId) return revoke(request, other, caller);
     const { device } = request.device;
     const now = clock();
     const answer: UnenrollAnswer = { state: 'deactivated' };
@@ -112,6 +183,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
       now,
       events: [newEvent('device.unenrolled', now, by(device.id, caller), aboutDevice(device))],
       receipt: receiptOf(request, answer, now),
+      ...counterOf(request, caller, now),
     });
     if (changed.result === 'changed') return answer;
     if (changed.result === 'missing') throw new DomainError('device_refused');

@@ -28,7 +28,9 @@ import {
   verifyRequest,
 } from './device-messages/index.ts';
 import type { DeviceServerKeys } from './device-server-keys.ts';
+import type { EnrollmentWaiting } from './enrollment-gates.ts';
 import { DomainError } from './errors.ts';
+import type { AuditEvent } from './event.ts';
 import type { Operation } from './operation.ts';
 import type { Store } from './ports/store.ts';
 import type { UserState } from './user.ts';
@@ -41,6 +43,10 @@ export interface KnownDevice {
   operation?: Operation;
   /** This very message id was answered before. */
   receipt?: Receipt;
+  /** The message proved the keys of a pending device, which is not active yet all the same. */
+  waiting?: EnrollmentWaiting;
+  /** Of `inbox` and `events`: what the user's devices are told at the moment. */
+  notices?: AuditEvent[];
 }
 
 export type DeviceRequest = VerifiedRequest<KnownDevice>;
@@ -69,6 +75,9 @@ const usableIn: Record<Act, readonly DeviceState[]> = {
   present: ['active'],
   decide: ['active'],
   status: ['pending', 'active', 'locked'],
+  methods: ['active'],
+  rotate: ['active'],
+  tickets: ['active'],
   unenroll: ['pending', 'active', 'locked', 'deactivated'],
 };
 
@@ -92,9 +101,13 @@ export function createDeviceRequests(deps: Deps): DeviceRequests {
 
     verify(act, opened) {
       // enrolled and replaced devices alike: a revoked one that proves its key is told so, anybody else is not
-      const findDevice = (id: string) => (isId(id) ? find(id, namedIn(act, opened)) : Promise.resolve(undefined));
+      const findDevice = (id: string) => (isId(id) ? find(id, namedIn(act, opened), act) : Promise.resolve(undefined));
       const sigKey = ({ device }: KnownDevice) => device.keys.sig;
-      return verifyRequest(opened, { issuer, act, now: clock(), skewSeconds, findDevice, sigKey });
+      const generationOf = ({ device }: KnownDevice) => device.generation;
+      const checks = { issuer, act, now: clock(), skewSeconds, findDevice, sigKey, generationOf };
+      // section 8: keys that wait are confirmed, and asked about, by `status` alone
+      const nextSigKey = ({ device }: KnownDevice) => (act === 'status' ? device.rotation?.sig : undefined);
+      return verifyRequest(opened, { ...checks, nextSigKey });
     },
 
     refuseUnusable(act, { device, userState }) {
@@ -107,9 +120,12 @@ export function createDeviceRequests(deps: Deps): DeviceRequests {
   };
 
   /** An operation of another partition cannot be this device's; the device is looked up all the same. */
-  async function find(deviceId: string, { op, jti }: Named): Promise<KnownDevice | undefined> {
-    if (op === undefined || partitionOf(op) !== partitionOf(deviceId)) return store.devices.withUser(deviceId);
+  async function find(deviceId: string, { op, jti }: Named, act: Act): Promise<KnownDevice | undefined> {
     const message = jti === undefined ? undefined : { jti, now: clock() };
+    if (op === undefined || partitionOf(op) !== partitionOf(deviceId)) {
+      const noticesAt = act === 'inbox' || act === 'events' ? clock() : undefined;
+      return store.devices.withUser(deviceId, message, noticesAt);
+    }
     const { device, user, operation, receipt } = await store.operations.forDevice(op, deviceId, message);
     if (!device || !user) return undefined;
     const own = operation?.userId === device.userId ? operation : undefined;
@@ -123,6 +139,9 @@ export function createDeviceRequests(deps: Deps): DeviceRequests {
   }
 }
 
+/** Calls whose receipts are looked at first: the same message gets the same answer, whatever has become of the device. */
+const changes: readonly Act[] = ['decide', 'methods', 'rotate', 'tickets'];
+
 interface Named {
   op?: string;
   jti?: string;
@@ -133,11 +152,13 @@ interface Named {
  * one round trip. It only chooses what is fetched; a message that does not verify learns nothing of it.
  */
 function namedIn(act: Act, opened: OpenedUp): Named {
-  if (act !== 'decide' && act !== 'present') return {};
+  const isChange = changes.includes(act);
+  if (!isChange && act !== 'present') return {};
   const payload = opened.kind === 'session' ? opened.request : payloadOf(opened.jws);
-  if (!isJsonObject(payload) || typeof payload.op !== 'string' || !isId(payload.op)) return {};
-  const isJti = act === 'decide' && typeof payload.jti === 'string' && /^[\w-]{22}$/.test(payload.jti);
-  return { op: payload.op, ...(isJti && { jti: payload.jti as string }) };
+  if (!isJsonObject(payload)) return {};
+  const isOp = (act === 'decide' || act === 'present') && typeof payload.op === 'string' && isId(payload.op);
+  const isJti = isChange && typeof payload.jti === 'string' && /^[\w-]{22}$/.test(payload.jti);
+  return { ...(isOp && { op: payload.op as string }), ...(isJti && { jti: payload.jti as string }) };
 }
 
 function payloadOf(jws: string): unknown {

@@ -6,15 +6,19 @@ import type { Timers } from '../support/timers.ts';
 import type { AcrNames } from './acr.ts';
 import { createAnswers } from './answers.ts';
 import type { Applications } from './applications.ts';
+import type { AttestationVerifier } from './attestation.ts';
 import { createDeviceCalls, type DeviceCalls } from './device-calls.ts';
 import { createDeviceRequests, type DeviceRequests } from './device-requests.ts';
 import { createDeviceServerKeys, type DeviceServerKeys } from './device-server-keys.ts';
 import { createEnrollment } from './enrollment.ts';
+import { type ApprovalText, createEnrollmentGates } from './enrollment-gates.ts';
 import { createInbox } from './inbox.ts';
 import { createInboxStreams, type InboxStreams, type UserWatch } from './inbox-stream.ts';
+import type { Operations } from './operations.ts';
 import type { Store } from './ports/store.ts';
 import type { ServerKeys } from './server-keys.ts';
 import type { Tickets } from './tickets.ts';
+import { createUpkeep } from './upkeep.ts';
 import type { Users } from './users.ts';
 
 export interface DeviceSide {
@@ -28,14 +32,18 @@ export interface DeviceSideDeps {
   /** `aud` and `iss` of every message. */
   issuer: string;
   store: Pick<Store, 'devices' | 'operations' | 'events'>;
+  operations: Pick<Operations, 'start'>;
   users: Pick<Users, 'get'>;
-  tickets: Pick<Tickets, 'operationIdOf' | 'byActivationCode'>;
-  applications: Pick<Applications, 'find'>;
+  tickets: Pick<Tickets, 'operationIdOf' | 'byActivationCode' | 'create'>;
+  applications: Applications;
   serverKeys: Pick<ServerKeys, 'current' | 'byKid' | 'publicKeys'>;
   secrets: Secrets;
   clock: Clock;
   timers: Timers;
   random: RandomBytes;
+  /** What a person is asked who is to let a new device in. */
+  approvalText?: ApprovalText;
+  verifyAttestation?: AttestationVerifier;
   /** Of channels/wake-hub.ts. */
   watch: UserWatch;
   options: DeviceSideOptions;
@@ -58,12 +66,17 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
   const common = { ...deps, serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }) };
   const requests = createDeviceRequests({ ...common, skewSeconds });
   const inbox = createInbox(common);
-  const enrollment = createEnrollment(common);
+  const gates = createEnrollmentGates({ approvalText: plainApprovalText, ...common });
+  const enrollment = createEnrollment({ ...common, gates });
   const answers = createAnswers({ ...common, inbox, acr, evidenceRetentionMs });
+  const upkeep = createUpkeep(common);
   return {
     requests,
-    calls: createDeviceCalls({ ...common, requests, enrollment, answers, inbox, sessionSeconds }),
+    calls: createDeviceCalls({ ...common, requests, enrollment, upkeep, answers, inbox, sessionSeconds }),
     streams: createInboxStreams({ ...common, requests, inbox, heartbeatMs, lifetimeMs: streamLifetimeMs }),
     serverKeys: common.serverKeys,
   };
 }
+
+/** Where nobody brings a table of texts. */
+const plainApprovalText: ApprovalText = (device) => `Add ${device} to your devices?`;

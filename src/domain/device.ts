@@ -1,4 +1,5 @@
 import type { Method } from './application.ts';
+import type { Attestation } from './attestation.ts';
 
 /**
  * One enrolled installation of an application; *authentication device* in CIBA's words.
@@ -41,14 +42,18 @@ export interface Device {
     /** Sealed under the master key with the device's id as AAD: its public half is an oracle for the PIN. */
     pin?: string;
   };
+  /** Keys that `rotate` brought and that are not in use before the device has confirmed them; the last ones count. */
+  rotation?: { sig: PublicJwk; enc: PublicJwk; at: number };
+  /** How often the keys were rotated; sessions belong to one generation. Absent: never. */
+  generation?: number;
   /** Activated methods: `device` always, `pin` with a PIN key. */
   methods: Method[];
   /** What the device says of itself; shown to people, trusted for nothing. */
   info: { name?: string; model?: string; os?: string; appVersion?: string };
+  /** What the platform says of `sig`, as the verifier found it; `jkt` is the key that it was found for. */
+  attestation?: Attestation & { jkt: string; at: number };
   /** Nonce of the enrollment, until active. */
   enrollNonce?: string;
-  /** HMAC of the value that only the holder of `enc` could read, until active. */
-  confirmHmac?: string;
   failures: {
     /** Wrong PINs since the last right one or unlock. */
     pin: number;
@@ -57,6 +62,8 @@ export interface Device {
     /** Wrong PINs in the life of this PIN key. */
     pinLifetime: number;
   };
+  /** The highest `ctr` of its signed messages, where it sends one. */
+  ctr?: number;
   createdAt: number;
   activatedAt?: number;
   lastUsedAt?: number;

@@ -16,6 +16,8 @@ export interface AuditEvent {
   /** `client:<id>`, `device:<id>`, `management:<key name>`, `system`. */
   actor?: string;
   traceId?: string;
+  /** The user's other devices are told of it until then: see notices.ts. */
+  noticeUntil?: number;
   data?: Record<string, string | number | boolean>;
 }
 
@@ -35,7 +37,14 @@ export type EventType =
   | 'device.deactivated'
   | 'device.unenrolled'
   | 'device.clone_suspected'
+  | 'device.attempt_failed'
+  | 'device.method_added'
+  | 'device.pin_changed'
+  | 'device.method_removed'
+  | 'device.keys_rotated'
   | 'device.key_refused'
+  | 'device.enrollment_refused'
+  | 'device.revoked'
   | 'operation.started'
   | 'operation.superseded'
   | 'operation.attempt_failed'
@@ -46,7 +55,9 @@ export type EventType =
   | 'operation.failed'
   | 'operation.redeemed'
   | 'operation.delivered'
+  | 'ticket.created'
   | 'ticket.code_wrong'
+  | 'ticket.confirmed'
   | 'notification.sent'
   | 'notification.failed'
   | 'client.created'

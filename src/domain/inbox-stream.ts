@@ -78,12 +78,13 @@ export function createInboxStreams(deps: Deps): InboxStreams {
   };
 }
 
-function createStream(deps: Deps, { id, userId }: Device, rk: Uint8Array, sink: Sink, onEnd: () => void) {
+function createStream(deps: Deps, { id, userId, generation }: Device, rk: Uint8Array, sink: Sink, onEnd: () => void) {
   const { store, inbox, requests, watch, clock, timers, heartbeatMs, lifetimeMs } = deps;
   const cleanup: (() => void)[] = [];
   let isEnded = false;
   let seq = 0;
   let shown: Set<string> | undefined;
+  const noticed = new Set<string>();
   /** A look under way. At first that of `start`: wake-ups before it are answered by it. */
   let refreshing: Promise<void> | undefined = Promise.resolve();
   let isStale = false;
@@ -113,7 +114,7 @@ function createStream(deps: Deps, { id, userId }: Device, rk: Uint8Array, sink: 
   }
 
   async function refresh(): Promise<void> {
-    const known = await store.devices.withUser(id);
+    const known = await store.devices.withUser(id, undefined, clock());
     if (isEnded) return;
     const device = known?.device;
     const isUsable = known !== undefined && !refusal(() => requests.refuseUnusable('events', known));
@@ -121,13 +122,17 @@ function createStream(deps: Deps, { id, userId }: Device, rk: Uint8Array, sink: 
       send({ event: 'device', state: device?.state === 'active' ? 'locked' : (device?.state ?? 'deactivated') });
       return end();
     }
-    await tell(await inbox.of(device));
+    if (device.generation !== generation) return end(); // its session ended with the keys
+    await tell(await inbox.of(device, known.notices));
   }
 
   async function tell(answer: InboxAnswer): Promise<void> {
     const before = shown;
     shown = new Set(answer.operations.map(({ op }) => op));
+    const news = answer.notices.filter(({ id: notice }) => !noticed.has(notice));
+    for (const notice of news) noticed.add(notice.id);
     if (!before) return send({ event: 'inbox', ...answer });
+    for (const notice of news) send({ event: 'notice', notice });
     for (const { op, exp } of answer.operations) if (!before.has(op)) send({ event: 'operation', op, exp });
     for (const op of before) if (!shown.has(op)) send({ event: 'closed', op, state: await endOf(op) });
   }

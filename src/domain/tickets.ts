@@ -39,9 +39,12 @@ export interface Ticket {
   expiresAt: number;
 }
 
+/** In place of the store's own `start`: writes the operation together with something else. */
+export type WriteTicket = (start: Start, ticket: Ticket) => ReturnType<OperationStore['start']>;
+
 export interface Tickets {
   /** @throws DomainError user_not_found | application_not_found | state_conflict (user not active) | invalid_request (ttl) */
-  create(ticket: NewTicket, by: By): Promise<Ticket>;
+  create(ticket: NewTicket, by: By, write?: WriteTicket): Promise<Ticket>;
   /** The registration operation behind a ticket's text, whatever its state; undefined for what is no ticket of ours. */
   operationIdOf(ticket: string): string | undefined;
   /**
@@ -140,7 +143,7 @@ export function createTickets(deps: TicketsDeps): Tickets {
   }
 
   return {
-    async create(ticket, by) {
+    async create(ticket, by, write = (start) => store.operations.start(start)) {
       const now = clock();
       const application = checkApplication(deps.applications, ticket.applicationId);
       const expiresAt = now + checkLifetime(ticket.ttlSeconds, options) * SECOND;
@@ -150,11 +153,12 @@ export function createTickets(deps: TicketsDeps): Tickets {
       const activationCode = newActivationCode(random);
       const hmac = codeHmac(operationIdOf(handle), parseActivationCode(activationCode)!);
       const operation = registration(handle, user.id, application.id, hmac, { by, now, expiresAt, ...options });
-      const outcome = await store.operations.start(startCall(operation, by, now));
-      if (outcome.result !== 'started') throw new DomainError('state_conflict', { detail: outcome.result });
       const { kid } = serverKeys.current('box');
       const uri = `${options.authenticatorOrigin}/#t=${handle}&k=${kid}`;
-      return { operationId: operation.id, uri, activationCode, expiresAt };
+      const made = { operationId: operation.id, uri, activationCode, expiresAt };
+      const outcome = await write(startCall(operation, by, now), made);
+      if (outcome.result !== 'started') throw new DomainError('state_conflict', { detail: outcome.result });
+      return made;
     },
 
     operationIdOf: (ticket) => (isHandle(ticket) ? operationIdOf(ticket) : undefined),

@@ -14,6 +14,7 @@ import {
   contextHash,
   elementsOf,
   evaluateApproval,
+  evaluateProofs,
   issueSession,
   type NewPinKey,
   type OpenedUp,
@@ -21,8 +22,11 @@ import {
   openUp,
   readDecision,
   readEnroll,
+  readMethods,
   readRedeem,
+  readRotate,
   readStatus,
+  readTickets,
   type ServerKeyPair,
   sealChallenge,
   sealConfirm,
@@ -54,6 +58,10 @@ interface TestDevice {
   sig: EcPublicJwk;
   enc?: EcPublicJwk;
   pin?: NewPinKey;
+  /** keys that were rotated to and that wait */
+  next?: { sig: EcPublicJwk; enc: EcPublicJwk };
+  /** of every message that counted, in order */
+  counters?: number[];
   failures: number;
 }
 
@@ -189,16 +197,18 @@ export function createTestServer(): TestServer {
       now: clock.now(),
       findDevice: async (id) => server.devices.get(id),
       sigKey: (device) => device.sig,
+      nextSigKey: (device) => (act === 'status' ? device.next?.sig : undefined),
     });
     if (request.device.state === 'locked') throw new DomainError('device_locked', { members: { reason: 'locked' } });
     return request;
   }
 
   /** The same signed message gets the same outcome and counts once. */
-  function once({ signed }: VerifiedRequest<TestDevice>, run: () => object): object {
+  function once({ signed, ctr, device }: VerifiedRequest<TestDevice>, run: () => object): object {
     const known = signed && outcomes.get(signed.jwsHash);
     if (known instanceof DomainError) throw known;
     if (known) return known;
+    if (ctr !== undefined) (device.counters ??= []).push(ctr);
     try {
       const outcome = run();
       if (signed) outcomes.set(signed.jwsHash, outcome);
@@ -231,13 +241,21 @@ export function createTestServer(): TestServer {
   }
 
   const confirmOf = ({ id, enc }: TestDevice) => confirmValue(secrets, id, enc!);
-  const sealedConfirm = (device: TestDevice) =>
-    sealConfirm(device.enc!, server.seal[0]!, {
+  const sealedConfirm = (device: TestDevice) => confirmFor(device, device.enc!);
+  const confirmFor = ({ id }: TestDevice, enc: EcPublicJwk) =>
+    sealConfirm(enc, server.seal[0]!, {
       issuer,
-      deviceId: device.id,
-      confirm: confirmOf(device),
+      deviceId: id,
+      confirm: confirmValue(secrets, id, enc),
       now: clock.now(),
     });
+
+  function prove({ device }: VerifiedRequest<TestDevice>, proofs: Parameters<typeof evaluateProofs>[0]): void {
+    const keys = device.pin ? [{ ...device.pin, method: 'pin' as const }] : [];
+    if (evaluateProofs(proofs, keys).every(({ verified }) => verified)) return;
+    device.failures += 1;
+    throw new DomainError('attempt_failed', { members: { attempts_left: 3 - device.failures } });
+  }
 
   const calls: Record<Exclude<Act, 'redeem' | 'events'>, (request: VerifiedRequest<TestDevice>) => object> = {
     enroll(request) {
@@ -251,12 +269,23 @@ export function createTestServer(): TestServer {
     status(request) {
       const { device } = request;
       const { confirm, op } = readStatus(request);
+      const waits = request.byNextKey && device.next;
+      if (waits && confirm === confirmValue(secrets, device.id, waits.enc)) {
+        Object.assign(device, waits, { next: undefined });
+      }
       if (!device.enc) throw new DomainError('device_refused');
       if (confirm !== undefined && confirm !== confirmOf(device)) throw new DomainError('confirm_invalid');
       if (confirm !== undefined) device.state = 'active';
       const operation = server.operations.get(op ?? '');
       return {
-        device: { id: device.id, state: device.state, methods: device.pin ? ['device', 'pin'] : ['device'] },
+        device: {
+          id: device.id,
+          state: device.state,
+          methods: device.pin ? ['device', 'pin'] : ['device'],
+          ...(device.pin && { pin: { kid: device.pin.kid } }),
+        },
+        policy: { methods: ['device', 'pin'], pin_length: 6 },
+        ...(waits && device.next && { confirm: confirmFor(device, waits.enc) }),
         ...(device.state === 'pending' && { confirm: sealedConfirm(device) }),
         ...(operation && { operation: { op, state: operation.state, exp: operation.answerBy / 1000 } }),
       };
@@ -268,6 +297,25 @@ export function createTestServer(): TestServer {
       return { challenge: sealChallenge(device.enc!, server.seal[0]!, challengeOf(device, operation)) };
     },
     decide: (request) => decide(request),
+    methods(request) {
+      const { device } = request;
+      const message = readMethods(request, device);
+      prove(request, message.proofs);
+      Object.assign(device, { pin: message.pin });
+      return { methods: device.pin ? ['device', 'pin'] : ['device'] };
+    },
+    rotate(request) {
+      const { sig, enc, proofs } = readRotate(request, request.device);
+      prove(request, proofs);
+      request.device.next = { sig, enc };
+      return { confirm: confirmFor(request.device, enc) };
+    },
+    tickets(request) {
+      prove(request, readTickets(request).proofs);
+      const { uri } = server.newTicket();
+      const rest = { activation_code: 'AAAA-AAAA-A', expires_at: '2030-01-01T00:05:00.000Z' };
+      return { operation_id: newId('7f'), ticket_uri: uri, ...rest };
+    },
     unenroll({ device }) {
       server.devices.delete(device.id);
       return { state: 'deactivated' };

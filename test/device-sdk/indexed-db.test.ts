@@ -31,7 +31,8 @@ function browserLike(): {
         delete: (key: string) => records.delete(key),
       }),
     };
-    later(() => made.oncomplete());
+    // when its requests are done
+    later(() => later(() => made.oncomplete()));
     return made;
   };
   const indexedDB = {

@@ -72,7 +72,9 @@ describe('the server', () => {
     openUp(token, {
       boxKey: (kid) => (kid === box.kid ? box : undefined),
       openSession: (id) =>
-        id === session.id ? { deviceId: device.id, exp: vectors.now + 60, key: fromBase64url(session.key) } : undefined,
+        id === session.id
+          ? { deviceId: device.id, generation: 0, exp: vectors.now + 60, key: fromBase64url(session.key) }
+          : undefined,
     });
 
   test.each(vectors.up.map((row) => [row.expect, row.name, row] as const))(

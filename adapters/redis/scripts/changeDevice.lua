@@ -1,7 +1,7 @@
 --[[ changeDevice   changes a device's state if it is one of those that the caller names.
   KEYS[1] root   KEYS[2] device   KEYS[3] receipt
   ARGV[1] now, epoch ms   ARGV[2] device id   ARGV[3] states it may be in, JSON array   ARGV[4] new state
-  ARGV[5] reason of a lock, '' for none   ARGV[6] receipt   ARGV[7] changes
+  ARGV[5] reason of a lock, '' for none   ARGV[6] receipt   ARGV[7] changes   ARGV[8] counter
   returns { 'changed', fields, ids of closed operations } | { 'missing' } | { 'refused', state }
         | { 'repeated', outcome } | { 'message_reused' }
   Repeated: 'repeated' with a receipt, else 'refused' with the new state. ]]
@@ -9,6 +9,7 @@
 --- @include devices
 --- @include receipts
 --- @include changes
+--- @include counter
 local root, device, now, to = KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[4]
 local before = replayed(KEYS[3], ARGV[6], now)
 if before then return before end
@@ -26,4 +27,5 @@ if to == 'deactivated' then
 end
 writeReceipt(KEYS[3], ARGV[6], now)
 writeChanges(root, ARGV[7])
+noteCounter(root, device, ARGV[8])
 return { 'changed', redis.call('HGETALL', device), closed }

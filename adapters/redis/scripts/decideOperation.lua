@@ -3,12 +3,15 @@
   ARGV[1] now, epoch ms   ARGV[2] operation id   ARGV[3] device id   ARGV[4] user id
   ARGV[5] 'approved' | 'denied'   ARGV[6] decision, JSON   ARGV[7] '1' to clear the PIN's failures   ARGV[8] '1' the number's
   ARGV[9] evidence, '' for none   ARGV[10] its retention, epoch ms   ARGV[11] receipt   ARGV[12] changes   ARGV[13] end reason or ''
+  ARGV[14] counter
   returns { 'decided' | 'decided_before', id, body, fields } | { 'closed', state } | { 'user_not_active' }
         | { 'device_not_active', state, lock reason or '' } | { 'missing' } | { 'repeated', outcome } | { 'message_reused' }
   Repeated: 'repeated', by its receipt. ]]
 --- @include operations
 --- @include receipts
 --- @include changes
+--- @include counter
+--- @include pin
 local root, operation, device, now = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1])
 local id, outcome = ARGV[2], ARGV[5]
 local before = replayed(KEYS[5], ARGV[11], now)
@@ -30,11 +33,7 @@ end
 redis.call('HSET', operation, 'dc', ARGV[6], 'dd', ARGV[3])
 endOperation(root, id, outcome, now, ARGV[13] ~= '' and ARGV[13] or nil)
 redis.call('HSET', device, 'lu', ARGV[1])
-if ARGV[7] == '1' then
-  redis.call('HSET', device, 'fp', 0)
-  -- this try was counted before it was known to be right
-  if tonumber(redis.call('HGET', device, 'fl')) > 0 then redis.call('HINCRBY', device, 'fl', -1) end
-end
+if ARGV[7] == '1' then pinWasRight(device) end
 if ARGV[8] == '1' then redis.call('HSET', device, 'fn', 0) end
 if ARGV[9] ~= '' then
   redis.call('SET', KEYS[6], ARGV[9], 'PX', string.format('%.0f', math.max(tonumber(ARGV[10]) - now, 0) + 3600000))
@@ -42,4 +41,5 @@ if ARGV[9] ~= '' then
 end
 writeReceipt(KEYS[5], ARGV[11], now)
 writeChanges(root, ARGV[12])
+noteCounter(root, device, ARGV[14])
 return { 'decided', unpack(readOperation(root, id)) }

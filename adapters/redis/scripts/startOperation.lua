@@ -56,11 +56,6 @@ for _, other in ipairs(superseded) do
   end
 end
 
-redis.call('HSET', operation, unpack(fields))
-redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[6])
-redis.call('PEXPIRE', operation, ARGV[6])
-redis.call('RPUSH', listOf(root, of.k, user), id)
-redis.call('ZADD', root .. NAME.due, of.x, id)
+insertOperation(root, id, ARGV[4], ARGV[5], ARGV[6])
 writeChanges(root, changes)
-wake(root, id, 'pending', user)
 return { 'started', superseded }

@@ -16,6 +16,7 @@ export {
   readEnroll,
   readRedeem,
   readStatus,
+  readUnenroll,
   sealConfirm,
 } from './enrollment.ts';
 export { buildEvidence, type EvidenceOf, signEvidence } from './evidence.ts';
@@ -34,4 +35,12 @@ export { sealContext, sealForDevice, signWithSeal } from './sealed.ts';
 export { type NamedJwk, type ServerKeyPair, serverKeyPair } from './server-key.ts';
 export { issueSession, maxSessionSeconds, type OpenSession, openSession } from './sessions.ts';
 export { type OpenedSession, type OpenedSigned, type OpenedUp, openUp, type UpKeys } from './up.ts';
+export {
+  type Backing,
+  type MethodsMessage,
+  type RotateMessage,
+  readMethods,
+  readRotate,
+  readTickets,
+} from './upkeep.ts';
 export * from './wire.ts';

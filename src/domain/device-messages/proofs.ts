@@ -82,6 +82,24 @@ export function verifyNewPinKey(signed: Pick<SignedRequest, 'payloadHash' | 'pro
   return { kid, jwk };
 }
 
+/**
+ * The one proof that names this key, apart from the others: a new key is proved beside keys that the device has.
+ *
+ * @throws DomainError message_invalid
+ */
+export function takeProof<S extends Pick<SignedRequest, 'proofs'>>(signed: S, kid: string): { own: S; others: S } {
+  const isOwn = (proof: string) => readProof(proof, ['jwk'])?.header.kid === kid;
+  const own = signed.proofs.filter(isOwn);
+  if (own.length !== 1) throw new DomainError('message_invalid', { detail: 'the new key is not proved once' });
+  return { own: { ...signed, proofs: own }, others: { ...signed, proofs: signed.proofs.filter((p) => !isOwn(p)) } };
+}
+
+/** Is this the proof of a key whose public half the payload names? */
+export function isProofBy(jwk: EcPublicJwk, signed: Pick<SignedRequest, 'payloadHash' | 'proofs'>): boolean {
+  const jws = readProof(signed.proofs[0] ?? '', []);
+  return signed.proofs.length === 1 && jws !== undefined && proves(jws, jwk, signed.payloadHash);
+}
+
 function readProof(proof: string, allow: string[]): ParsedJws | undefined {
   try {
     return parseJws(proof, { allow });

@@ -40,6 +40,8 @@ export interface VerifiedRequest<D> {
   readonly payload: JsonObject;
   /** absent where the message came under a session */
   readonly signed: SignedRequest | undefined;
+  /** signed by the key that is to follow the device's present one */
+  readonly byNextKey?: true;
 }
 
 export interface RequestChecks<D> {
@@ -54,6 +56,10 @@ export interface RequestChecks<D> {
   findDevice(id: string): Promise<D | undefined>;
   /** the key that signs for this device */
   sigKey(device: D): EcPublicJwk;
+  /** a key that is to follow it, where this call may be signed by one */
+  nextSigKey?(device: D): EcPublicJwk | undefined;
+  /** sessions end with the keys that opened them */
+  generationOf?(device: D): number | undefined;
 }
 
 /**
@@ -73,9 +79,12 @@ async function verifySigned<D>(opened: OpenedSigned, checks: RequestChecks<D>): 
   const deviceId = jws.header.kid ?? '';
   const device = await checks.findDevice(deviceId);
   if (device === undefined) throw refused('no such device');
-  if (!isSignedBy(jws, publicKeyOf(checks.sigKey(device)))) throw refused('signature');
+  const isPresent = isSignedBy(jws, publicKeyOf(checks.sigKey(device)));
+  const next = isPresent ? undefined : checks.nextSigKey?.(device);
+  if (!isPresent && !(next && isSignedBy(jws, publicKeyOf(next)))) throw refused('signature');
   const payload = readClaims(jws, deviceId, checks);
-  return { device, deviceId, act: checks.act, ...commonClaims(payload), payload, signed: signedPart(opened, jws) };
+  const common = { device, deviceId, act: checks.act, ...commonClaims(payload), payload };
+  return { ...common, signed: signedPart(opened, jws), ...(next && { byNextKey: true }) };
 }
 
 async function verifySession<D>(
@@ -86,6 +95,8 @@ async function verifySession<D>(
   const device = await checks.findDevice(deviceId);
   if (device === undefined) throw refused('no such device');
   if (!sessionActs.includes(checks.act)) throw invalid('this call needs a signature');
+  const generation = checks.generationOf?.(device) ?? 0;
+  if (opened.session.generation !== generation) throw new DomainError('unknown_key', { detail: 'keys were rotated' });
   checkClaims(opened.request, deviceId, checks);
   return {
     device,

@@ -1,5 +1,5 @@
 /**
- * Sessions without a table: the id is device and expiry, sealed; the key is an HMAC of the id. Any process with the
+ * Sessions without a table: the id is expiry, generation of the device's keys and device, sealed; the key is an HMAC of the id. Any process with the
  * master key opens them; the device's state is looked up at every use, so a lock needs no list of sessions.
  */
 import { fromBase64url, utf8Text } from '../../support/bytes.ts';
@@ -9,6 +9,8 @@ import type { SessionAnswer } from './wire.ts';
 
 export interface OpenSession {
   readonly deviceId: string;
+  /** of the device's keys, see device.ts */
+  readonly generation: number;
   /** epoch seconds */
   readonly exp: number;
   /** 32 bytes */
@@ -30,10 +32,15 @@ type SessionSecrets = Pick<Secrets, 'seal' | 'open' | 'hmac'>;
  */
 export function issueSession(
   secrets: SessionSecrets,
-  { deviceId, now, lifetimeSeconds = maxSessionSeconds }: { deviceId: string; now: number; lifetimeSeconds?: number },
+  {
+    deviceId,
+    now,
+    generation = 0,
+    lifetimeSeconds = maxSessionSeconds,
+  }: { deviceId: string; now: number; generation?: number; lifetimeSeconds?: number },
 ): SessionAnswer {
   const exp = Math.floor(now / 1000) + Math.min(lifetimeSeconds, maxSessionSeconds);
-  const id = secrets.seal(label, `${exp}.${deviceId}`, aad);
+  const id = secrets.seal(label, `${exp}.${generation}.${deviceId}`, aad);
   return { id, key: secrets.hmac(label, id), exp };
 }
 
@@ -43,9 +50,10 @@ export function issueSession(
  */
 export function openSession(secrets: SessionSecrets, id: string, now: number): OpenSession | undefined {
   const content = unseal(secrets, id);
-  const [exp = '', deviceId = ''] = content?.split(/\.(.*)/s) ?? [];
-  if (!/^\d+$/.test(exp) || !isId(deviceId) || now >= Number(exp) * 1000) return undefined;
-  return { deviceId, exp: Number(exp), key: fromBase64url(secrets.hmac(label, id)) };
+  const [, exp, generation, deviceId = ''] = /^(\d+)\.(\d+)\.(.*)$/s.exec(content ?? '') ?? [];
+  if (!isId(deviceId) || now >= Number(exp) * 1000) return undefined;
+  const key = fromBase64url(secrets.hmac(label, id));
+  return { deviceId, generation: Number(generation), exp: Number(exp), key };
 }
 
 function unseal(secrets: SessionSecrets, id: string): string | undefined {

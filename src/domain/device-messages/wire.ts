@@ -31,6 +31,9 @@ export const acts = [
   'present',
   'decide',
   'status',
+  'methods',
+  'rotate',
+  'tickets',
   'unenroll',
 ] as const;
 export type Act = (typeof acts)[number];
@@ -63,6 +66,8 @@ export interface RedeemAnswer {
     attestation: 'off' | 'record' | 'require';
     /** number matching that this device must be able to show */
     modes: MatchMode[];
+    /** `code`: six digits will come with the confirmation, for this device to show */
+    confirm: 'off' | 'code';
   };
   display: { issuer: string; application: string; masked_user: string };
 }
@@ -81,8 +86,19 @@ export interface SessionAnswer {
   exp: number;
 }
 
+/** A security-relevant change of the same user's, made elsewhere; told for some days. */
+export interface NoticeMessage {
+  id: string;
+  /** of the audit event */
+  type: string;
+  at: number;
+  /** whom it is about; `revocable`: this device may take it away */
+  device?: { id: string; name?: string; model?: string; state?: string; revocable: boolean };
+}
+
 export interface InboxAnswer {
   operations: { op: string; exp: number }[];
+  notices: NoticeMessage[];
   /** when to ask again, for devices that do not hold a stream */
   poll_seconds: number;
 }
@@ -90,6 +106,7 @@ export interface InboxAnswer {
 /** One event of the stream, beside `now` and `seq`. */
 export type StreamEvent =
   | ({ event: 'inbox' } & InboxAnswer)
+  | { event: 'notice'; notice: NoticeMessage }
   | { event: 'operation'; op: string; exp: number }
   | { event: 'closed'; op: string; state: string }
   | { event: 'device'; state: string };
@@ -107,17 +124,50 @@ export interface DecideAnswer {
 }
 
 export interface StatusAnswer {
-  device: { id: string; state: string; reason?: string; methods: Method[]; name?: string };
+  device: {
+    id: string;
+    state: string;
+    reason?: string;
+    methods: Method[];
+    name?: string;
+    /** the PIN key that counts; `kid` is random and says nothing of it */
+    pin?: { kid: string };
+  };
+  /** what the application lets its devices activate, and the least number of digits of a PIN */
+  policy?: { methods: Method[]; pin_length: number };
   /** while the device is pending: the confirmation again, for one that was interrupted */
   confirm?: string;
   /** once, with the answer that activates the device */
   post_context?: string;
   /** of the operation asked for by `op` */
   operation?: { op: string; state: string; exp: number };
+  /** of a device that has proved its keys and is not active yet: what it waits for; it asks again after `poll_seconds` */
+  enrollment?: { waiting: 'code' | 'approval'; exp: number; poll_seconds: number };
+}
+
+export interface MethodsAnswer {
+  /** activated from now on */
+  methods: Method[];
+}
+
+export interface RotateAnswer {
+  /** JWE to the new `enc` of a JWS `assent-confirm+jwt`; the new keys count once the new `sig` quotes it in `status` */
+  confirm: string;
+}
+
+/** As the management API shows a ticket. */
+export interface TicketsAnswer {
+  operation_id: string;
+  ticket_uri: string;
+  activation_code: string;
+  /** ISO 8601 */
+  expires_at: string;
 }
 
 export interface UnenrollAnswer {
   state: 'deactivated';
+  /** where another device was named */
+  device?: string;
 }
 
 /** What a device says of its keys in `enroll`; the PIN key's public half stands only in its proof. */

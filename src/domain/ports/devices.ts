@@ -1,11 +1,22 @@
 import type { EnrollmentMode } from '../application.ts';
 import type { Device, DeviceState, LockReason, Receipt } from '../device.ts';
 import type { AuditEvent } from '../event.ts';
+import type { Operation } from '../operation.ts';
 import type { UserState } from '../user.ts';
 import type { Page } from './users.ts';
 
 /** A signed message was seen before: with this outcome, or its id belongs to another message. */
 export type Replayed = { result: 'repeated'; outcome: string } | { result: 'message_reused' };
+
+/**
+ * The `ctr` of a signed message (device-protocol, section 2). The highest seen stays on the device's record; where `value`
+ * is not above it, `suspected` is written beside the change, which is refused nothing. A message that is `repeated` is
+ * not looked at again.
+ */
+export interface MessageCounter {
+  value: number;
+  suspected: AuditEvent;
+}
 
 /**
  * Devices, in their user's partition. A {@link Receipt} is checked and written in the same step as the change: the
@@ -15,8 +26,16 @@ export interface DeviceStore {
   /** One read. */
   get(id: string): Promise<Device | undefined>;
 
-  /** The device and its user's state, one round trip, one partition. */
-  withUser(id: string): Promise<{ device: Device; userState: UserState } | undefined>;
+  /**
+   * The device and its user's state, one round trip, one partition. With `message`, also the receipt of that message of
+   * this device, if it lives at `now`. With `noticesAt`, also events of the user whose `noticeUntil` is later, the newest
+   * twenty, oldest first; no member where there is none.
+   */
+  withUser(
+    id: string,
+    message?: { jti: string; now: number },
+    noticesAt?: number,
+  ): Promise<{ device: Device; userState: UserState; receipt?: Receipt; notices?: AuditEvent[] } | undefined>;
 
   /** One partition; oldest first. */
   ofUser(userId: string): Promise<Device[]>;
@@ -33,7 +52,8 @@ export interface DeviceStore {
 
   /**
    * Replaces the record if its stored version is `device.version` and its state is one of `states`; the new one has
-   * `device.version + 1`. `state`, `lockReason` and `failures` are kept from the stored record.
+   * `device.version + 1`. `state`, `lockReason`, `failures` and `ctr` are kept from the stored record, but for what the
+   * change says of them. All in one step.
    */
   save(change: {
     device: Device;
@@ -41,13 +61,55 @@ export interface DeviceStore {
     now: number;
     events: AuditEvent[];
     receipt?: Receipt;
+    ctr?: MessageCounter;
+    /** `right`: clears the PIN's failures as a decision does. `renewed`: it is another key, or none, and begins at zero. */
+    pin?: 'right' | 'renewed';
+    /** A ticket of this user that stands in for a proof: pending and bound to no key, else `ticket_closed`. Becomes `approved`. */
+    spends?: string;
+    /** A registration that this device asks for, as {@link OperationStore.start} writes it. Its user must be active. */
+    opens?: Operation;
   }): Promise<
     | { result: 'saved'; device: Device }
     | { result: 'stale' }
     | { result: 'missing' }
     | { result: 'refused'; state: DeviceState }
+    | { result: 'ticket_closed' }
+    | { result: 'user_not_active' }
     | Replayed
   >;
+
+  /**
+   * Reserves a try of the PIN for a message that changes the device itself, before any proof is looked at; the counters
+   * have grown when this resolves. One step. `again`: this very message has reserved before and has no outcome yet (a
+   * crash); looked at before `exhausted`. `failures` counts this try.
+   */
+  reserveProof(attempt: {
+    deviceId: string;
+    jti: string;
+    /** SHA-256 of the message's JWS: it reserves once, however often it is sent. */
+    jwsHash: string;
+    /** At or above a limit nothing is reserved: `exhausted`. */
+    limits: { pin: number; pinLifetime: number };
+    now: number;
+    /** Until when the message may arrive again. */
+    until: number;
+  }): Promise<
+    | { result: 'reserved' | 'again'; failures: Device['failures'] }
+    | { result: 'exhausted'; which: 'pin' | 'pin_lifetime' }
+    | { result: 'refused'; state: DeviceState }
+    | { result: 'missing' }
+    | Replayed
+  >;
+
+  /** Records that a reserved try failed, in one step; with `lockDevice` the device is locked and its PIN key deleted. */
+  failProof(failed: {
+    deviceId: string;
+    now: number;
+    lockDevice?: LockReason;
+    receipt: Receipt;
+    ctr?: MessageCounter;
+    events: AuditEvent[];
+  }): Promise<{ result: 'recorded' } | { result: 'missing' } | Replayed>;
 
   /**
    * pending -> active, once: writes `device` (as {@link save} does), approves its registration operation, and applies
@@ -85,6 +147,7 @@ export interface DeviceStore {
     now: number;
     events: AuditEvent[];
     receipt?: Receipt;
+    ctr?: MessageCounter;
   }): Promise<
     | { result: 'changed'; device: Device; closed: string[] }
     | { result: 'missing' }

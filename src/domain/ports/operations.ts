@@ -3,7 +3,7 @@ import type { Device, LockReason, Receipt } from '../device.ts';
 import type { AuditEvent } from '../event.ts';
 import type { Decision, EndReason, Operation, OperationState } from '../operation.ts';
 import type { StoredUser } from '../user.ts';
-import type { Replayed } from './devices.ts';
+import type { MessageCounter, Replayed } from './devices.ts';
 import type { NewOutboxEntry } from './outbox.ts';
 
 export interface Start {
@@ -44,6 +44,7 @@ export interface FailedAttempt {
   /** Lock the device with this reason and delete its PIN key. */
   lockDevice?: LockReason;
   receipt: Receipt;
+  ctr?: MessageCounter;
   events: AuditEvent[];
   outbox: NewOutboxEntry[];
 }
@@ -58,6 +59,7 @@ export interface Decide {
   /** The evidence record (JWS, sealed by the caller), kept under the operation's id after the operation itself is gone. */
   evidence?: { sealed: string; retainUntil: number };
   receipt: Receipt;
+  ctr?: MessageCounter;
   now: number;
   events: AuditEvent[];
   outbox: NewOutboxEntry[];
@@ -162,14 +164,24 @@ export interface OperationStore {
   >;
 
   /**
-   * Reserves a try for a typed activation code before it is compared. One step; `used` counts this one. The try at
-   * `limit` is still compared; the one after it finds the tries spent, and the operation becomes `failed`.
+   * Reserves a try for a code before it is compared: the typed activation code, or (`confirm`) the digits that the new
+   * device shows; each has tries of its own. One step; `used` counts this one. The try at `limit` is still compared; the
+   * one after it finds the tries spent, and the operation becomes `failed`, with these events.
    */
   reserveCode(reserve: {
     operationId: string;
+    code?: 'activation' | 'confirm';
     limit: number;
     now: number;
+    events?: AuditEvent[];
   }): Promise<{ result: 'reserved'; used: number } | { result: 'closed' } | { result: 'missing' }>;
+
+  /** The digits were right: `ticket.confirmedAt` is `now`, once; again it stays as it is and nothing is written. */
+  confirmTicket(confirm: {
+    operationId: string;
+    now: number;
+    events: AuditEvent[];
+  }): Promise<{ result: 'confirmed'; operation: Operation } | { result: 'closed' } | { result: 'missing' }>;
 
   /** Pending registrations of a user with a typed code, newest first. */
   ticketsOf(userId: string, now: number): Promise<Operation[]>;

@@ -13,6 +13,9 @@ const summaries: Record<Act, string> = {
   present: 'A fresh challenge for one operation',
   decide: 'Approve or deny an operation',
   status: 'How the server sees this device; confirms an enrollment',
+  methods: 'Activate, change or remove the PIN of this device',
+  rotate: 'Bring keys that follow the present ones',
+  tickets: 'Create a ticket that enrolls another device of the same person',
   unenroll: 'End the enrollment of this device',
 };
 

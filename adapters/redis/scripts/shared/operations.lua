@@ -13,6 +13,18 @@ local function listOf(root, kind, user)
   return root .. NAME.pendingOf .. user
 end
 
+-- A new pending operation with its indexes and wake-up. `fields`: JSON array of name, value, name, value …
+local function insertOperation(root, id, fields, body, lifetimeMs)
+  local operation = root .. NAME.operation .. id
+  redis.call('HSET', operation, unpack(cjson.decode(fields)))
+  redis.call('SET', root .. NAME.body .. id, body, 'PX', lifetimeMs)
+  redis.call('PEXPIRE', operation, lifetimeMs)
+  local kind, user, expiresAt = unpack(redis.call('HMGET', operation, 'k', 'u', 'x'))
+  redis.call('RPUSH', listOf(root, kind, user), id)
+  redis.call('ZADD', root .. NAME.due, expiresAt, id)
+  wake(root, id, 'pending', user)
+end
+
 -- What the client is owed goes from the record into the outbox; what stays is how it was to learn of the end (S-13).
 local function notify(root, id, state, finishedAt, reason)
   local operation = root .. NAME.operation .. id
