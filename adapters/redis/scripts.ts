@@ -205,9 +205,12 @@ export function sourceOf(name: string): string {
         return put(`shared/${shared}`);
       },
     );
-  return namesInLua + put(name);
+  const script = put(name);
+  return namesIn(script) + script;
 }
 
-const namesInLua = `local NAME = { ${Object.entries(names)
-  .map(([name, text]) => `${name} = '${text}'`)
-  .join(', ')} }\n`;
+/** Lua makes this table anew at every call, so there stands only what the script may ask for. */
+function namesIn(script: string): string {
+  const used = Object.entries(names).filter(([name]) => script.includes(`NAME.${name}`) || script.includes('NAME['));
+  return `local NAME = { ${used.map(([name, text]) => `${name} = '${text}'`).join(', ')} }\n`;
+}

@@ -7,15 +7,14 @@
         | { 'leased' | 'committed', body, operation's fields, user's fields, device's fields } | { 'delivered' }
   Repeated by the same holder: the same lease. ]]
 local root, operation, now, holder = KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[4]
-local state, client, interval, last, expiresAt, redemption, heldBy, heldUntil, replayUntil, user, device, reason, mode =
-  unpack(redis.call('HMGET', operation, 's', 'c', 'i', 'l', 'x', 'rs', 'rh', 'ru', 'rp', 'u', 'dd', 'e', 'nm'))
+local state, client, interval, last, expiresAt, redemption, heldBy, heldUntil, replayUntil, user, device, reason, mode, waiter, waitsUntil =
+  unpack(redis.call('HMGET', operation, 's', 'c', 'i', 'l', 'x', 'rs', 'rh', 'ru', 'rp', 'u', 'dd', 'e', 'nm', 'wh', 'wu'))
 if not state or client ~= ARGV[3] or not interval then return { 'missing' } end
 if mode == 'push' and ARGV[9] ~= 'push' then return { 'push' } end
 local late = now >= tonumber(expiresAt)
 
 if state == 'pending' then
   if late then return { 'ended', 'expired', '' } end
-  local waiter, waitsUntil = unpack(redis.call('HMGET', operation, 'wh', 'wu'))
   if ARGV[9] ~= '' then
     if waiter == holder then redis.call('HDEL', operation, 'wh', 'wu') end
     return { 'pending' }

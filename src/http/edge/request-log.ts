@@ -25,6 +25,7 @@ export function requestLog({ log, listener }: { log: Log; listener: string }): S
 
 /** Ids have 24 characters: a longer part is somebody's mistake, perhaps with a ticket or a token, or an attack on the disk. */
 function shownPath(path: string): string {
+  if (path.length < 41) return path;
   return path.replaceAll(/[^/]{41,}/g, (part) => `[${part.length} characters]`);
 }
 
