@@ -1,4 +1,5 @@
 import type { Device, DeviceState } from '../../src/domain/device.ts';
+import type { Operation } from '../../src/domain/operation.ts';
 import type { DeviceStore } from '../../src/domain/ports/devices.ts';
 import { SECOND } from '../../src/support/clock.ts';
 import type { Access } from './access.ts';
@@ -12,7 +13,7 @@ import {
   replaceDevice,
   touchDevice,
 } from './device-records.ts';
-import { endOperation, insertOperation, readOperation, stateAt } from './operation-records.ts';
+import { endOperation, insertOperation, readOperation, replaceOperation, stateAt } from './operation-records.ts';
 import { cleared } from './operations.ts';
 import { pageOf } from './pages.ts';
 import { noticesOf, readReceipt, replayOf, type Tx, writeEvents, writeReceipt } from './transaction.ts';
@@ -39,7 +40,7 @@ export function saveDevice(tx: Tx, { device, states, now, events, receipt, ctr, 
 
   const kept = { ...keptFrom(stored), failures: afterProof(stored.failures, pin) };
   const saved = replaceDevice(tx, device, { ...kept, ...counted(tx, stored, ctr) });
-  if (ticket) endOperation(tx, ticket, 'approved', now);
+  if (ticket) spend(tx, ticket, stored.id, now);
   if (opens) insertOperation(tx, opens);
   writeReceipt(tx, receipt);
   writeEvents(tx, events);
@@ -52,11 +53,15 @@ function keptFrom({ state, lockReason, failures, ctr }: Device) {
 }
 
 /** Of this user, and used for nothing yet. */
-function freshTicket(db: Db, id: string, { userId }: Device, now: number) {
+function freshTicket(db: Db, id: string, { userId }: Device, now: number): Operation | undefined {
   const operation = readOperation(db, id);
-  const isFresh =
-    operation?.ticket?.boundTo === undefined && operation?.userId === userId && stateAt(operation, now) === 'pending';
-  return isFresh && operation.kind === 'registration' ? operation : undefined;
+  if (operation?.kind !== 'registration' || operation.userId !== userId) return undefined;
+  return operation.ticket?.boundTo === undefined && stateAt(operation, now) === 'pending' ? operation : undefined;
+}
+
+function spend(tx: Tx, operation: Operation, deviceId: string, now: number): void {
+  const ticket = { wrongCodes: 0, ...operation.ticket, deviceId };
+  replaceOperation(tx, operation, { state: 'approved', finishedAt: now, ticket });
 }
 
 function afterProof(failures: Device['failures'], pin: Save['pin']): Device['failures'] {
@@ -64,7 +69,7 @@ function afterProof(failures: Device['failures'], pin: Save['pin']): Device['fai
   return pin === 'right' ? cleared(failures, ['pin']) : failures;
 }
 
-/** Where a message is known to have reserved its try: ids of the store's own in a place that is swept by their end. */
+/** Messages that have reserved a try lie among the replay records, which go by their end. */
 const scopeOf = (deviceId: string) => `device-proof:${deviceId}`;
 
 export function reserveProof(tx: Tx, { deviceId, jti, jwsHash, limits, until }: ReserveProof) {

@@ -2,7 +2,17 @@ import type { Device } from '../../src/domain/device.ts';
 import { SECOND } from '../../src/support/clock.ts';
 import { aDevice, aHash, anEvent, aReceipt, aTicket, aUser, T0 } from '../support/records.ts';
 import { type ConformingStore, HUNDRED, type Suite, storeForEach, tally } from './harness.ts';
-import { attemptOf, startOf, withDevice, withOperation, withPendingDevice, withUser } from './scenes.ts';
+import {
+  asked,
+  attemptOf,
+  decideOf,
+  failureOf,
+  startOf,
+  withDevice,
+  withOperation,
+  withPendingDevice,
+  withUser,
+} from './scenes.ts';
 
 const replacedEvent = { type: 'device.replaced' as const, at: T0 };
 
@@ -138,6 +148,203 @@ export const deviceStoreSuite: Suite = (name, open) => {
         expect(await at.store.devices.changeState({ ...leave, receipt: { ...second, jwsHash: aHash() } })).toEqual({
           result: 'message_reused',
         });
+      });
+    });
+
+    describe('what a device changes about itself', () => {
+      const limits = { pin: 3, pinLifetime: 100 };
+      const proofOf = (device: Device, overrides = {}) => {
+        const { deviceId, jti, jwsHash, until } = aReceipt(device);
+        return { deviceId, jti, jwsHash, limits, now: T0, until, ...overrides };
+      };
+      const save = (device: Device, overrides: Partial<Parameters<ConformingStore['devices']['save']>[0]> = {}) =>
+        at.store.devices.save({ device, states: ['active'], now: T0, events: [], ...overrides });
+      const failuresOf = async ({ id }: Device) => (await at.store.devices.get(id))!.failures;
+
+      test('promise 6: a try is counted before the proof is looked at, once for each message', async () => {
+        const device = await withDevice(at.store, await withUser(at.store));
+        const proof = proofOf(device);
+        const failures = { pin: 1, number: 0, pinLifetime: 1 };
+        expect(await at.store.devices.reserveProof(proof)).toEqual({ result: 'reserved', failures });
+        // a process that died before the outcome: the message comes again
+        expect(await at.store.devices.reserveProof(proof)).toEqual({ result: 'again', failures });
+        expect(await failuresOf(device)).toEqual(failures);
+        expect(await at.store.devices.get(device.id)).toMatchObject({ version: device.version });
+      });
+
+      test('promise 6: of a hundred guesses at once, as many are looked at as the limit says', async () => {
+        const device = await withDevice(at.store, await withUser(at.store));
+        const answers = await at.race(HUNDRED, (store) => store.devices.reserveProof(proofOf(device)));
+        expect(tally(answers)).toEqual({ reserved: limits.pin, exhausted: HUNDRED - limits.pin });
+        expect(await failuresOf(device)).toMatchObject({ pin: limits.pin, pinLifetime: limits.pin });
+        const ofLife = { limits: { pin: 5, pinLifetime: 3 } };
+        expect(await at.store.devices.reserveProof(proofOf(device, ofLife))).toEqual({
+          result: 'exhausted',
+          which: 'pin_lifetime',
+        });
+      });
+
+      test('tries of a device that is locked, or of none, are not counted', async () => {
+        const device = await withDevice(at.store, await withUser(at.store));
+        expect(await at.store.devices.reserveProof(proofOf(aDevice(aUser())))).toEqual({ result: 'missing' });
+        const lock = { id: device.id, from: ['active' as const], to: 'locked' as const, now: T0, events: [] };
+        await at.store.devices.changeState(lock);
+        expect(await at.store.devices.reserveProof(proofOf(device))).toEqual({ result: 'refused', state: 'locked' });
+        expect(await failuresOf(device)).toMatchObject({ pin: 0 });
+      });
+
+      test('a wrong proof: its outcome is kept, so that the message costs no second try; the last one locks', async () => {
+        const device = await withDevice(at.store, await withUser(at.store));
+        const receipt = aReceipt(device);
+        const event = anEvent(device, 'device.locked', { userId: device.userId, deviceId: device.id });
+        const failed = { deviceId: device.id, now: T0, receipt, events: [event] };
+        await at.store.devices.reserveProof(proofOf(device, receipt));
+        expect(await at.store.devices.failProof({ ...failed, lockDevice: 'attempts' })).toEqual({ result: 'recorded' });
+        const locked = await at.store.devices.get(device.id);
+        expect(locked).toMatchObject({ state: 'locked', lockReason: 'attempts', methods: ['device'] });
+        expect(locked!.keys.pin).toBeUndefined();
+        const repeated = { result: 'repeated', outcome: receipt.outcome };
+        expect(await at.store.devices.failProof(failed)).toEqual(repeated);
+        expect(await at.store.devices.reserveProof(proofOf(device, receipt))).toEqual(repeated);
+        expect(await at.store.devices.withUser(device.id, { jti: receipt.jti, now: T0 })).toMatchObject({ receipt });
+        expect(await at.store.devices.withUser(device.id, { jti: receipt.jti, now: receipt.until })).not.toHaveProperty(
+          'receipt',
+        );
+        const other = { ...receipt, jwsHash: aHash() };
+        expect(await at.store.devices.failProof({ ...failed, receipt: other })).toEqual({ result: 'message_reused' });
+        expect(await at.store.events.ofUser(device.userId, 10)).toEqual([event]);
+        const nobody = aDevice(aUser());
+        expect(await at.store.devices.failProof({ ...failed, deviceId: nobody.id, receipt: aReceipt(nobody) })).toEqual(
+          { result: 'missing' },
+        );
+      });
+
+      test('a right PIN clears its failures and takes its own try back; a new PIN key begins at zero', async () => {
+        const device = await withDevice(at.store, await withUser(at.store));
+        for (let i = 0; i < 2; i++) await at.store.devices.reserveProof(proofOf(device));
+        expect(await save(device, { pin: 'right' })).toMatchObject({
+          result: 'saved',
+          device: { failures: { pin: 0, pinLifetime: 1 } },
+        });
+        await at.store.devices.reserveProof(proofOf(device));
+        const current = (await at.store.devices.get(device.id))!;
+        expect(await save(current, { pin: 'renewed' })).toMatchObject({
+          device: { failures: { pin: 0, pinLifetime: 0 } },
+        });
+      });
+
+      test('a ticket that stands in for a proof is spent with the change, by one of a hundred', async () => {
+        const user = await withUser(at.store);
+        const device = await withDevice(at.store, user);
+        const ticket = aTicket(user);
+        await at.store.operations.start(startOf(ticket));
+        const wanted = { ...device, keys: { ...device.keys, pin: 'sealed.other' } };
+        const answers = await at.race(HUNDRED, (store, i) =>
+          store.devices.save({
+            device: wanted,
+            states: ['active'],
+            now: T0 + 1,
+            events: [],
+            spends: ticket.id,
+            receipt: aReceipt(device, { jti: `${i}` }),
+          }),
+        );
+        expect(tally(answers)).toEqual({ saved: 1, stale: HUNDRED - 1 });
+        expect(await at.store.operations.get(ticket.id)).toMatchObject({
+          state: 'approved',
+          finishedAt: T0 + 1,
+          ticket: { deviceId: device.id },
+        });
+        const current = (await at.store.devices.get(device.id))!;
+        expect(current.keys.pin).toBe('sealed.other');
+        expect(await save(current, { spends: ticket.id })).toEqual({ result: 'ticket_closed' });
+        const bind = { operationId: ticket.id, thumbprint: aHash(), device: aDevice(user), now: T0, events: [] };
+        expect(await at.store.operations.bindTicket(bind)).toEqual({ result: 'closed' });
+      });
+
+      test('a ticket of another user, past its time, bound to a key, or none at all changes nothing', async () => {
+        const user = await withUser(at.store);
+        const device = await withDevice(at.store, user);
+        const bound = await withPendingDevice(at.store, user);
+        const [own, others] = [aTicket(user), aTicket(await withUser(at.store, { id: aDevice(user).id }))];
+        for (const ticket of [own, others]) await at.store.operations.start(startOf(ticket));
+        const asked = await withOperation(at.store, user);
+        const receipt = aReceipt(device);
+        for (const spends of [others.id, bound.operationId, asked.id, aTicket(user).id]) {
+          expect(await save(device, { spends, receipt })).toEqual({ result: 'ticket_closed' });
+        }
+        const late = { spends: own.id, receipt, now: own.expiresAt };
+        expect(await save(device, late)).toEqual({ result: 'ticket_closed' });
+        expect(await at.store.devices.get(device.id)).toEqual(device);
+        expect(await save(device, { spends: own.id, receipt })).toMatchObject({ result: 'saved' });
+      });
+
+      test('a ticket that a device asks for is there when the answer is, and there once', async () => {
+        const user = await withUser(at.store);
+        const device = await withDevice(at.store, user);
+        const opens = aTicket(user, { createdAt: T0 });
+        const receipt = aReceipt(device);
+        const answers = await at.race(HUNDRED, (store) =>
+          store.devices.save({ device, states: ['active'], now: T0, events: [], receipt, opens }),
+        );
+        expect(tally(answers)).toEqual({ saved: 1, repeated: HUNDRED - 1 });
+        expect(await at.store.operations.ticketsOf(user.id, T0)).toEqual([opens]);
+        expect(await at.store.operations.get(opens.id)).toEqual(opens);
+
+        const lock = { id: user.id, from: ['active' as const], to: 'locked' as const, now: T0, events: [] };
+        await at.store.users.changeState({ ...lock, closePending: false });
+        const current = (await at.store.devices.get(device.id))!;
+        expect(await save(current, { opens: aTicket(user) })).toEqual({ result: 'user_not_active' });
+      });
+
+      test('the counter of messages only grows; one that is not above it is told of and refused nothing', async () => {
+        const scene = await asked(at.store);
+        const { device, user } = scene;
+        const counter = (value: number) => ({
+          value,
+          suspected: anEvent(device, 'device.clone_suspected', { userId: user.id, deviceId: device.id }),
+        });
+        const highest = async () => (await at.store.devices.get(device.id))!.ctr;
+        const suspicions = async () =>
+          (await at.store.events.ofUser(user.id, 20)).filter(({ type }) => type === 'device.clone_suspected').length;
+
+        expect(await save(device, { ctr: counter(7) })).toMatchObject({ result: 'saved', device: { ctr: 7 } });
+        const attempt = attemptOf(scene);
+        await at.store.operations.reserveAttempt(attempt);
+        const failure = failureOf(scene, { ctr: counter(8) });
+        await at.store.operations.failAttempt(failure);
+        // the same message again is answered from its receipt
+        await at.store.operations.failAttempt(failure);
+        expect(await highest()).toBe(8);
+        expect(await suspicions()).toBe(0);
+
+        const decide = decideOf(scene, { ctr: counter(8) });
+        expect(await at.store.operations.decide(decide)).toMatchObject({ result: 'decided' });
+        expect(await at.store.operations.decide(decide)).toMatchObject({ result: 'repeated' });
+        expect(await suspicions()).toBe(1);
+        const failed = { deviceId: device.id, now: T0, receipt: aReceipt(device), ctr: counter(3), events: [] };
+        await at.store.devices.failProof(failed);
+        const leave = { id: device.id, from: ['active' as const], to: 'deactivated' as const, now: T0, events: [] };
+        expect(await at.store.devices.changeState({ ...leave, ctr: counter(9) })).toMatchObject({
+          result: 'changed',
+          device: { ctr: 9 },
+        });
+        expect(await highest()).toBe(9);
+        expect(await suspicions()).toBe(2);
+      });
+
+      test('of a hundred messages with one counter, all but one are told of', async () => {
+        const device = await withDevice(at.store, await withUser(at.store));
+        await at.race(HUNDRED, (store) =>
+          store.devices.failProof({
+            deviceId: device.id,
+            now: T0,
+            receipt: aReceipt(device),
+            ctr: { value: 5, suspected: anEvent(device, 'device.clone_suspected', { userId: device.userId }) },
+            events: [],
+          }),
+        );
+        expect(await at.store.events.ofUser(device.userId, HUNDRED)).toHaveLength(HUNDRED - 1);
       });
     });
 

@@ -31,7 +31,10 @@ if opened ~= '' and redis.call('HGET', root .. NAME.user .. user, 's') ~= 'activ
 replaceDevice(device, ARGV[4], ARGV[5])
 if ARGV[9] == 'right' then pinWasRight(device) end
 if ARGV[9] == 'renewed' then redis.call('HSET', device, 'fp', 0, 'fl', 0) end
-if spent ~= '' then endOperation(root, spent, 'approved', now) end
+if spent ~= '' then
+  redis.call('HSET', root .. NAME.operation .. spent, 'td', string.sub(device, #root + #NAME.device + 1))
+  endOperation(root, spent, 'approved', now)
+end
 if opened ~= '' then insertOperation(root, opened, ARGV[12], ARGV[13], ARGV[14]) end
 writeReceipt(KEYS[3], ARGV[6], now)
 writeChanges(root, ARGV[7])

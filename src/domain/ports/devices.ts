@@ -64,7 +64,7 @@ export interface DeviceStore {
     ctr?: MessageCounter;
     /** `right`: clears the PIN's failures as a decision does. `renewed`: it is another key, or none, and begins at zero. */
     pin?: 'right' | 'renewed';
-    /** A ticket of this user that stands in for a proof: pending and bound to no key, else `ticket_closed`. Becomes `approved`. */
+    /** A ticket of this user that stands in for a proof: pending and bound to no key, else `ticket_closed`. Becomes `approved`, by this device. */
     spends?: string;
     /** A registration that this device asks for, as {@link OperationStore.start} writes it. Its user must be active. */
     opens?: Operation;
