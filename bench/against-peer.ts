@@ -1,8 +1,8 @@
 /** Start, pending poll and redemption over HTTP, each against the bare engine. */
 import { type BenchAssent, startAssent } from './assent.ts';
-import { inParallel, paths, post, start, startForm, tokenForm } from './client.ts';
+import { assertingClient, type Keyed } from './callers.ts';
+import { paths, post, start, startForm, startMany, type Target, tokenForm } from './client.ts';
 import { compare, reportComparison } from './compare.ts';
-import { drive } from './load.ts';
 import type { Options, Size } from './options.ts';
 import { type BenchPeer, startPeer } from './peer.ts';
 import { type BenchRedis, startRedis } from './redis.ts';
@@ -16,6 +16,8 @@ interface Scene {
   assent: BenchAssent;
   peer: BenchPeer;
   seeded: Seeded;
+  /** Known to both, beside the client with the secret. */
+  asserting: Keyed;
   size: Size;
   report: Report;
 }
@@ -23,20 +25,22 @@ interface Scene {
 export async function againstPeer({ only, size, profile }: Options, report: Report): Promise<void> {
   await using redis = await startRedis();
   const url = (db: number) => `redis://127.0.0.1:${redis.port}/${db}`;
-  await using assent = await startAssent({ store: url(0), profile });
+  const asserting = assertingClient();
+  const clients = [asserting.metadata];
+  await using assent = await startAssent({ store: url(0), profile, clients });
   await using seeded = await seed(url(0), assent, size.users);
-  await using peer = await startPeer({ redis: url(1), users: seeded.names, profile });
-  const scene: Scene = { redis, assent, peer, seeded, size, report };
+  await using peer = await startPeer({ redis: url(1), users: seeded.names, profile, clients });
+  const scene: Scene = { redis, assent, peer, seeded, asserting, size, report };
   await checkAlike(scene);
   if (only.includes('start')) await compareStarts(scene);
   if (only.includes('poll')) await comparePolls(scene);
+  if (only.includes('assertions')) await compareAssertedPolls(scene);
   if (only.includes('redeem')) await compareRedemptions(scene);
 }
 
 const both = ({ redis: { process }, assent, peer, size: { rounds } }: Scene) => ({
   rounds,
-  assent: assent as Side,
-  peer: peer as Side,
+  sides: [assent, peer] as Side[],
   redis: process,
 });
 
@@ -59,50 +63,77 @@ async function compareStarts(scene: Scene): Promise<void> {
   const forms = seeded.names.map(startForm);
   const compared = await compare({
     ...both(scene),
-    prepare: async () => forms,
-    run: (target) => drive({ target, path: paths.start, amount: size.startsPerRound, forms, expectStatus: 200 }),
-    requestsOf: () => size.startsPerRound,
+    load: async () => ({ path: paths.start, amount: size.startsPerRound, forms, expectStatus: 200 }),
   });
   reportComparison(report, 'start', compared);
 }
 
 async function comparePolls(scene: Scene): Promise<void> {
-  const { size, report } = scene;
+  const { size, seeded, report } = scene;
   const forms = new Map<Side, string[]>();
-  for (const side of [scene.assent, scene.peer])
-    forms.set(side, (await startMany(scene, side, size.pollIds)).map(tokenForm));
+  for (const side of both(scene).sides)
+    forms.set(side, (await startMany(side, seeded.names, size.pollIds)).map(tokenForm));
   const compared = await compare({
     ...both(scene),
-    prepare: async (side) => forms.get(side)!,
-    run: (target, forms) => drive({ target, path: paths.token, amount: size.pollsPerRound, forms, expectStatus: 400 }),
-    requestsOf: () => size.pollsPerRound,
+    load: async (side) => ({
+      path: paths.token,
+      amount: size.pollsPerRound,
+      forms: forms.get(side)!,
+      expectStatus: 400,
+    }),
   });
   // 400 is also what slow_down would be
-  for (const side of [scene.assent, scene.peer]) {
-    const { body } = await post(side, paths.token, forms.get(side)![0]!);
-    if (body['error'] !== 'authorization_pending') throw new Error(`a poll was answered ${body['error']}`);
-  }
+  for (const side of both(scene).sides) await expectPending(side, forms.get(side)![0]!);
   reportComparison(report, 'poll', compared, 1.5);
 }
 
-async function compareRedemptions(scene: Scene): Promise<void> {
-  const { size, report } = scene;
+/** The same by a client that signs an assertion for each request: both sides verify it, and note that it was used. */
+async function compareAssertedPolls(scene: Scene): Promise<void> {
+  const { size, seeded, asserting, report } = scene;
+  const sides = both(scene).sides.map(({ url, process }) => ({ url, process, caller: asserting.caller }));
+  const forms = new Map<string, string[]>();
+  for (const side of sides) forms.set(side.url, (await startMany(side, seeded.names, size.pollIds)).map(tokenForm));
+  for (const side of sides) await expectUsedOnce(side, forms.get(side.url)![0]!);
   const compared = await compare({
     ...both(scene),
-    async prepare(side) {
-      const ids = await startMany(scene, side, size.redemptionsPerRound);
-      await approve(scene, side, ids);
-      return ids.map(tokenForm);
-    },
-    run: (target, forms) => drive({ target, path: paths.token, amount: forms.length, forms, expectStatus: 200 }),
-    requestsOf: (forms) => forms.length,
+    sides,
+    load: async ({ url }) => ({
+      path: paths.token,
+      amount: size.assertedPollsPerRound,
+      forms: forms.get(url)!,
+      expectStatus: 400,
+    }),
   });
-  reportComparison(report, 'redeem', compared);
+  for (const side of sides) await expectPending(side, forms.get(side.url)![0]!);
+  reportComparison(report, 'assertions', compared, 1.5);
 }
 
-function startMany({ seeded: { names } }: Scene, side: Side, count: number): Promise<string[]> {
-  const asked = Array.from({ length: count }, (_, i) => names[i % names.length]!);
-  return inParallel(asked, 16, (name) => start(side, name));
+async function expectPending(side: Target, form: string): Promise<void> {
+  const { body } = await post(side, paths.token, form);
+  if (body['error'] !== 'authorization_pending') throw new Error(`a poll was answered ${body['error']}`);
+}
+
+/** What is compared must be the same work: an assertion that comes again is refused by either. */
+async function expectUsedOnce({ url, caller }: Target, form: string): Promise<void> {
+  const { params } = caller!;
+  const same = params!(url);
+  const again = { url, caller: { isFresh: false, params: () => same } };
+  await expectPending(again, form);
+  const { status, body } = await post(again, paths.token, form);
+  if (body['error'] !== 'invalid_client') throw new Error(`an assertion was taken twice: ${status} ${body['error']}`);
+}
+
+async function compareRedemptions(scene: Scene): Promise<void> {
+  const { size, seeded, report } = scene;
+  const compared = await compare({
+    ...both(scene),
+    async load(side) {
+      const ids = await startMany(side, seeded.names, size.redemptionsPerRound);
+      await approve(scene, side, ids);
+      return { path: paths.token, amount: ids.length, forms: ids.map(tokenForm), expectStatus: 200 };
+    },
+  });
+  reportComparison(report, 'redeem', compared);
 }
 
 async function approve({ seeded }: Scene, side: Side, ids: string[]): Promise<void> {

@@ -1,11 +1,14 @@
 /** Assent as its own process, with the settings of a production server except where a comment says otherwise. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Authority } from '../src/support/certificates.ts';
 import { createManagementClient, type ManagementClient } from '../src/support/management-client.ts';
 import { benchClient, type Target } from './client.ts';
+import type { LoopDelay } from './loop-delay.ts';
 import { flags, freePorts, type Measured, profiling, startOnServerCore, until } from './processes.ts';
 
 export interface BenchAssent extends Target, AsyncDisposable {
@@ -15,6 +18,14 @@ export interface BenchAssent extends Target, AsyncDisposable {
   authenticator: string;
   /** From the start of the process to the end of its own preparations. */
   readyMs: number;
+  /** Of the port where clients show certificates, where there is one. */
+  secureUrl: string | undefined;
+  /** Of the event loop since the last reading, where it is watched. */
+  loopDelay(): Promise<LoopDelay>;
+  /** A line of its metrics. */
+  metric(name: string): Promise<number>;
+  /** What another process needs to serve the same. */
+  shared: { issuer: string; masterKey: Buffer };
 }
 
 const root = join(import.meta.dirname, '..');
@@ -29,26 +40,46 @@ export interface AssentOptions {
   profile?: string;
   /** Its client must not learn who exists; one request of a person at a time. */
   isDiscreet?: boolean;
+  /** Beside `benchClient`. */
+  clients?: Record<string, unknown>[];
+  /** A port for certificates of this authority, which also issues the server's. */
+  authority?: Authority;
+  watchesLoop?: boolean;
+  /** Of a process on the same store. */
+  shared?: BenchAssent['shared'];
 }
 
-export async function startAssent({ store, profile, isDiscreet = false }: AssentOptions = {}): Promise<BenchAssent> {
+export async function startAssent(options: AssentOptions = {}): Promise<BenchAssent> {
+  const { store, profile, isDiscreet = false, clients = [], authority, watchesLoop = false } = options;
   const folder = await mkdtemp(join(tmpdir(), 'assent-bench-'));
-  const masterKey = randomBytes(32);
-  const [port, managementPort, authenticatorPort] = await freePorts(3);
+  const [port, managementPort, authenticatorPort, securePort] = await freePorts(4);
+  const { issuer, masterKey } = options.shared ?? { issuer: `http://localhost:${port}`, masterKey: randomBytes(32) };
   const config = {
     // production asks for https, which would measure TLS
     environment: 'development',
+    issuer,
     port,
+    ...(authority && { tls: { clientPort: securePort, port: 0, ...(await tlsFiles(folder, authority)) } }),
     management: { port: managementPort, apiKeys: [{ name: 'bench', key: apiKey, scopes: ['*'] }] },
     authenticator: { port: authenticatorPort },
     store: store ?? `embedded:${join(folder, 'assent.db')}`,
     masterKey: masterKey.toString('base64url'),
     // every `auth_req_id` may be polled at any time, and any number of requests may be open
-    ciba: { intervalSeconds: 1, pendingPerClient: isDiscreet ? 1 : 0, pendingPerUser: 0 },
+    ciba: {
+      intervalSeconds: 1,
+      pendingPerClient: isDiscreet ? 1 : 0,
+      pendingPerUser: 0,
+      // one client holds them all
+      hold: { perClient: 20_000, perProcess: 20_000 },
+    },
     pacing: { toleranceMs: 10_000 },
     // streams stay for the whole measurement
     device: { eventStreamSeconds: 3_600 },
-    clients: [{ ...benchClient, client_name: 'Bench', ...(isDiscreet && { assent_unknown_user: 'decoy' }) }],
+    clients: [benchClient, ...clients].map((client) => ({
+      client_name: 'Bench',
+      ...client,
+      ...(isDiscreet && { assent_unknown_user: 'decoy' }),
+    })),
     applications: [{ id: applicationId, name: 'Bench', methods: ['device', 'pin'], enrollment_mode: 'multiple' }],
   };
   const configFile = join(folder, 'config.json');
@@ -56,13 +87,15 @@ export async function startAssent({ store, profile, isDiscreet = false }: Assent
   const logFile = join(folder, 'assent.log');
   const log = openSync(logFile, 'w');
   const startedAt = performance.now();
+  const isPlain = !profile && !watchesLoop;
+  const watching = watchesLoop ? ['--import', join(import.meta.dirname, 'loop-delay.ts')] : [];
   const running = startOnServerCore(
     process.execPath,
-    profile ? [...flags, ...profiling(profile), join(root, 'src/main.ts')] : setup,
+    isPlain ? setup : [...flags, ...profiling(profile), ...watching, join(root, 'src/main.ts')],
     {
       cwd: folder,
       env: { ...withoutOurs(process.env), ASSENT_CONFIG: configFile },
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', log, log, ...(watchesLoop ? ['ipc' as const] : [])],
     },
   );
   await until('Assent', () => {
@@ -75,6 +108,17 @@ export async function startAssent({ store, profile, isDiscreet = false }: Assent
     masterKey,
     readyMs: performance.now() - startedAt,
     url: `http://localhost:${port}`,
+    secureUrl: authority && `https://localhost:${securePort}`,
+    shared: { issuer, masterKey },
+    async loopDelay() {
+      running.child.send('read');
+      const [read] = (await once(running.child, 'message')) as [LoopDelay];
+      return read;
+    },
+    async metric(name) {
+      const text = await (await fetch(`http://127.0.0.1:${managementPort}/metrics`)).text();
+      return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+    },
     management: createManagementClient({ url: `http://127.0.0.1:${managementPort}`, key: apiKey }),
     authenticator: `http://localhost:${authenticatorPort}`,
     async [Symbol.asyncDispose]() {
@@ -82,6 +126,17 @@ export async function startAssent({ store, profile, isDiscreet = false }: Assent
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function tlsFiles(folder: string, authority: Authority) {
+  const { cert, key } = authority.issue({ name: 'localhost' });
+  const files = { certificate: cert, key, clientAuthorities: authority.cert };
+  const written = Object.entries(files).map(async ([name, text]) => {
+    const file = join(folder, `${name}.pem`);
+    await writeFile(file, text);
+    return [name, file];
+  });
+  return Object.fromEntries(await Promise.all(written));
 }
 
 const apiKey = 'bench-management-key-0123456789abcdef';

@@ -1,5 +1,6 @@
-/** The OAuth client that both servers know, and what it sends. */
-import { request } from 'node:http';
+/** The OAuth clients that servers know, and what they send. */
+import { type Agent, request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 
 const CIBA = 'urn:openid:params:grant-type:ciba';
 
@@ -10,17 +11,32 @@ export const benchClient = {
   backchannel_token_delivery_mode: 'poll',
 };
 
+/** How a client shows who it is: with the same words every time, or with new ones. callers.ts has those with keys. */
+export interface Caller {
+  /** What is made for each request cannot be sent twice. */
+  isFresh: boolean;
+  headers?(url: string): Record<string, string>;
+  params?(audience: string): Record<string, string>;
+  /** Its certificate, and whom it trusts. */
+  tls?: { cert: string; key: string; ca: string };
+}
+
 export interface Target {
   /** Without path. */
   url: string;
+  /** Absent: `benchClient`, with its secret. */
+  caller?: Caller;
 }
 
 export const paths = { start: '/bc-authorize', token: '/oauth/token' };
 
-export const headers = {
-  authorization: `Basic ${Buffer.from(`${benchClient.client_id}:${benchClient.client_secret}`).toString('base64')}`,
-  'content-type': 'application/x-www-form-urlencoded',
+export const withSecret = (client: { client_id: string; client_secret: string }): Caller => {
+  const credentials = Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64');
+  const headers = { authorization: `Basic ${credentials}` };
+  return { isFresh: false, headers: () => headers };
 };
+
+const benchCaller = withSecret(benchClient);
 
 /** @param user by the user name that seed.ts gave */
 export const startForm = (user: string): string =>
@@ -34,15 +50,35 @@ export const startForm = (user: string): string =>
 export const tokenForm = (authReqId: string): string =>
   new URLSearchParams({ grant_type: CIBA, auth_req_id: authReqId }).toString();
 
+export interface Sent {
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** A form as this caller sends it. */
+export function asSent({ url, caller = benchCaller }: Target, path: string, form: string): Sent {
+  const own = caller.params && new URLSearchParams(caller.params(url));
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', ...caller.headers?.(url + path) };
+  return { headers, body: own ? `${form}&${own}` : form };
+}
+
 export interface Reply {
   status: number;
   body: Record<string, unknown>;
 }
 
 /** One request, answered. */
-export function post({ url }: Target, path: string, form: string): Promise<Reply> {
+export function post(
+  target: Target,
+  path: string,
+  form: string,
+  { agent, more }: { agent?: Agent; more?: Record<string, string> } = {},
+): Promise<Reply> {
+  const { url, caller } = target;
+  const { headers, body } = asSent(target, path, form);
+  const options = { method: 'POST', headers: { ...headers, ...more }, ...(agent && { agent }), ...caller?.tls };
   return new Promise((resolve, reject) => {
-    const sent = request(url + path, { method: 'POST', headers }, (response) => {
+    const sent = (caller?.tls ? secureRequest : request)(url + path, options, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk) => {
@@ -51,7 +87,7 @@ export function post({ url }: Target, path: string, form: string): Promise<Reply
       response.on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }));
     });
     sent.once('error', reject);
-    sent.end(form);
+    sent.end(body);
   });
 }
 
@@ -60,6 +96,12 @@ export async function start(target: Target, user: string): Promise<string> {
   const { status, body } = await post(target, paths.start, startForm(user));
   if (status !== 200) throw new Error(`start answered ${status}: ${JSON.stringify(body)}`);
   return String(body['auth_req_id']);
+}
+
+/** One for each of so many, of the users in turn. */
+export function startMany(target: Target, users: readonly string[], count: number): Promise<string[]> {
+  const asked = Array.from({ length: count }, (_, i) => users[i % users.length]!);
+  return inParallel(asked, 16, (user) => start(target, user));
 }
 
 /** So many at a time; the results in the order of the items. */

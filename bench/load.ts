@@ -3,7 +3,8 @@
  * load generator that parses (autocannon was tried) fills its own core before the server's is full, and then measures itself.
  */
 import { connect, type Socket } from 'node:net';
-import { headers, type Target } from './client.ts';
+import { connect as connectSecurely } from 'node:tls';
+import { asSent, type Target } from './client.ts';
 import { percentile } from './statistics.ts';
 
 export interface Load {
@@ -13,6 +14,8 @@ export interface Load {
   /** Sent in turn, again and again. */
   forms: string[];
   expectStatus: number;
+  /** A connection for each request, which is closed with the answer. */
+  isConnectionEach?: boolean;
 }
 
 export interface Driven {
@@ -24,8 +27,15 @@ export interface Driven {
 /** Enough that the server never waits for work, few enough that none waits long. */
 const connections = 32;
 
-export async function drive({ target, path, amount, forms, expectStatus }: Load): Promise<Driven> {
-  const requests = forms.map((form) => requestOf(target, path, form));
+/** Writes everything beforehand, also what is signed for each request; the answer sends it. */
+export function prepare(load: Load): () => Promise<Driven> {
+  const { target, amount, forms } = load;
+  const length = target.caller?.isFresh ? amount : forms.length;
+  const requests = Array.from({ length }, (_, i) => requestOf(load, forms[i % forms.length]!));
+  return () => sendAll(load, requests);
+}
+
+async function sendAll({ target, path, amount, expectStatus }: Load, requests: Buffer[]): Promise<Driven> {
   const times = new Float64Array(amount);
   let sent = 0;
   let answered = 0;
@@ -35,7 +45,7 @@ export async function drive({ target, path, amount, forms, expectStatus }: Load)
     if (status !== expectStatus) throw new Error(`${path} answered ${status}: ${text}`);
     times[answered++] = ms;
   };
-  await Promise.all(Array.from({ length: connections }, () => sendAll(target, next, take)));
+  await Promise.all(Array.from({ length: connections }, () => sendOnOne(target, next, take)));
   if (answered !== amount) throw new Error(`${path}: ${answered} answers to ${amount} requests`);
   return {
     perSecond: (amount * 1000) / (performance.now() - startedAt),
@@ -48,11 +58,11 @@ type Next = () => Buffer | undefined;
 type Take = (status: number, ms: number, text: string) => void;
 
 /** One connection; another takes its place where the server has closed it after an answer. */
-function sendAll(target: Target, next: Next, take: Take): Promise<void> {
-  const { hostname, port } = new URL(target.url);
+function sendOnOne({ url, caller }: Target, next: Next, take: Take): Promise<void> {
+  const at = { host: new URL(url).hostname, port: Number(new URL(url).port) };
   return new Promise((resolve, reject) => {
     const open = () => {
-      const socket = connect(Number(port), hostname);
+      const socket = caller?.tls ? connectSecurely({ ...at, ...caller.tls }) : connect(at);
       let isAnswered = true;
       let sentAt = 0;
       const send = () => {
@@ -69,7 +79,7 @@ function sendAll(target: Target, next: Next, take: Take): Promise<void> {
         else send();
       });
       socket.setNoDelay(true);
-      socket.on('connect', send);
+      socket.on(caller?.tls ? 'secureConnect' : 'connect', send);
       socket.on('data', (chunk) => {
         try {
           reader(chunk);
@@ -107,9 +117,11 @@ function createReader(onAnswer: (status: number, text: string, closes: boolean) 
   };
 }
 
-function requestOf(target: Target, path: string, form: string): Buffer {
-  const lines = Object.entries({ host: new URL(target.url).host, ...headers, 'content-length': form.length });
+function requestOf({ target, path, isConnectionEach }: Load, form: string): Buffer {
+  const { headers, body } = asSent(target, path, form);
+  const all = { host: new URL(target.url).host, ...headers, 'content-length': body.length };
+  const lines = Object.entries({ ...all, ...(isConnectionEach && { connection: 'close' }) });
   return Buffer.from(
-    `POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${form}`,
+    `POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`,
   );
 }

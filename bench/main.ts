@@ -1,14 +1,18 @@
 /** `npm run bench`: Assent against a peer, against its own cryptography, and against its budgets (README.md). */
 import { againstPeer } from './against-peer.ts';
 import { measureFlow } from './flow.ts';
+import { measureHeld } from './held.ts';
 import { describeMachine, type Machine, requirePrograms } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { type Options, readOptions, type Section } from './options.ts';
 import { leaveServerCore } from './processes.ts';
 import { measureReady } from './ready.ts';
 import { isMet, type Line, type Report, written } from './report.ts';
+import { measureRotation } from './rotation.ts';
 import { countRoundTrips } from './round-trips.ts';
 import { measureStore } from './store/slow-disk.ts';
+import { measureAlgorithms, measureSenderConstraint } from './variants.ts';
+import { measureWakeUp } from './wake-up.ts';
 import { measureWhoExists } from './who-exists.ts';
 
 try {
@@ -40,8 +44,13 @@ async function run(options: Options): Promise<void> {
 
 async function measure(options: Options, report: Report): Promise<void> {
   const asked = (...sections: Section[]) => sections.some((section) => options.only.includes(section));
-  if (asked('start', 'poll', 'redeem')) await againstPeer(options, report);
+  if (asked('start', 'poll', 'assertions', 'redeem')) await againstPeer(options, report);
+  if (asked('sender')) await measureSenderConstraint(options, report);
+  if (asked('algorithms')) await measureAlgorithms(options, report);
   if (asked('flow')) await measureFlow(options, report);
+  if (asked('wake-up')) await measureWakeUp(options, report);
+  if (asked('held')) await measureHeld(options, report);
+  if (asked('rotation')) await measureRotation(options, report);
   if (asked('store')) await measureStore(options, report);
   if (asked('round-trips')) await countRoundTrips(report);
   if (asked('memory')) await measureMemory(options, report);

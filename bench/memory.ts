@@ -46,7 +46,7 @@ async function measureStreams({ size }: Options, report: Report): Promise<void> 
   const idle = assent.process.residentBytes();
   report({ section: 'memory', what: 'memory: process, idle', value: idle, text: `${Math.round(idle / MiB)} MiB` });
 
-  const { streams, why } = possibleStreams(size.streams);
+  const { possible: streams, why } = possibleConnections(size.streams);
   const opened = await holdStreams(assent, streams, async () => {
     await sleep(2_000);
     return assent.process.residentBytes();
@@ -63,10 +63,10 @@ async function measureStreams({ size }: Options, report: Report): Promise<void> 
 }
 
 /** Each takes a descriptor here and one there; some are needed for other things. */
-function possibleStreams(wanted: number): { streams: number; why: string } {
+export function possibleConnections(wanted: number): { possible: number; why: string } {
   const limit = Number(spawnSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).stdout);
   const possible = Number.isNaN(limit) ? wanted : Math.min(wanted, limit - 500);
-  return { streams: possible, why: possible < wanted ? ` (ulimit -Hn ${limit} allows no more)` : '' };
+  return { possible, why: possible < wanted ? ` (ulimit -Hn ${limit} allows no more)` : '' };
 }
 
 async function holdStreams<T>(assent: BenchAssent, streams: number, whileHeld: () => Promise<T>): Promise<T> {

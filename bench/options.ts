@@ -4,7 +4,13 @@ export const sections = [
   'start',
   'poll',
   'redeem',
+  'assertions',
+  'sender',
+  'algorithms',
   'flow',
+  'wake-up',
+  'held',
+  'rotation',
   'store',
   'round-trips',
   'memory',
@@ -21,7 +27,7 @@ export interface Options {
   profile?: string;
 }
 
-/** How much is done. Small enough for a minute, large enough for four. */
+/** How much is done. */
 export interface Size {
   rounds: number;
   /** Each with a device; requests are spread over them. */
@@ -30,8 +36,18 @@ export interface Size {
   pollsPerRound: number;
   /** auth_req_ids that are polled in turn. */
   pollIds: number;
+  /** By the client whose assertions are made beforehand. */
+  assertedPollsPerRound: number;
   redemptionsPerRound: number;
+  /** One server in several ways: by key, by certificate, by algorithm. */
+  variantPollsPerRound: number;
+  variantRedemptionsPerRound: number;
   flowsPerRound: number;
+  /** Held requests that are decided one after the other, at one process and across two. */
+  wakeUps: number;
+  /** Token requests held at once. */
+  holds: number;
+  rotations: number;
   storeRounds: number;
   storeSeconds: number;
   pendingOperations: number;
@@ -47,8 +63,14 @@ const full: Size = {
   startsPerRound: 3_000,
   pollsPerRound: 12_000,
   pollIds: 500,
+  assertedPollsPerRound: 5_000,
   redemptionsPerRound: 1_500,
+  variantPollsPerRound: 5_000,
+  variantRedemptionsPerRound: 600,
   flowsPerRound: 300,
+  wakeUps: 600,
+  holds: 10_000,
+  rotations: 3,
   storeRounds: 3,
   storeSeconds: 2,
   pendingOperations: 10_000,
@@ -63,8 +85,14 @@ const quick: Size = {
   startsPerRound: 600,
   pollsPerRound: 4_000,
   pollIds: 100,
+  assertedPollsPerRound: 1_500,
   redemptionsPerRound: 300,
+  variantPollsPerRound: 1_500,
+  variantRedemptionsPerRound: 200,
   flowsPerRound: 250,
+  wakeUps: 150,
+  holds: 1_000,
+  rotations: 1,
   storeRounds: 1,
   storeSeconds: 1,
   pendingOperations: 2_000,
@@ -73,7 +101,7 @@ const quick: Size = {
   requestsPerHint: 700,
 };
 
-const usage = `npm run bench -- [--quick] [--only ${sections.join(',')}] [--streams N] [--profile folder] [--json]`;
+const usage = `npm run bench -- [--quick] [--only ${sections.join(',')}] [--streams N] [--holds N] [--profile folder] [--json]`;
 
 /** @throws Error that says how it is used */
 export function readOptions(args: string[]): Options {
@@ -83,6 +111,7 @@ export function readOptions(args: string[]): Options {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       streams: { type: 'string' },
+      holds: { type: 'string' },
       profile: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
@@ -91,7 +120,16 @@ export function readOptions(args: string[]): Options {
   const unknown = only.filter((name) => !sections.includes(name as Section));
   if (unknown.length > 0) throw new Error(`There is no ${unknown.join(', ')}.\n${usage}`);
   const size = values.quick ? quick : full;
-  const streams = values.streams === undefined ? size.streams : Number(values.streams);
-  if (!Number.isInteger(streams) || streams < 1) throw new Error(`--streams takes a number.\n${usage}`);
-  return { only: only as Section[], json: values.json, profile: values.profile, size: { ...size, streams } };
+  const count = (name: 'streams' | 'holds'): number => {
+    const wanted = values[name] === undefined ? size[name] : Number(values[name]);
+    if (!Number.isInteger(wanted) || wanted < 1) throw new Error(`--${name} takes a number.\n${usage}`);
+    return wanted;
+  };
+  const { json, profile } = values;
+  return {
+    only: only as Section[],
+    json,
+    profile,
+    size: { ...size, streams: count('streams'), holds: count('holds') },
+  };
 }

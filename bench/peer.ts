@@ -14,13 +14,16 @@ export interface PeerOptions {
   redis: string;
   users: string[];
   profile?: string;
+  /** Beside `benchClient`. */
+  clients?: Record<string, unknown>[];
 }
 
 const server = join(import.meta.dirname, 'peer/server.ts');
 
-export async function startPeer({ redis, users, profile }: PeerOptions): Promise<BenchPeer> {
+export async function startPeer({ redis, users, profile, clients = [] }: PeerOptions): Promise<BenchPeer> {
   const [port] = await freePorts(1);
-  const running = startOnServerCore(process.execPath, [...flags, ...profiling(profile), server, String(port), redis], {
+  const args = [server, String(port), redis, JSON.stringify(clients)];
+  const running = startOnServerCore(process.execPath, [...flags, ...profiling(profile), ...args], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const told = async (message: object) => {

@@ -3,7 +3,7 @@
  * client authentication, ES256 ID tokens, opaque tokens, the hooks as short as they can be. It does nothing of what Assent
  * adds: no devices, no pacing, no atomic redemption, nothing sealed, nothing logged.
  *
- *     node bench/peer/server.ts <port> <redis url>
+ *     node bench/peer/server.ts <port> <redis url> [<more clients, JSON>]
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -12,7 +12,7 @@ import Provider from 'oidc-provider';
 import { benchClient, paths } from '../client.ts';
 import { redisAdapter } from './adapter.ts';
 
-const [port, redisUrl] = process.argv.slice(2) as [string, string];
+const [port, redisUrl, moreClients = '[]'] = process.argv.slice(2) as [string, string, string?];
 const redis = new Redis(redisUrl);
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const jwk = { ...privateKey.export({ format: 'jwk' }), kid: 'id-token', alg: 'ES256', use: 'sig' };
@@ -21,15 +21,13 @@ const provider = new Provider(`http://localhost:${port}`, {
   adapter: redisAdapter(redis),
   jwks: { keys: [jwk as never] },
   cookies: { keys: [randomBytes(32).toString('base64url')] },
-  clients: [
-    {
-      ...benchClient,
-      redirect_uris: [],
-      response_types: [],
-      id_token_signed_response_alg: 'ES256',
-      token_endpoint_auth_method: 'client_secret_basic',
-    } as never,
-  ],
+  clients: [benchClient, ...JSON.parse(moreClients)].map((client) => ({
+    token_endpoint_auth_method: 'client_secret_basic',
+    ...client,
+    redirect_uris: [],
+    response_types: [],
+    id_token_signed_response_alg: 'ES256',
+  })),
   scopes: ['openid', 'offline_access'],
   responseTypes: [],
   async findAccount(_ctx, id) {
