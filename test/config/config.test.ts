@@ -193,11 +193,15 @@ describe('RL-25 config errors', () => {
     ]);
   });
 
-  test('a conformance run needs https as well', () => {
+  test('R-02 a conformance run needs https as production does', () => {
     expect(problemsOf(() => load({ environment: 'conformance' }))).toEqual([
       'issuer: is required',
       'authenticator.origin: is required',
     ]);
+    const named = { issuer: 'http://a.test', authenticator: { origin: 'https://b.test' } };
+    for (const environment of ['conformance', 'production']) {
+      expect(problemsOf(() => load({ ...production, ...named, environment }))).toEqual(['issuer: must be https']);
+    }
   });
 
   test('members that must differ or fit each other are held against each other', () => {

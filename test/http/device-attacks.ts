@@ -1,3 +1,4 @@
+import { newHandle, partitionOf } from '../../src/support/ids.ts';
 import { newEcKey, publicJwkOf } from '../../src/support/jose/index.ts';
 import { newUser, type SceneOptions } from '../domain/scene.ts';
 import { deviceServerForEach } from './device-server.ts';
@@ -29,7 +30,7 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       expect(await stored(operation.id)).toEqual(after);
     });
 
-    test('TH-12 an approval after the expiry is 409, also before anybody wrote the expiry down', async () => {
+    test('S-04 TH-12 an approval after the expiry is 409, also before anybody wrote the expiry down', async () => {
       const { raw, operation } = await asked();
       const approval = raw.make('decide', raw.approval(await raw.answerTo(operation.id)));
       server.scene.clock.advance(296);
@@ -71,7 +72,7 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       expect(await server.scene.devices.get(raw.id)).toMatchObject({ failures: { pin: 0 } });
     });
 
-    test('TH-12 the device of another person finds no such operation, and cannot sign for this device', async () => {
+    test('S-04 S-05 TH-12 the device of another person finds no such operation, and cannot sign for this device', async () => {
       const { raw, operation } = await asked();
       const mallory = await enrollRaw(server, await newUser(server.scene, { username: 'mallory' }));
       const answer = await raw.answerTo(operation.id);
@@ -85,7 +86,7 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       expect(await stored(operation.id)).toEqual(operation);
     });
 
-    test('TH-12 the same decision again is 200 with the same result: the same bytes, or made anew', async () => {
+    test('S-04 TH-12 the same decision again is 200 with the same result: the same bytes, or made anew', async () => {
       const { raw, operation } = await asked();
       const answer = await raw.answerTo(operation.id);
       const approval = raw.make('decide', raw.approval(answer));
@@ -107,6 +108,25 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
         status: 409,
         code: 'operation_decided',
       });
+    });
+
+    test('S-01 the auth_req_id opens nothing here: neither as a bearer token nor as the name of the operation', async () => {
+      const { user, raw } = await asked();
+      const handle = newHandle(partitionOf(user.id));
+      const { operation } = await server.ask(user, { handle });
+      const headers = { authorization: `Bearer ${handle}`, 'content-type': 'application/jose' };
+      const body = JSON.stringify({ op: operation.id, auth_req_id: handle, decision: 'approve' });
+      for (const act of ['decide', 'present', 'inbox', 'status', 'session', 'unenroll']) {
+        const url = `${server.base}/device/v1/${act}`;
+        for (const text of [body, handle]) {
+          const { status } = await fetch(url, { method: 'POST', headers, body: text });
+          expect([act, status]).toEqual([act, 400]);
+        }
+      }
+      expect(await raw.call('present', { claims: { op: handle } })).toMatchObject({
+        code: expect.stringMatching(/^(operation_not_found|message_invalid)$/),
+      });
+      expect(await stored(operation.id)).toEqual(operation);
     });
 
     test('an id of a message belongs to that message', async () => {

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { newHandle, partitionOf, randomPartition } from '../../src/support/ids.ts';
 import { by } from '../domain/scene.ts';
 import { type Alice, aClient, answer, approved, CIBA, protocolForEach, withAlice } from './scene.ts';
@@ -37,6 +38,26 @@ describe('what a poll is told', () => {
     for (const id of [newHandle('00'), 'x', '../../etc/passwd', 'A'.repeat(5000), '\u0000', `${await asked()}x`]) {
       expect(error(await poll(id))).toEqual([400, 'invalid_grant']);
     }
+  });
+
+  test('S-12 one that was never given out and one of another client get the same answer, after the same call to the store', async () => {
+    const id = await asked();
+    const polls = jest.spyOn(scene.store.operations, 'poll');
+    const seen = [];
+    for (const [each, client] of [
+      [id, 'other'],
+      [newHandle(partitionOf(id)), 'other'],
+      [newHandle(partitionOf(id)), 'helpdesk'],
+    ] as const) {
+      const { status, headers, body } = await poll(each, client);
+      const { date: _, ...rest } = Object.fromEntries(headers);
+      const found = await Promise.all(polls.mock.results.map(({ value }) => value));
+      polls.mockClear();
+      seen.push({ status, headers: rest, body, found });
+    }
+    polls.mockRestore();
+    expect(seen[0]!.found).toEqual([{ result: 'missing' }]);
+    expect(seen).toEqual([seen[0], seen[0], seen[0]]);
   });
 
   test('TH-07 a hundred thousand guesses, some of them in the right partition, hit nothing', async () => {
@@ -223,7 +244,7 @@ describe('how often', () => {
     expect([state, pacing]).toEqual(['pending', { intervalSeconds: 5 }]);
   });
 
-  test('P-11 whoever never obeys is never given more than slow_down, and loses nothing', async () => {
+  test('T-19 P-11 whoever never obeys is never given more than slow_down, and loses nothing', async () => {
     const id = await asked();
     for (let i = 0; i < 40; i++) await poll(id);
     await answer(scene, alice, id);

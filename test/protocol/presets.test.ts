@@ -66,6 +66,18 @@ describe('B10 fapi-ciba', () => {
     expect(await ask({ ...inside, binding_message: undefined })).toMatchObject(refused);
   });
 
+  test('J-19 one in RS256 is invalid_request, though the key is registered', async () => {
+    const request = await signedBy(rsa, scene, 'bank', inside);
+    expect(await asserting(scene, 'bank', keys).post('/bc-authorize', { request })).toMatchObject(refused);
+  });
+
+  test('H-09 an intent’s id is nobody; what is to be approved goes into the context or the details', async () => {
+    const intent = { ...inside, login_hint: 'urn:bank:intent:58923' };
+    expect(await ask(intent)).toMatchObject({ status: 400, body: { error: 'unknown_user_id' } });
+    const about = { ...inside, request_context: { intent: 'urn:bank:intent:58923' } };
+    expect((await ask(about)).status).toBe(200);
+  });
+
   test('A-08 an assertion in RS256 is invalid_client', async () => {
     const request = await signedBy(keys, scene, 'bank', inside);
     expect(await asserting(scene, 'bank', rsa).post('/bc-authorize', { request })).toMatchObject({

@@ -32,7 +32,7 @@ export function secretsAtRest(kind: StoreKind): void {
   afterAll(async () => deployment?.[Symbol.asyncDispose]());
 
   describe('promise 9: secrets at rest are useless if read', () => {
-    test('nothing in the files of the store is a secret, or tells whom it is about', () => {
+    test('S-12 nothing in the files of the store is a secret, the auth_req_id among them, or tells whom it is about', () => {
       const files = storeFiles(deployment);
       expect(files.length).toBeGreaterThan(0);
       expect(

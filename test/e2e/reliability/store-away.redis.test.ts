@@ -32,7 +32,7 @@ requireSystem('redis-server')('Redis is away', () => {
   };
 
   test.each(Object.entries(faults))(
-    '%s: 503 with Retry-After, keys and liveness go on, and all is well when it is back',
+    'T-19 %s: 503 with Retry-After, keys and liveness go on, and all is well when it is back',
     async (_, { begin, end }) => {
       const before = (await client.start(phone.user))!;
       const view = await phone.view(before.name);
