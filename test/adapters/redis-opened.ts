@@ -12,7 +12,7 @@ export const options: SuiteOptions = {
 
 /** Two stores on one empty Redis, as two servers would have them. */
 export async function openEmpty(url: string, nodes: TestRedis[]): Promise<Opened> {
-  await Promise.all(nodes.map((node) => node.command('flushall')));
+  await Promise.all(nodes.map((node) => node.flush()));
   const [store, peer] = await Promise.all([openRedisStore({ url }), openRedisStore({ url })]);
   return {
     store,

@@ -47,8 +47,8 @@ export function redemptionRaces(kind: StoreKind): void {
     const winners = answers.map((each) => each.filter(({ status }) => status === 200));
     expect(winners.filter((each) => each.length !== 1)).toEqual([]);
     const losers = answers.flatMap((each) => each.filter(({ status }) => status !== 200));
-    expect(new Set(losers.map(({ status, body }) => `${status} ${body['error']}`))).not.toContain('400 slow_down');
-    for (const { body } of losers) expect(['authorization_pending', 'invalid_grant']).toContain(body['error']);
+    const errors = new Set(losers.map(({ body }) => String(body['error'])));
+    expect([...errors].filter((error) => !['authorization_pending', 'invalid_grant'].includes(error))).toEqual([]);
     won = winners.map(([winner]) => winner!.body);
     expect(new Set(won.map((tokens) => tokens['access_token'])).size).toBe(APPROVALS);
     await inParallel(requests, 16, (request) => client.poll(request));

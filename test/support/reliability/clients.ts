@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { exchange, type HttpAnswer } from '../http.ts';
 import type { TestServer } from '../server.ts';
 import type { Deployment } from './deployment.ts';
 import { type History, now } from './history.ts';
@@ -15,7 +16,7 @@ export interface Request {
 export interface Answer {
   /** 0: none arrived. */
   status: number;
-  headers: Headers;
+  headers: HttpAnswer['headers'];
   body: Record<string, unknown>;
 }
 
@@ -40,11 +41,11 @@ export function createVirtualClient(deployment: Deployment, history: History, id
 
   const call: VirtualClient['call'] = (path, params, { at = deployment.next(), method = 'POST' } = {}) =>
     recorded(history, `${method} ${path}`, () =>
-      fetch(`${at.issuer}${path}`, {
+      exchange(`${at.issuer}${path}`, {
         method,
         headers: { authorization },
         body: new URLSearchParams(params),
-        signal: AbortSignal.timeout(patienceMs),
+        timeoutMs: patienceMs,
       }),
     );
 
@@ -82,7 +83,7 @@ export function createVirtualClient(deployment: Deployment, history: History, id
 }
 
 /** One call into the history, whatever becomes of it. */
-export async function recorded(history: History, what: string, send: () => Promise<Response>): Promise<Answer> {
+export async function recorded(history: History, what: string, send: () => Promise<HttpAnswer>): Promise<Answer> {
   const sentAt = now();
   try {
     const response = await send();
@@ -98,8 +99,9 @@ export async function recorded(history: History, what: string, send: () => Promi
 }
 
 export function whyLost(error: unknown): string {
-  const { name, cause } = error as Error & { cause?: { code?: string } };
-  return name === 'TimeoutError' ? 'timeout' : (cause?.code ?? name);
+  const { name, code, cause } = error as Error & { code?: unknown; cause?: { code?: string } };
+  if (name === 'TimeoutError') return 'timeout';
+  return cause?.code ?? (typeof code === 'string' ? code : name);
 }
 
 /** Token sets are told apart by all that is secret in them; the lifetime that is left may differ. */

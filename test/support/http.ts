@@ -1,0 +1,48 @@
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+
+/** What `fetch` answers, as far as a test looks at it. */
+export interface HttpAnswer {
+  status: number;
+  headers: Pick<Headers, 'get'>;
+  text(): Promise<string>;
+}
+
+export interface HttpRequest {
+  method: string;
+  headers?: Record<string, string>;
+  body?: URLSearchParams | string;
+  timeoutMs?: number;
+}
+
+const agent = new Agent({ keepAlive: true });
+
+/** For those who ask ten thousand times: `fetch` costs three times as much, more than the server that is asked. */
+export function exchange(
+  url: string,
+  { method, headers = {}, body = '', timeoutMs }: HttpRequest,
+): Promise<HttpAnswer> {
+  const type = body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
+  const bytes = Buffer.from(String(body));
+  const sent = { ...type, ...headers, 'content-length': String(bytes.length) };
+  return new Promise((resolve, reject) => {
+    const call = request(url, { method, headers: sent, agent }, (answer) => {
+      // all of it, as part of the call: what breaks in the middle did not arrive
+      text(answer).then((whole) => resolve(answerOf(answer, whole)), reject);
+    });
+    call.on('error', reject);
+    if (timeoutMs !== undefined) {
+      const timer = setTimeout(() => call.destroy(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
+      call.on('close', () => clearTimeout(timer));
+    }
+    call.end(bytes);
+  });
+}
+
+function answerOf({ statusCode, headers }: IncomingMessage, whole: string): HttpAnswer {
+  return {
+    status: statusCode!,
+    headers: { get: (name) => headers[name]?.toString() ?? null },
+    text: async () => whole,
+  };
+}
