@@ -16,14 +16,21 @@ export interface AdapterDeps {
   clock: Clock;
 }
 
-/** What an issuance wants to write, held back until all is there. */
-export type Batch = Artifact[];
+/** What an issuance wants to write, and what it uses up for that, held back until all is there. */
+export interface Batch {
+  written: Artifact[];
+  consumed: { model: string; id: string }[];
+}
 
 export interface EngineStorage {
   adapter: (model: string) => Adapter;
   /** Until the answer of `work`, what the engine saves while it serves `context` goes into the batch instead. */
   gather<T>(context: object, work: () => Promise<T>): Promise<{ result: T; batch: Batch }>;
-  /** One round trip. The ids in it are not known to anybody yet, so half a batch after a crash harms nobody. */
+  /**
+   * First what is new: its ids are not known to anybody yet, so a crash harms nobody. Then, as the commit, what it uses up,
+   * by compare-and-set: until here a refresh token is as good as before, from here on its successor is there.
+   * @throws errors of the engine, where somebody else has used it up; what was written stays unknown
+   */
   write(batch: Batch): Promise<void>;
 }
 
@@ -55,6 +62,12 @@ export function createEngineStorage(
     return { ...kept, jti: id, ...(isConsumed && { consumed: Math.floor(consumedAt / SECOND) }) };
   }
 
+  async function consume(model: string, id: string): Promise<void> {
+    if (await artifacts.consume(model, hashOf(id), clock())) return;
+    if (model === pushedModel) throw new errors.InvalidRequestUri('request_uri was already used');
+    throw new errors.InvalidGrant('consumed already');
+  }
+
   return {
     adapter: (model) => ({
       async upsert(id, payload, expiresIn) {
@@ -66,7 +79,7 @@ export function createEngineStorage(
         if (payload.uid !== undefined) written.push(sealed(uidModel(model), payload.uid, { id }, expiresIn));
         const context = currentContext();
         const batch = context && batches.get(context);
-        if (batch) batch.push(...written);
+        if (batch) batch.written.push(...written);
         else await artifacts.write(written, clock());
       },
       async find(id) {
@@ -74,9 +87,10 @@ export function createEngineStorage(
         return found && opened(model, id, found);
       },
       async consume(id) {
-        if (await artifacts.consume(model, hashOf(id), clock())) return;
-        if (model === pushedModel) throw new errors.InvalidRequestUri('request_uri was already used');
-        throw new errors.InvalidGrant('consumed already');
+        const context = currentContext();
+        const batch = context && batches.get(context);
+        if (batch) batch.consumed.push({ model, id });
+        else await consume(model, id);
       },
       destroy: (id) => artifacts.destroy(model, hashOf(id)),
       // Every use of a token reads its grant: destroying that one revokes all of them (ruling 6).
@@ -93,7 +107,7 @@ export function createEngineStorage(
     }),
 
     async gather(context, work) {
-      const batch: Batch = [];
+      const batch: Batch = { written: [], consumed: [] };
       batches.set(context, batch);
       try {
         return { result: await work(), batch };
@@ -102,8 +116,9 @@ export function createEngineStorage(
       }
     },
 
-    async write(batch) {
-      await artifacts.write(batch, clock());
+    async write({ written, consumed }) {
+      if (written.length > 0) await artifacts.write(written, clock());
+      for (const { model, id } of consumed) await consume(model, id);
     },
   };
 }

@@ -185,9 +185,15 @@ export function createTokenCall(deps: Deps): TokenCall {
     const form = await readForm(req);
     if (form['grant_type'] === grantType.ciba) return poll(engine, req, res, form);
     const ctx = newContext(engine().provider, { req, res, route: route.token, body: form });
-    await runTokenEndpoint(ctx);
+    await exchange(engine().storage, ctx);
     send(res, jsonAnswer(200, ctx.body));
   };
+}
+
+/** A code or refresh token is used up last, when what it is exchanged for is there. */
+async function exchange(storage: Engine['storage'], ctx: EngineContext): Promise<void> {
+  const { batch } = await storage.gather(ctx, () => runTokenEndpoint(ctx));
+  await storage.write(batch);
 }
 
 interface Asked {

@@ -1,4 +1,5 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import { by } from '../domain/scene.ts';
 import { ACR, type Alice, aClient, answer, approved, claimsOf, headerOf, protocolForEach, withAlice } from './scene.ts';
 
@@ -115,6 +116,32 @@ describe('the tokens', () => {
     expect((await client.userinfo(body.access_token)).status).toBe(401);
     expect(error(await client.refresh(body.refresh_token))).toEqual([400, 'invalid_grant']);
   });
+
+  test.each(['write', 'consume'] as const)(
+    'RL-03 a process that dies before or after %s of a refresh ends no chain and makes no second one',
+    async (step) => {
+      const client = scene.client('helpdesk');
+      const { artifacts } = scene.deps;
+      const real = artifacts[step];
+      for (const when of ['before', 'after'] as const) {
+        const { refresh_token } = await tokens({ scope: 'openid offline_access' });
+        const dying = async (...args: never[]) => {
+          if (when === 'after') await (real as (...args: never[]) => Promise<unknown>)(...args);
+          throw new StoreUnavailable('dead');
+        };
+        Object.assign(artifacts, { [step]: dying });
+        expect((await client.refresh(refresh_token)).status).toBe(503);
+        Object.assign(artifacts, { [step]: real });
+        const again = await client.refresh(refresh_token);
+        // what was used up has a successor; nobody was told of it, so nobody can use both
+        const isUsedUp = step === 'consume' && when === 'after';
+        expect([step, when, again.status]).toEqual([step, when, isUsedUp ? 400 : 200]);
+        if (isUsedUp) continue;
+        expect(error(await client.refresh(refresh_token))).toEqual([400, 'invalid_grant']);
+        expect((await client.refresh(again.body.refresh_token)).status).toBe(200);
+      }
+    },
+  );
 
   test('rotation does not prolong: the last refresh token ends with the first', async () => {
     const client = scene.client('helpdesk');
