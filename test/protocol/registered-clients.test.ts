@@ -245,6 +245,27 @@ describe('clients that are registered while the servers run', () => {
       expect(client.metadata).not.toHaveProperty('backchannel_client_notification_endpoint');
     });
 
+    test('C-04 an algorithm for signed requests that is none, symmetric or unknown; one that is accepted needs keys', async () => {
+      const { publicJwk: jwk } = await newKeys();
+      for (const alg of ['none', 'HS256', 'ES257']) {
+        const reason = await reasonOf({ backchannel_authentication_request_signing_alg: alg, jwks: { keys: [jwk] } });
+        expect(reason).toMatch(/^backchannel_authentication_request_signing_alg must be/);
+      }
+      const signs = { backchannel_authentication_request_signing_alg: 'ES256' };
+      expect(await reasonOf(signs)).toMatch(/jwks/);
+      expect((await registered({ ...signs, jwks: { keys: [jwk] } })).client.metadata).toMatchObject(signs);
+      expect((await registered()).client.metadata).not.toHaveProperty('backchannel_authentication_request_signing_alg');
+    });
+
+    test('C-06 whether it sends user codes is yes or no, and no where it does not say', async () => {
+      expect(await reasonOf({ backchannel_user_code_parameter: 'yes' })).toMatch(
+        /backchannel_user_code_parameter must/,
+      );
+      expect((await registered()).client.metadata).toMatchObject({ backchannel_user_code_parameter: false });
+      const { client } = await registered({ backchannel_user_code_parameter: true });
+      expect(client.metadata).toMatchObject({ backchannel_user_code_parameter: true });
+    });
+
     test('TH-18 the keys of its notifications are at most two names', async () => {
       for (const names of [['a', 'b', 'c'], ['a', 'a'], [''], ['a b'], ['x'.repeat(33)], 'a', [1], { a: 1 }]) {
         expect(await reasonOf({ assent_notification_keys: names })).toMatch(/^assent_notification_keys must be/);

@@ -54,7 +54,7 @@ export function promises(kind: StoreKind): void {
   const crashAll = () => Promise.all(deployment.servers.map((server) => deployment.crash(server)));
 
   describe('promise 1: an acknowledged request is found by every later poll', () => {
-    test('also after kill -9 of every server and restart', async () => {
+    test('IV-01 also after kill -9 of every server and restart, and it lies in the inbox of the phone', async () => {
       const phones = await createPhones(deployment, history, [`one-${kind}`, `two-${kind}`]);
       const requests = await inParallel(Array.from({ length: 20 }), 8, (_, i) => client.start(phones[i % 2]!.user));
       await crashAll();
@@ -83,7 +83,7 @@ export function promises(kind: StoreKind): void {
   });
 
   describe('promise 3: one token set for an approval', () => {
-    test('a client that hangs up while it is answered gets the same set later, or hears that it is over', async () => {
+    test('IV-03 a client that hangs up while it is answered gets the same set later, or hears that it is over', async () => {
       const outcomes = await inParallel(Array.from({ length: 20 }), 1, async () => {
         const request = (await client.start(alice.user))!;
         expect(await alice.decide(request.name, 'approve')).toEqual(acknowledged);
@@ -104,6 +104,18 @@ export function promises(kind: StoreKind): void {
       expect(await settledAnswer(request)).toBe('invalid_grant');
       const token = { token: String(body['access_token']) };
       expect((await client.call('/oauth/introspect', token)).body).toMatchObject({ active: true });
+    });
+
+    test('IV-07 a token that was revoked is refused by every server, also after kill -9 at once after the answer', async () => {
+      const request = (await client.start(alice.user))!;
+      await alice.decide(request.name, 'approve');
+      const { body } = await client.poll(request);
+      const token = { token: String(body['access_token']) };
+      expect((await client.call('/oauth/revoke', token)).status).toBe(200);
+      const answers = () => inParallel(deployment.servers, 1, () => client.call('/oauth/introspect', token));
+      for (const answer of await answers()) expect(answer.body).toEqual({ active: false });
+      await crashAll();
+      for (const answer of await answers()) expect(answer.body).toEqual({ active: false });
     });
   });
 
