@@ -1,4 +1,5 @@
-import { openProtocol, protocolForAll } from './scene.ts';
+import { openProtocol, protocolForAll, settings } from './scene.ts';
+import { openSignIn } from './sign-in-scene.ts';
 
 describe('what the server says of itself', () => {
   const scene = protocolForAll();
@@ -121,4 +122,73 @@ test('M-08 an issuer with a path has everything below it, and its RFC 8414 docum
   expect(status).toBe(400);
   expect(scene.protocol.paths).toContain('/tenant/oauth/token');
   await scene.close();
+});
+
+/** IANA's registry of authorization server metadata, as far as it concerns a server of this kind. */
+const registered = [
+  'issuer',
+  'jwks_uri',
+  // OpenID Connect Discovery 1.0, section 3
+  'authorization_endpoint',
+  'token_endpoint',
+  'userinfo_endpoint',
+  'registration_endpoint',
+  'scopes_supported',
+  'response_types_supported',
+  'response_modes_supported',
+  'grant_types_supported',
+  'acr_values_supported',
+  'subject_types_supported',
+  'id_token_signing_alg_values_supported',
+  'userinfo_signing_alg_values_supported',
+  'request_object_signing_alg_values_supported',
+  'token_endpoint_auth_methods_supported',
+  'token_endpoint_auth_signing_alg_values_supported',
+  'claim_types_supported',
+  'claims_supported',
+  'claims_parameter_supported',
+  'request_parameter_supported',
+  'request_uri_parameter_supported',
+  // RFC 8414, 7009, 7662, 9207, 9126, 8705, 9449, 9396, 7636
+  'revocation_endpoint',
+  'revocation_endpoint_auth_methods_supported',
+  'introspection_endpoint',
+  'introspection_endpoint_auth_methods_supported',
+  'authorization_response_iss_parameter_supported',
+  'pushed_authorization_request_endpoint',
+  'mtls_endpoint_aliases',
+  'tls_client_certificate_bound_access_tokens',
+  'dpop_signing_alg_values_supported',
+  'authorization_details_types_supported',
+  'code_challenge_methods_supported',
+  // RP-Initiated Logout 1.0, section 2.1
+  'end_session_endpoint',
+  // CIBA Core 1.0, section 4
+  'backchannel_authentication_endpoint',
+  'backchannel_token_delivery_modes_supported',
+  'backchannel_authentication_request_signing_alg_values_supported',
+  'backchannel_user_code_parameter_supported',
+];
+
+test('M-16 with everything switched on nothing is said that is not registered; M-14 nothing of types of login_hint_token, whoever may issue them', async () => {
+  const type = { type: 'payment', schema: { properties: { amount: { type: 'string' } } }, display: { en: 'Pay' } };
+  const scene = await openSignIn({
+    settings: {
+      ...settings,
+      ciba: { ...settings.ciba, userCode: { enabled: true } },
+      hints: { issuers: [{ issuer: 'https://hints.example', jwks_uri: 'https://hints.example/jwks' } as never] },
+      authorizationDetails: [type as never],
+    },
+    wrap: () => ({
+      exampleResource: true,
+      mtls: { origin: 'https://mtls.op.example', peerCertificateOf: () => undefined },
+      registration: { clients: {} as never, initialAccessToken: 'an-initial-access-token' },
+    }),
+  });
+  const { body } = await scene.send('GET', '/.well-known/openid-configuration');
+  await scene.close();
+  expect(body).toHaveProperty('authorization_endpoint');
+  expect(body).toHaveProperty('registration_endpoint');
+  expect(body).toHaveProperty('mtls_endpoint_aliases');
+  expect(Object.keys(body).filter((member) => !registered.includes(member))).toEqual([]);
 });

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { createServerKeys, type ServerKeys } from '../../src/domain/server-keys.ts';
 import { createProtocol, type Protocol } from '../../src/protocol/protocol.ts';
-import { HOUR, SECOND } from '../../src/support/clock.ts';
+import { HOUR, MINUTE, SECOND } from '../../src/support/clock.ts';
 import {
   type Alice,
   aClient,
@@ -111,7 +111,7 @@ describe('B17 keys change while everybody goes on', () => {
   const verify = (token: string, set: JSONWebKeySet) =>
     jwtVerify(token, createLocalJWKSet(set), { currentDate: new Date(scene.clock.now()) });
 
-  test('three rotations under load: no request fails, a relying party that keeps the set for as long as it is published before never meets an unknown key', async () => {
+  test('RL-17 three rotations under load: no request fails, a relying party that keeps the set for as long as it is published before never meets an unknown key', async () => {
     const kids = new Set<string>();
     let kept = await jwks();
     const old = await signIn();
@@ -154,7 +154,61 @@ describe('B17 keys change while everybody goes on', () => {
     await expect(jwtVerify(old, keys, { currentDate: new Date(0), clockTolerance: 4e9 })).resolves.toBeDefined();
   });
 
-  test('the key set is never empty and never has anything private in it, through all states', async () => {
+  test('RL-17 TH-30 IV-13 over three rotations relying parties verify everything: who keeps the set for an hour whatever comes, and who asks for an unknown key once in five minutes', async () => {
+    const parties = { patient: keeps(HOUR), curious: asksForUnknown(5 * MINUTE) };
+    let failures = 0;
+    const kids = new Set<string>();
+    for (let rotation = 0; rotation < 3; rotation++) {
+      await processes[rotation % 2]!.keys.rotateSigning({}, by);
+      // published for an hour, then signing, and some time after that
+      for (let minutes = 0; minutes <= 80; minutes += 10) {
+        await everywhere((keys) => keys.maintain());
+        await everywhere((keys) => keys.reload());
+        for (const token of [await signIn(), await signIn()]) {
+          kids.add(headerOf(token)['kid'] as string);
+          for (const party of Object.values(parties)) failures += (await party(token)) ? 0 : 1;
+        }
+        scene.clock.advance((10 * MINUTE) / SECOND);
+      }
+    }
+    expect([failures, kids.size]).toEqual([0, 4]);
+  });
+
+  type Party = (token: string) => Promise<boolean>;
+  const doesVerify = (token: string, set: JSONWebKeySet) =>
+    verify(token, set).then(
+      () => true,
+      () => false,
+    );
+
+  /** Fetches the set when what it has is this old, and at no other time. */
+  function keeps(ms: number): Party {
+    let kept: JSONWebKeySet = { keys: [] };
+    let fetchedAt = Number.NEGATIVE_INFINITY;
+    return async (token) => {
+      if (scene.clock.now() - fetchedAt >= ms) {
+        kept = await jwks();
+        fetchedAt = scene.clock.now();
+      }
+      return doesVerify(token, kept);
+    };
+  }
+
+  /** Fetches it for a key that it does not know, but not again within so long. */
+  function asksForUnknown(coolDownMs: number): Party {
+    let kept: JSONWebKeySet = { keys: [] };
+    let fetchedAt = Number.NEGATIVE_INFINITY;
+    return async (token) => {
+      const isKnown = kept.keys.some(({ kid }) => kid === headerOf(token)['kid']);
+      if (!isKnown && scene.clock.now() - fetchedAt >= coolDownMs) {
+        kept = await jwks();
+        fetchedAt = scene.clock.now();
+      }
+      return doesVerify(token, kept);
+    };
+  }
+
+  test('RL-17 the key set is never empty and never has anything private in it, through all states', async () => {
     const look = async () => {
       const { keys } = await jwks();
       expect(keys.length).toBeGreaterThanOrEqual(2);
