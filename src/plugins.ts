@@ -1,19 +1,60 @@
 // Modules of the integrator, named in the configuration and loaded once, at the start. The one place that loads them.
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Config, ConfigError } from './config.ts';
+import type { AttestationVerifier } from './domain/attestation.ts';
+import type { ExternalSigner } from './domain/external-signers.ts';
 import type { Policy } from './protocol/policy.ts';
 
 /** What they give to the server. A new kind of plug-in is a setting `plugins.<kind>`, a member here and a line below. */
 export interface Plugins {
   /** Says which requests people are asked about. */
   policy?: Policy;
+  /** Says what a platform's statement about a new device's key is worth. */
+  attestation?: AttestationVerifier;
+  /** Sign ID tokens with keys that are not here. */
+  signers?: readonly ExternalSigner[];
 }
 
 /** @throws ConfigError where a module cannot be used */
-export async function loadPlugins({ plugins }: Config): Promise<Plugins> {
+export async function loadPlugins({ plugins, keys }: Config): Promise<Plugins> {
   const policy = await loadPlugin<Policy>('plugins.policy', plugins.policy);
-  return { ...(policy && { policy }) };
+  const attestation = await loadPlugin<AttestationVerifier>('plugins.attestation', plugins.attestation);
+  const listSigners = await loadPlugin<() => unknown>('plugins.signer', plugins.signer);
+  return {
+    ...(policy && { policy }),
+    ...(attestation && { attestation }),
+    ...(listSigners && { signers: checkedSigners(await listSigners(), [keys.idTokenAlg, ...keys.idTokenAlgs]) }),
+  };
+}
+
+/** @throws ConfigError where one of them is no key that ID tokens can be signed with */
+export function checkedSigners(listed: unknown, algs: readonly string[]): ExternalSigner[] {
+  const problem = (message: string) => new ConfigError([{ setting: 'plugins.signer', message }]);
+  if (!Array.isArray(listed) || listed.length === 0) throw problem('must give a list of keys');
+  for (const [index, { kid, alg, publicJwk, sign }] of listed.entries()) {
+    const name = `key ${typeof kid === 'string' && kid ? kid : index}`;
+    if (typeof kid !== 'string' || kid === '') throw problem(`${name} has no kid`);
+    if (listed.findIndex((other) => other.kid === kid) !== index) throw problem(`${name} is there twice`);
+    if (typeof sign !== 'function') throw problem(`${name} has no function sign`);
+    if (!algs.includes(alg)) throw problem(`${name} is for ${alg}, which is not among keys.idTokenAlgs`);
+    if (!isPublicKeyFor(alg, publicJwk)) throw problem(`${name} has no publicJwk that fits ${alg}`);
+  }
+  return listed as ExternalSigner[];
+}
+
+const keyTypes: Record<string, string> = { ES256: 'EC P-256', RS256: 'RSA', PS256: 'RSA', EdDSA: 'OKP Ed25519' };
+
+function isPublicKeyFor(alg: string, jwk: JsonWebKey | undefined): boolean {
+  try {
+    // whoever hands a private key over has misunderstood what this is for
+    if (jwk?.d !== undefined) return false;
+    const { kty, crv } = createPublicKey({ key: jwk!, format: 'jwk' }).export({ format: 'jwk' });
+    return keyTypes[alg] === [kty, crv].filter(Boolean).join(' ');
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -11,17 +11,20 @@ import { createDemo } from './demo/routes.ts';
 import { websiteAddresses } from './demo/web.ts';
 import type { Application } from './domain/application.ts';
 import { createApplications } from './domain/applications.ts';
+import type { AttestationVerifier } from './domain/attestation.ts';
 import { type Clients, createClients } from './domain/clients.ts';
 import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
+import { createExternalSigners, type ExternalSigners } from './domain/external-signers.ts';
 import { MasterKeyRefused, openKeyRing } from './domain/key-ring.ts';
 import { createNotificationLog } from './domain/notification-log.ts';
 import { createOperations } from './domain/operations.ts';
 import type { Store } from './domain/ports/store.ts';
 import { createRedemptions } from './domain/redemptions.ts';
 import { seedUsers } from './domain/seed.ts';
-import { createServerKeys } from './domain/server-keys.ts';
+import { createServerKeys, type ServerKeys } from './domain/server-keys.ts';
 import { createSweeper } from './domain/sweeper.ts';
+import { createTicketConfirmation } from './domain/ticket-confirmation.ts';
 import { createTickets } from './domain/tickets.ts';
 import { createUserCodes } from './domain/user-codes.ts';
 import { createUsers } from './domain/users.ts';
@@ -31,6 +34,7 @@ import { peerCertificateOf } from './http/edge/peer-certificate.ts';
 import { createListener, drain, type Listener } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
 import type { Mounted } from './http/mount.ts';
+import { approvalText } from './http/pages/approval-text.ts';
 import { AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets, SIGN_IN_ASSETS } from './http/pages/assets.ts';
 import { createSignInRoutes } from './http/pages/sign-in.ts';
 import { createSignInPages } from './http/pages/sign-in-pages.ts';
@@ -147,7 +151,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   domain.serverKeys.onChange(() => {
     protocol.reload().catch((error: unknown) => log.error('keys.not_taken_into_use', { error }));
   });
-  const health = createHealth({ checkStore: () => deps.store.check() });
+  const health = createHealth({ checkStore: () => deps.store.check(), signers: domain.signers.state });
   const helpers = await createHelpers(config, domain, log);
   const signIn =
     pages && protocol.signIn
@@ -303,7 +307,15 @@ async function createDomain(config: Config, deps: ServerDeps) {
   const { retention } = config;
   const retentionMs = retention.operationsHours * HOUR;
   const applications = createApplications(config.applications.map((application) => asApplication(application, config)));
-  const serverKeys = await createServerKeys({ store, clock, secrets, options: config.keys });
+  const signers = createExternalSigners({
+    signers: deps.plugins?.signers ?? [],
+    timers: deps.timers,
+    now: clock,
+    onChange: ({ kid, isDown, error }) =>
+      isDown ? deps.log.error('keys.signer_away', { kid, error }) : deps.log.warn('keys.signer_back', { kid }),
+  });
+  const serverKeys = await createServerKeys({ store, clock, secrets, signers, options: config.keys });
+  warnOfSigners(serverKeys, signers, deps.log);
   const users = createUsers({ store, clock, secrets });
   const { ticketSeconds, ticketMaxSeconds } = config.device;
   const tickets = createTickets({
@@ -342,6 +354,7 @@ async function createDomain(config: Config, deps: ServerDeps) {
     secrets,
     keyRing,
     applications,
+    signers,
     serverKeys,
     users,
     deliveries: createNotificationLog({
@@ -352,12 +365,22 @@ async function createDomain(config: Config, deps: ServerDeps) {
     devices: createDevices({ store, clock }),
     userCodes: createUserCodes({ store, secrets, clock, options: config.ciba.userCode }),
     tickets,
+    ticketConfirmation: createTicketConfirmation({ store, clock, secrets, applications }),
     operations,
     redemptions,
   };
 }
 
 type Domain = Awaited<ReturnType<typeof createDomain>>;
+
+/** Nothing that stops a start, and nothing that should be met only in a token that is missing. */
+function warnOfSigners(serverKeys: ServerKeys, signers: ExternalSigners, log: Log): void {
+  for (const { kid, state, external } of serverKeys.publicKeys('oidc')) {
+    if (external && state === 'current' && !signers.has(kid)) log.error('keys.signer_missing', { kid });
+    const isOver = state === 'retired' || state === 'destroyed';
+    if (isOver && signers.wanted.some((signer) => signer.kid === kid)) log.warn('keys.signer_not_used', { kid, state });
+  }
+}
 
 function asWrongSetting(error: unknown): never {
   if (error instanceof MasterKeyRefused) throw new ConfigError([{ setting: 'masterKey', message: error.message }]);
@@ -367,7 +390,7 @@ function asWrongSetting(error: unknown): never {
 /** What talks to authenticators: the device API, its event streams, and the dispatcher that wakes them. */
 function createDevicePart(
   config: Config,
-  { store, clock, timers = systemTimers, log }: ServerDeps,
+  { store, clock, timers = systemTimers, log, plugins }: ServerDeps,
   domain: Domain,
   handlers: Record<'ping' | 'push', Handler>,
   metrics?: Metrics,
@@ -381,6 +404,8 @@ function createDevicePart(
     clock,
     timers,
     random: randomBytes,
+    approvalText,
+    ...(plugins?.attestation && { verifyAttestation: toldOf(plugins.attestation, log) }),
     watch: hub,
     options: {
       acr,
@@ -402,6 +427,18 @@ function createDevicePart(
     log,
   });
   return { api: createDeviceApi({ ...side, clock, log }), streams: side.streams, dispatcher };
+}
+
+/** A verifier that fails is the operator's to mend; the device is told no more than that it could not be done. */
+function toldOf(verify: AttestationVerifier, log: Log): AttestationVerifier {
+  return async (statement) => {
+    try {
+      return await verify(statement);
+    } catch (error) {
+      log.error('attestation.fault', { kind: statement.kind, error });
+      throw error;
+    }
+  };
 }
 
 type Helper = Mounted & { stop(): void };
@@ -447,9 +484,10 @@ function demoClient(config: Config, clientId: string) {
 }
 
 function asApplication(
-  { id, name, active, methods, enrollment_mode, pin }: Config['applications'][number],
+  { id, name, active, methods, enrollment_mode, pin, ...members }: Config['applications'][number],
   config: Config,
 ): Application {
+  const { confirm, approve_by_existing_device: approveByExistingDevice, attestation } = members;
   const { lifetimeFailures } = config.device.pin;
   return {
     id,
@@ -457,6 +495,7 @@ function asApplication(
     active,
     methods,
     enrollmentMode: enrollment_mode,
+    enrollment: { confirm, approveByExistingDevice, attestation },
     pin: { length: pin.length, maxFailures: pin.max_failures, lifetimeFailures },
   };
 }

@@ -258,6 +258,15 @@ export interface Config {
     ticketSeconds: number;
     /** The longest that a caller may ask for. */
     ticketMaxSeconds: number;
+    /** What a new device must bring beside a ticket and its keys. Applications may be stricter. */
+    enrollment: {
+      /** `code`: the new device shows six digits, which are typed where the ticket was shown (`POST /users/{id}/enrollment-tickets/{operation_id}/confirm`, `assent ticket confirm`), or on the device that approves it. Three tries. */
+      confirm: 'off' | 'code';
+      /** A device that the user has is asked first, and answers with its PIN. `if_any`: where there is one that can; `required`: a user without one enrolls nothing, so the first device must be of another application. */
+      approveByExistingDevice: 'off' | 'if_any' | 'required';
+      /** What the platform says of the device's key (`plugins.attestation` reads it). `record`: kept with the device and shown in evidence; `require`: only a trusted key is enrolled. */
+      attestation: 'off' | 'record' | 'require';
+    };
     /** Personal identification numbers. Applications may be stricter. */
     pin: {
       /** Fewer digits are refused. */
@@ -322,6 +331,10 @@ export interface Config {
   plugins: {
     /** Looks at each authentication request before anybody is asked, and allows it, refuses it or asks for more (docs/requests.md). */
     policy?: string;
+    /** Gives keys for ID tokens whose private halves are elsewhere, in a KMS or an HSM; they sign instead of keys of our own, each for its algorithm (docs/keys.md). */
+    signer?: string;
+    /** Verifies what platforms say of the keys of new devices (docs/devices.md): App Attest, Android key attestation, Play Integrity, WebAuthn. */
+    attestation?: string;
   };
   /** Types of `authorization_details` (RFC 9396). A client needs them in its own `authorization_details_types`. */
   authorizationDetails: AuthorizationDetailsType[];
@@ -521,6 +534,12 @@ export interface Application {
   methods: ('device' | 'pin')[];
   /** A second device of the same user: refused (`single`), takes the place of the first (`override`), or stands beside it (`multiple`). */
   enrollment_mode: 'single' | 'override' | 'multiple';
+  /** Six digits that a new device shows are typed elsewhere before it is active. */
+  confirm: 'off' | 'code';
+  /** A device that the user has says yes to a new one. */
+  approve_by_existing_device: 'off' | 'if_any' | 'required';
+  /** Whether a platform must vouch for the device's key. */
+  attestation: 'off' | 'record' | 'require';
   /** Its PIN. */
   pin: {
     /** Digits. */

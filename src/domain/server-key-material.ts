@@ -43,7 +43,7 @@ function generatePair(alg: string) {
   throw new RangeError(`no keys are made for ${alg}`);
 }
 
-function thumbprint(jwk: Jwk): string {
+export function thumbprint(jwk: Jwk): string {
   const members = thumbprintMembers[String(jwk.kty)] ?? [];
   const text = JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]])));
   return createHash('sha256').update(text).digest('base64url');

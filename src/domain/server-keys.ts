@@ -1,8 +1,10 @@
-import { type Clock, DAY, HOUR } from '../support/clock.ts';
+import { type Clock, DAY, HOUR, MINUTE } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
+import { SignerUnavailable } from '../support/unavailable.ts';
+import type { ExternalSigner, ExternalSigners } from './external-signers.ts';
 import { bySystem, newEvent } from './new-event.ts';
 import type { KeyState, KeyStore, KeyUse, ServerKey } from './ports/records.ts';
-import { type KeyKind, makeKey } from './server-key-material.ts';
+import { type KeyKind, makeKey, thumbprint } from './server-key-material.ts';
 import { createSigningRotation, type RotateSigning, type RotationTimes, type SigningUse } from './signing-rotation.ts';
 import type { By } from './users.ts';
 
@@ -16,6 +18,8 @@ export interface PublicServerKey {
   jwk: Record<string, unknown>;
   createdAt: number;
   state: KeyState;
+  /** Its private half is not here. */
+  external?: true;
   activatesAt?: number;
   retiredAt?: number;
 }
@@ -35,6 +39,10 @@ export interface ServerKeys {
   current(use: KeyUse, alg?: string): ServerKeyPairJwk;
   /** A private key by kid, while it exists. For `box`: messages made for the former key still open. */
   byKid(use: KeyUse, kid: string): ServerKeyPairJwk | undefined;
+  /** With a key of ID tokens that is outside. @throws SignerUnavailable */
+  signOutside(kid: string, data: Uint8Array): Promise<Uint8Array>;
+  /** For work that must not fail half-way. @throws SignerUnavailable where a key outside does not sign */
+  requireSigners(): Promise<void>;
   /** All public halves of a use, retired and destroyed ones included, newest first. */
   publicKeys(use: KeyUse): PublicServerKey[];
   /** A symmetric secret of 32 bytes (`cookie`, `dpop`). */
@@ -55,6 +63,8 @@ export interface ServerKeysDeps {
   store: { keys: KeyStore };
   clock: Clock;
   secrets: Secrets;
+  /** Keys of ID tokens that are outside: in use instead of ours, for their algorithms. */
+  signers?: ExternalSigners;
   options?: Partial<ServerKeysOptions>;
 }
 
@@ -98,7 +108,8 @@ const symmetricAlg = 'A256';
 const sealLabel = 'server-key';
 
 /** Resolves when every kind of key exists: the first process makes them, the others read. */
-export async function createServerKeys({ store, clock, secrets, options }: ServerKeysDeps): Promise<ServerKeys> {
+export async function createServerKeys(deps: ServerKeysDeps): Promise<ServerKeys> {
+  const { store, clock, secrets, signers, options } = deps;
   const given = { ...defaults, ...options };
   const { boxRotationDays, boxDestroyHours, idTokenAlg, idTokenAlgs } = given;
   const kinds: KeyKind[] = [
@@ -143,11 +154,41 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
       sealed: secrets.seal(sealLabel, secret, aadOf(kid)),
       createdAt: now,
     };
-    const data = { use: kind.use, alg: kind.alg, kid };
-    const events = [newEvent('key.created', now, by, { partition: '00', data })];
+    await addRecord(key, replaces, by);
+  }
+
+  async function addRecord(key: ServerKey, replaces: string | undefined, by: By) {
+    const { use, alg, kid, createdAt: now } = key;
+    const events = [newEvent('key.created', now, by, { partition: '00', data: { use, alg, kid } })];
     if (replaces) events.push(newEvent('key.retired', now, by, { partition: '00', data: { kid: replaces } }));
     // `exists`: another process was faster; its key is read by the reload that follows
-    await store.keys.add({ key, replaces, now, events });
+    await store.keys.add({ key, ...(replaces !== undefined && { replaces }), now, events });
+  }
+
+  /**
+   * A key outside takes the place of the current one of its algorithm: as every successor it is published first, unless
+   * nobody here can sign with that one.
+   */
+  async function adopt(signer: ExternalSigner) {
+    const { kid, alg, publicJwk } = signer;
+    const known = keys.find(({ record }) => record.kid === kid);
+    if (known) return requireSameKey(known.record, signer);
+    const now = clock();
+    const current = keys.find(({ record: r }) => r.use === 'oidc' && r.alg === alg && r.state === 'current');
+    const canWait = current !== undefined && (current.pair !== undefined || signers?.has(current.record.kid));
+    const key: ServerKey = {
+      kid,
+      version: 1,
+      use: 'oidc',
+      alg,
+      state: canWait ? 'next' : 'current',
+      ...(canWait && { activatesAt: now + given.signingPublishMinutes * MINUTE }),
+      external: true,
+      publicJwk: JSON.stringify(publicJwk),
+      createdAt: now,
+    };
+    await addRecord(key, canWait ? undefined : current?.record.kid, bySystem);
+    await reload();
   }
 
   async function makeMissing() {
@@ -206,6 +247,11 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
       return pair;
     },
     byKid: (use, kid) => keys.find(({ record: r }) => r.use === use && r.kid === kid)?.pair,
+    async signOutside(kid, data) {
+      if (!signers) throw new SignerUnavailable(`this server was started without the signer of key ${kid}`);
+      return signers.sign(kid, data);
+    },
+    requireSigners: async () => signers?.require(),
     publicKeys: (use) => keys.flatMap(({ record }) => publicKeyOf(record, use)),
     secret(use) {
       const { secret } = currentOf(use);
@@ -214,6 +260,7 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
     },
     async maintain() {
       await reload();
+      for (const signer of signers?.wanted ?? []) await adopt(signer);
       await makeMissing();
       await rotateBox();
       await destroyOldBoxes();
@@ -226,6 +273,12 @@ export async function createServerKeys({ store, clock, secrets, options }: Serve
   };
   await serverKeys.maintain();
   return serverKeys;
+}
+
+/** Published under one name, signing under the same with another key: no token would verify. */
+function requireSameKey({ kid, publicJwk = '{}' }: ServerKey, signer: ExternalSigner): void {
+  if (thumbprint(JSON.parse(publicJwk)) === thumbprint(signer.publicJwk)) return;
+  throw new Error(`plugins.signer: another key than its ${kid} is known under this name. Give it a name of its own.`);
 }
 
 interface Adding {
@@ -249,7 +302,7 @@ function openKey(secrets: Secrets, record: ServerKey): OpenKey {
 
 // Verifiers need the public half for as long as anything that it signed is worth verifying.
 function publicKeyOf(record: ServerKey, use: KeyUse): PublicServerKey[] {
-  const { kid, alg, publicJwk, createdAt, state, activatesAt, retiredAt } = record;
+  const { kid, alg, publicJwk, createdAt, state, external, activatesAt, retiredAt } = record;
   if (record.use !== use || publicJwk === undefined) return [];
   const jwk = { ...JSON.parse(publicJwk), kid, use: use === 'box' ? 'enc' : 'sig', alg };
   return [
@@ -260,6 +313,7 @@ function publicKeyOf(record: ServerKey, use: KeyUse): PublicServerKey[] {
       jwk,
       createdAt,
       state,
+      ...(external && { external }),
       ...(activatesAt !== undefined && { activatesAt }),
       ...(retiredAt !== undefined && { retiredAt }),
     },

@@ -14,10 +14,10 @@ export function healthRoutes({ health, detail }: { health: Health; detail: boole
       ctx.body = { status: 'live' };
     },
     '/health/ready': async (ctx) => {
-      const { ready, store, draining } = await health.ready();
+      const { ready, ...parts } = await health.ready();
       ctx.status = ready ? 200 : 503;
       if (!ready) ctx.set('retry-after', '2');
-      ctx.body = { status: ready ? 'ready' : 'not_ready', ...(detail && { store, draining }) };
+      ctx.body = { status: ready ? 'ready' : 'not_ready', ...(detail && parts) };
     },
   };
   return async (ctx, next) => {

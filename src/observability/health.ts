@@ -1,6 +1,8 @@
 export interface HealthDeps {
   /** One cheap round trip to the store; rejects where it does not answer. */
   checkStore: () => Promise<void>;
+  /** Keys outside. One that is away does not make the process unready: all else works, and another process has no other key. */
+  signers?: () => 'ok' | 'down' | undefined;
   /** 1 s: a load balancer asks every few seconds and must not pile up questions to a store that hangs. */
   deadlineMs?: number;
 }
@@ -8,6 +10,8 @@ export interface HealthDeps {
 export interface Readiness {
   ready: boolean;
   store: 'ok' | 'down';
+  /** Where there are keys outside. */
+  signers?: 'ok' | 'down';
   draining: boolean;
 }
 
@@ -20,7 +24,7 @@ export interface Health {
   isDraining(): boolean;
 }
 
-export function createHealth({ checkStore, deadlineMs = 1000 }: HealthDeps): Health {
+export function createHealth({ checkStore, signers, deadlineMs = 1000 }: HealthDeps): Health {
   let draining = false;
   let running: Promise<'ok' | 'down'> | undefined;
 
@@ -36,7 +40,8 @@ export function createHealth({ checkStore, deadlineMs = 1000 }: HealthDeps): Hea
     live: () => ({ live: true }),
     async ready() {
       const answer = await store();
-      return { ready: answer === 'ok' && !draining, store: answer, draining };
+      const outside = signers?.();
+      return { ready: answer === 'ok' && !draining, store: answer, ...(outside && { signers: outside }), draining };
     },
     drain() {
       draining = true;

@@ -97,7 +97,7 @@ export interface ProtocolDeps {
   redemptions: Redemptions;
   /** What clients were told. */
   deliveries: Pick<NotificationLog, 'ofClient' | 'ofOperation'>;
-  serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret'>;
+  serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret' | 'signOutside' | 'requireSigners'>;
   artifacts: ArtifactStore;
   /** Registered clients; those of the configuration are in `clients`. */
   clientStore: Pick<ClientStore, 'get' | 'revision'>;

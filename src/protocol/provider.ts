@@ -155,6 +155,7 @@ function configurationOf(
       requestObjects: { enabled: true, assertJwtClaimsAndHeader() {} },
       resourceIndicators: createResources({ issuer: deps.issuer, resources: settings.resources }),
       richAuthorizationRequests: rich.feature,
+      externalSigningSupport: hasOutsideKeys(deps) ? { enabled: true, ack: 'experimental-01' } : { enabled: false },
       devInteractions: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       rpInitiatedLogout: { enabled: false },
@@ -186,6 +187,8 @@ function lifetimes(
     },
   };
 }
+
+const hasOutsideKeys = ({ serverKeys }: ProtocolDeps) => serverKeys.publicKeys('oidc').some(({ external }) => external);
 
 /** TH-17. */
 const maxFetchedBytes = 64 * 1024;

@@ -5,3 +5,11 @@ export class StoreUnavailable extends Error {
     this.name = 'StoreUnavailable';
   }
 }
+
+/** A key outside of this process did not sign. */
+export class SignerUnavailable extends StoreUnavailable {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'SignerUnavailable';
+  }
+}

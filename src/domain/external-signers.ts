@@ -1,0 +1,134 @@
+import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
+import { SECOND } from '../support/clock.ts';
+import { rawOf } from '../support/jose/ecdsa.ts';
+import { systemTimers, type Timers } from '../support/timers.ts';
+import { SignerUnavailable } from '../support/unavailable.ts';
+
+export type ExternalAlg = 'ES256' | 'RS256' | 'PS256' | 'EdDSA';
+
+/** A key of ID tokens whose private half is elsewhere: in an HSM, a KMS, another machine. What a plug-in of the kind `signer` gives. */
+export interface ExternalSigner {
+  /** Names it for ever. A key that was replaced does not come back under its name. */
+  kid: string;
+  alg: ExternalAlg;
+  publicJwk: Record<string, unknown>;
+  /**
+   * The signature of `data` (the JWS signing input). ES256: r ‖ s, or DER as most services give it. Rejects, or takes longer
+   * than three seconds, where the key cannot be reached: the caller of the token endpoint gets 503 and comes again.
+   */
+  sign(data: Uint8Array, options: { signal: AbortSignal }): Promise<Uint8Array>;
+}
+
+export interface ExternalSigners {
+  /** One for each algorithm: the first in the plug-in's list. Others can still sign, until these take over. */
+  readonly wanted: readonly ExternalSigner[];
+  has(kid: string): boolean;
+  /** A signature that verifies. @throws SignerUnavailable */
+  sign(kid: string, data: Uint8Array): Promise<Uint8Array>;
+  /** For work that cannot be undone once it needs a signature: do they answer? @throws SignerUnavailable */
+  require(): Promise<void>;
+  /** undefined: there are none. */
+  state(): 'ok' | 'down' | undefined;
+}
+
+export interface ExternalSignersDeps {
+  signers: readonly ExternalSigner[];
+  timers?: Timers;
+  now: () => number;
+  /** One went away, or is back. */
+  onChange: (change: { kid: string; isDown: boolean; error?: unknown }) => void;
+}
+
+/** Shorter than a redemption's lease: who polls again must not meet a signature that is still under way. */
+const deadlineMs = 3 * SECOND;
+/** A signer that has answered in this time counts as there. */
+const freshMs = 30 * SECOND;
+/** No signing input of a JWS: those have a dot. */
+const probe = Buffer.from('assent probe');
+
+interface Known {
+  signer: ExternalSigner;
+  key: KeyObject;
+  isDown: boolean;
+  answeredAt: number;
+}
+
+export function createExternalSigners({
+  signers,
+  timers = systemTimers,
+  now,
+  onChange,
+}: ExternalSignersDeps): ExternalSigners {
+  const known = new Map<string, Known>(
+    signers.map((signer) => {
+      const key = createPublicKey({ key: signer.publicJwk as JsonWebKey, format: 'jwk' });
+      return [signer.kid, { signer, key, isDown: false, answeredAt: Number.NEGATIVE_INFINITY }];
+    }),
+  );
+  const wanted = [...new Map(signers.toReversed().map((signer) => [signer.alg, signer])).values()];
+
+  function answered(each: Known): void {
+    each.answeredAt = now();
+    if (each.isDown) onChange({ kid: each.signer.kid, isDown: false });
+    each.isDown = false;
+  }
+
+  function failed(each: Known, error: unknown): void {
+    if (!each.isDown) onChange({ kid: each.signer.kid, isDown: true, error });
+    each.isDown = true;
+  }
+
+  async function sign(kid: string, data: Uint8Array): Promise<Uint8Array> {
+    const each = known.get(kid);
+    if (!each) throw new SignerUnavailable(`this server was started without the signer of key ${kid}`);
+    try {
+      const given = Buffer.from(await inTime((signal) => each.signer.sign(data, { signal }), timers));
+      const signature = candidates(each.signer.alg, given).find((one) => verifies(each, data, one));
+      if (!signature) throw new Error('its signature does not verify with its public key');
+      answered(each);
+      return signature;
+    } catch (cause) {
+      failed(each, cause);
+      throw new SignerUnavailable(`the signer of key ${kid} did not sign`, { cause });
+    }
+  }
+
+  return {
+    wanted,
+    has: (kid) => known.has(kid),
+    sign,
+    async require() {
+      const doubtful = [...known.values()].filter((each) => each.isDown || now() - each.answeredAt > freshMs);
+      await Promise.all(doubtful.map(({ signer }) => sign(signer.kid, probe)));
+    },
+    state: () => {
+      if (known.size === 0) return undefined;
+      return [...known.values()].some(({ isDown }) => isDown) ? 'down' : 'ok';
+    },
+  };
+}
+
+async function inTime<T>(work: (signal: AbortSignal) => Promise<T>, timers: Timers): Promise<T> {
+  const late = new AbortController();
+  const giveUp = timers.after(deadlineMs, () => late.abort(new Error(`no answer in ${deadlineMs} ms`)));
+  try {
+    const aborted = new Promise<never>((_, reject) => {
+      late.signal.addEventListener('abort', () => reject(late.signal.reason));
+    });
+    return await Promise.race([work(late.signal), aborted]);
+  } finally {
+    giveUp();
+  }
+}
+
+/** What the bytes can mean. */
+function candidates(alg: ExternalAlg, given: Buffer): Buffer[] {
+  if (alg !== 'ES256') return [given];
+  return given[0] === 0x30 && given.length > 8 ? [given, rawOf(given)] : [given];
+}
+
+function verifies({ signer: { alg }, key }: Known, data: Uint8Array, signature: Buffer): boolean {
+  const hash = alg === 'EdDSA' ? null : 'sha256';
+  const padding = alg === 'PS256' ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } : {};
+  return verify(hash, data, { key, dsaEncoding: 'ieee-p1363', ...padding }, signature);
+}
