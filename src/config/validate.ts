@@ -31,7 +31,9 @@ function isWebAddress(text: string): boolean {
 
 // "This or that is required" names members that are declared one level up.
 const strictness = { strict: true, strictTypes: false, strictRequired: false };
-const ajv = new Ajv2020({ allErrors: true, useDefaults: true, ...strictness });
+// Every start compiles it and uses it once. That it is a schema is a test (test/config/schema.test.ts).
+const quickly = { validateSchema: false, code: { optimize: false } };
+const ajv = new Ajv2020({ allErrors: true, useDefaults: true, ...strictness, ...quickly });
 ajv.addVocabulary(ourKeywords);
 for (const [name, { accepts }] of Object.entries(formats)) ajv.addFormat(name, accepts);
 const validate = ajv.compile(configSchema);

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { generatedFiles } from '../../src/config/docs.ts';
 import { configSchema, type SettingSchema, variableSettings } from '../../src/config/schema.ts';
 
@@ -12,6 +13,12 @@ function members(schema: SettingSchema, path = ''): [string, SettingSchema][] {
 
 test.each(Object.entries(generatedFiles))('%s is what the schema says (npm run docs)', (file, text) => {
   expect(existsSync(file) && readFileSync(file, 'utf8')).toBe(text());
+});
+
+test('it is JSON Schema 2020-12', () => {
+  const ajv = new Ajv2020();
+  ajv.validateSchema(configSchema);
+  expect(ajv.errors).toBeNull();
 });
 
 test('every setting has a description, an example, and a default or words about it', () => {

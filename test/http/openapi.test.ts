@@ -1,5 +1,7 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { deviceRoutes } from '../../src/http/device-api/routes.ts';
 import { deviceOpenapi } from '../../src/http/openapi/device.ts';
+import { createSchemaCheck } from '../../src/http/schema-check.ts';
 import { documentation, type OpenapiDocument, type OpenapiOperation } from './support/documented.ts';
 import { managementForAll } from './support/management.ts';
 
@@ -96,6 +98,25 @@ describe('the OpenAPI documents and what is mounted', () => {
         for (const part of [...parameters, ...Object.values(responses)] as { description?: string }[]) {
           expect([method, path, part.description]).toEqual([method, path, expect.stringMatching(/./)]);
         }
+      }
+    }
+  });
+
+  test('every schema is JSON Schema 2020-12 and compiles strictly', () => {
+    const ajv = new Ajv2020();
+    for (const document of [server.document, deviceOpenapi({ issuer: 'http://x' }) as unknown as OpenapiDocument]) {
+      const { schemas } = document.components;
+      const check = createSchemaCheck('urn:assent:test', schemas);
+      for (const [name, schema] of Object.entries(schemas)) {
+        ajv.validateSchema(schema);
+        expect([name, ajv.errors]).toEqual([name, null]);
+        expect(() => check.problems(name, undefined)).not.toThrow();
+      }
+      for (const [method, path, { parameters }] of operationsOf(document)) {
+        const query = parameters.filter((each) => each.in === 'query').map(({ name, schema }) => [name, schema]);
+        ajv.validateSchema({ properties: Object.fromEntries(query) });
+        expect([method, path, ajv.errors]).toEqual([method, path, null]);
+        expect(() => check.compileQuery(Object.fromEntries(query))({})).not.toThrow();
       }
     }
   });

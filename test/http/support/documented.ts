@@ -11,7 +11,7 @@ export interface OpenapiDocument {
 
 export interface OpenapiOperation {
   operationId: string;
-  parameters: { name: string; in: string }[];
+  parameters: { name: string; in: string; schema: Schema }[];
   requestBody?: { content: Record<string, unknown> };
   responses: Record<
     string,
