@@ -41,6 +41,12 @@ const ofDevice: Record<string, Explained> = {
   ],
   keys_lost: [exit.usage, 'The keys of this device are damaged.', enrollAgain],
   nothing_to_resume: [exit.usage, 'There is no enrollment to go on with.', newTicket],
+  proof_required: [
+    exit.negative,
+    'The server asks for the PIN, or for a fresh enrollment link where there is none.',
+    'Nothing was changed. See: assent device status',
+  ],
+  application_not_found: [exit.negative, 'There is no such application.', 'Nothing was changed.'],
   device_refused: [exit.negative, 'The server does not know this device (any longer).', enrollAgain],
   device_deactivated: [exit.negative, 'This device was deactivated.', newTicket],
   challenge_invalid: [exit.negative, 'The request cannot be shown by this version.', 'Nothing was approved.'],
@@ -60,6 +66,7 @@ const ofDevice: Record<string, Explained> = {
     'The request is closed: a number or PIN was wrong.',
     'Nothing was approved. It must be started again.',
   ],
+  pin_unchanged: [exit.usage, 'The new PIN is the old one.', 'Nothing was changed. Choose another.'],
   pin_not_digits: [exit.usage, 'A PIN consists of digits.', 'Nothing was enrolled yet. Choose another.'],
   pin_too_long: [exit.usage, 'This PIN is too long.', 'Nothing was enrolled yet. At most 32 digits.'],
   pin_weak: [

@@ -142,7 +142,7 @@ async function devicesOf(management: ManagementClient, { id }: ManagementUser): 
   return (await management.call<{ items: ManagementDevice[] }>(`/users/${id}/devices`)).items;
 }
 
-async function qrLines(text: string): Promise<string[]> {
+export async function qrLines(text: string): Promise<string[]> {
   const { default: QRCode } = await import('qrcode');
   return ['', ...(await QRCode.toString(text, { type: 'terminal', small: true })).split('\n')];
 }

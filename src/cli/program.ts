@@ -213,6 +213,23 @@ function addDevice(program: Command, does: Does): void {
   does(here('dismiss', 'put away what was told of other devices'), async () => (await load()).dismissCommand);
   const revoke = here('revoke', 'take away a device that was enrolled after this one').argument('<device-id>');
   does(revoke, async () => (await load()).revokeCommand);
+  const upkeep = () => import('./device-upkeep.ts');
+  const ticket = new Option('--ticket <link>', 'where there is no PIN: a fresh enrollment link, which is used up');
+  const newPin = here('pin', 'change its PIN; give it one, or take it away')
+    .addOption(new Option('--pin <digits>', 'the present one; asked for where it is not given'))
+    .option('--new-pin <digits>', 'asked for, twice, where it is not given')
+    .option('--remove', 'do without a PIN')
+    .addOption(ticket);
+  does(newPin, async () => (await upkeep()).pinCommand);
+  const rotate = here('rotate', 'give it new keys; copies of the old ones are worth nothing any longer')
+    .addOption(pin)
+    .addOption(ticket);
+  does(rotate, async () => (await upkeep()).rotateCommand);
+  const another = here('ticket', 'a link that makes another device one of the same person')
+    .addOption(pin)
+    .option('--application <id>', 'of which application; default: of the same')
+    .option('--ttl <seconds>', 'how long it can be used; default: 300', seconds);
+  does(another, async () => (await upkeep()).deviceTicketCommand);
   does(here('unenroll', 'end it, and erase its keys'), async () => (await load()).unenrollCommand);
 
   device.commandsGroup("Everybody's devices (management API):");

@@ -187,6 +187,38 @@ describe('enrollment', () => {
     expect(enrolled).toMatchObject({ status: 0 });
   });
 
+  test('an enrolled device changes its PIN and its keys, and adds another one', async () => {
+    const here = ['--device', 'by-code', '--json'];
+    const wrong = await cli('device', 'pin', '--pin', '493818', '--new-pin', '582604', ...here);
+    expect([wrong.status, wrong.json().error]).toMatchObject([
+      1,
+      { code: 'attempt_failed', attempts_left: 2, advice: 'Nothing was changed. 2 tries are left.' },
+    ]);
+    const weak = await cli('device', 'pin', '--pin', pin, '--new-pin', '111111', ...here);
+    expect([weak.status, weak.json().error.code]).toEqual([2, 'pin_weak']);
+    expect((await cli('device', 'pin', '--pin', pin, ...here)).json().error.code).toBe('pin_required');
+    const changed = await cli('device', 'pin', '--pin', pin, '--new-pin', '582604', '--device', 'by-code');
+    expect(changed).toMatchObject({ status: 0, stdout: expect.stringContaining('The PIN is changed') });
+
+    const file = join(env.XDG_CONFIG_HOME!, 'assent', 'by-code.json');
+    const keyIn = async () => JSON.parse(await readFile(file, 'utf8')).device.sig.publicJwk.x;
+    const before = await keyIn();
+    expect(await cli('device', 'rotate', '--pin', '582604', ...here)).toMatchObject({ status: 0 });
+    expect(await keyIn()).not.toBe(before);
+
+    const ticket = await cli('device', 'ticket', '--pin', '582604', ...here);
+    const another = await cli('device', 'enroll', ticket.json().ticket_uri, '--pin', pin, '--device', 'another');
+    expect(another).toMatchObject({ status: 0 });
+
+    expect(await cli('device', 'pin', '--remove', '--pin', '582604', ...here)).toMatchObject({ status: 0 });
+    const asked = await cli('device', 'pin', '--new-pin', pin, ...here);
+    expect([asked.status, asked.json().error.code]).toEqual([2, 'ticket_required']);
+    const link = `${server.issuer}/demo/enroll?user=bob`;
+    const added = await cli('device', 'pin', '--new-pin', pin, '--ticket', link, ...here);
+    expect(added.json()).toMatchObject({ pin: 'added' });
+    expect((await cli('device', 'status', ...here)).json()).toMatchObject({ methods: ['device', 'pin'] });
+  });
+
   test("gives up nobody else's device without being told, and the same person's by ending it", async () => {
     const { device_id: former } = (await cli('device', 'status', '--device', 'bob', '--json')).json();
     const alice = `${server.issuer}/demo/enroll?user=alice`;
