@@ -468,6 +468,8 @@ export interface ClientMetadata {
   assent_active: boolean;
   /** What it gets where nobody can be asked. `error`: it is told (`unknown_user_id` and the like). `decoy`: a request like any other, which nobody sees and which expires, so that it learns of nobody whether they exist. */
   assent_unknown_user: 'error' | 'decoy';
+  /** Whose tokens it may introspect. `own`: those that were issued to it, and those that are for it, whose audience is its `client_id`. `any`: all of them, for a gateway in front of many services. */
+  assent_introspect: 'own' | 'any';
   /** Long polling: its token requests wait this long for the decision. A request that says `Prefer: wait` gets what it asks for instead. */
   assent_hold_seconds: number;
   /** Whom its assertions may name as their audience; see `clientAuthentication.audience`. */

@@ -7,6 +7,7 @@ import {
   clientMember,
   clientMethods,
   holdSeconds,
+  introspectModes,
   matchModes,
   unknownUserModes,
 } from './vocabulary.ts';
@@ -69,6 +70,7 @@ export const ownMetadata = {
       [clientMember.active]: [true, false],
       [clientMember.unknownUser]: unknownUserModes,
       [clientMember.hold]: holdSeconds,
+      [clientMember.introspect]: introspectModes,
       [clientMember.audience]: assertionPolicies,
     }[member]!;
     if (value !== undefined && !allowed.includes(value)) {

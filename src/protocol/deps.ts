@@ -29,6 +29,7 @@ export interface ClientMetadata {
   assent_active?: boolean;
   assent_unknown_user?: 'error' | 'decoy';
   assent_hold_seconds?: number;
+  assent_introspect?: 'own' | 'any';
   assent_assertion_audience?: 'core' | 'rfc10070';
   assent_notification_keys?: string[];
   [member: string]: unknown;

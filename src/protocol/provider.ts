@@ -23,6 +23,7 @@ import {
   replaceSecretComparison,
   setDeliveryModes,
 } from './engine-patches.ts';
+import { mayIntrospect } from './introspection.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import { signingKeys } from './keys.ts';
 import { createResources } from './resources.ts';
@@ -135,7 +136,8 @@ function configurationOf(
       mTLS: mutualTls(deps),
       introspection: {
         enabled: true,
-        allowedPolicy: async (ctx, _client, token) => {
+        allowedPolicy: async (ctx, client, token) => {
+          if (!mayIntrospect(client, token)) return false;
           const owner = await ctx.oidc.provider.Client.find(token.clientId!);
           const userId = (token as RefreshToken).accountId;
           return owner !== undefined && (userId === undefined || (await accounts.find(ctx, userId)) !== undefined);

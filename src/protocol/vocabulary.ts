@@ -30,11 +30,14 @@ export const clientMember = {
   active: 'assent_active',
   unknownUser: 'assent_unknown_user',
   hold: 'assent_hold_seconds',
+  introspect: 'assent_introspect',
   audience: 'assent_assertion_audience',
   notificationKeys: 'assent_notification_keys',
 } as const;
 /** TH-04: whether the client may learn that a hint names nobody. */
 export const unknownUserModes = ['error', 'decoy'] as const;
+/** Whose tokens the client may look at. */
+export const introspectModes = ['own', 'any'] as const;
 export const matchModes = ['none', 'choose', 'type2', 'type6'] as const;
 export const clientMethods = ['device', 'pin'] as const;
 /** */

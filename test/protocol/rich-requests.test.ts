@@ -48,6 +48,10 @@ const clients = [
   aClient('agent', types),
   aClient('payer', { authorization_details_types: ['payment_initiation'] }),
   aClient('plain'),
+  // resource servers: they introspect, and nothing else
+  aClient('bank-api', { grant_types: [], backchannel_token_delivery_mode: undefined }),
+  aClient('jwt-api', { grant_types: [], backchannel_token_delivery_mode: undefined }),
+  aClient('gateway', { grant_types: [], backchannel_token_delivery_mode: undefined, assent_introspect: 'any' }),
   aClient('narrow', { scope: 'openid accounts', ...types }),
 ];
 
@@ -195,6 +199,26 @@ describe('authorization details', () => {
       expect((await client.introspect(tokens.access_token)).body).toMatchObject({ aud: 'bank-api', scope: 'payments' });
       expect((await client.userinfo(tokens.access_token)).status).toBe(403);
     }
+  });
+
+  test('RFC 7662 a token is the business of its client, of its resource server, and of who may see all; to others it is inactive', async () => {
+    const client = scene.client('plain');
+    const { body } = await client.authenticate({
+      scope: 'openid offline_access payments',
+      audience: 'bank-api',
+    } as never);
+    await answer(scene, alice, body.auth_req_id);
+    const tokens = (await client.poll(body.auth_req_id)).body;
+    const seen = async (token: string) => {
+      const names = ['plain', 'bank-api', 'gateway', 'payer', 'jwt-api'];
+      const answers = await Promise.all(names.map((name) => scene.client(name).introspect(token)));
+      for (const { status, body } of answers)
+        expect([status, body.active ? 200 : body]).toEqual([200, body.active ? 200 : { active: false }]);
+      return names.filter((_, i) => answers[i]!.body.active);
+    };
+    expect(await seen(tokens.access_token)).toEqual(['plain', 'bank-api', 'gateway']);
+    expect(await seen(tokens.refresh_token)).toEqual(['plain', 'gateway']);
+    expect(await seen('nobody-has-this')).toEqual([]);
   });
 
   test('R-21 targets that nobody knows, and several at once, are refused', async () => {

@@ -102,6 +102,10 @@ const ciba = {
   backchannel_user_code_parameter: flag('It sends user codes.'),
   assent_active: flag('Switched on; false: it gets nothing.'),
   assent_hold_seconds: seconds('Its token requests wait this long for the decision.', 25),
+  assent_introspect: one('Whose tokens it may introspect. `own`: its own, and those whose audience is its client_id.', [
+    'own',
+    'any',
+  ]),
   assent_unknown_user: one('What it gets where nobody can be asked.', ['error', 'decoy']),
   assent_match: one('Whether and how numbers are matched.', ['none', 'choose', 'type2', 'type6']),
   assent_method: one('How the person must prove presence. Absent: as they can.', ['device', 'pin']),
