@@ -26,4 +26,5 @@ export {
   type StoredNotices,
   type StoredRecords,
 } from './storage.ts';
+export type { EnrollmentTicket } from './upkeep.ts';
 export type { InboxAnswer, MatchMode, Method, Notice, StatusAnswer } from './wire.ts';

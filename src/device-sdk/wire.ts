@@ -106,6 +106,8 @@ export interface StatusAnswer {
     reason?: string;
     methods: Method[];
     name?: string;
+    /** epoch seconds; absent while it is pending */
+    since?: number;
     /** the PIN key that counts, by its random name */
     pin?: { kid: string };
   };

@@ -207,6 +207,9 @@ function standing({ state, lockReason }: Device, isUserActive: boolean): { state
   return isUserActive || state !== 'active' ? { state } : { state: 'locked', reason: 'locked' };
 }
 
-function named({ info: { name } }: Device): { name?: string } {
-  return name === undefined ? {} : { name };
+function named({ info: { name }, activatedAt }: Device): { name?: string; since?: number } {
+  return {
+    ...(name !== undefined && { name }),
+    ...(activatedAt !== undefined && { since: Math.floor(activatedAt / 1000) }),
+  };
 }

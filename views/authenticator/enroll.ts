@@ -1,31 +1,55 @@
 import {
   beginEnrollment,
-  checkNewPin,
   codeOf,
   type Device,
   type DeviceOptions,
   type DeviceStorage,
   type Enrollment,
+  type EnrollmentProgress,
   type EnrollmentSource,
+  resumeEnrollment,
 } from '../../src/device-sdk/index.ts';
 import { h } from '../shared/dom.ts';
 import type { TextKey } from '../texts/index.ts';
-import { field, outcome, PIN_FIELD, setPerson, show, t } from './frame.ts';
+import { newPinFields } from './change-form.ts';
+import { waitingScreen } from './enroll-wait.ts';
+import { field, outcome, setPerson, show, sign, t } from './frame.ts';
+import { guessBrowser, guessName, guessSystem } from './guess.ts';
+import { type Step, steps } from './steps.ts';
 
 export interface EnrollDeps {
   storage: DeviceStorage;
   options: DeviceOptions;
+  /** What this browser is enrolled as already: it keeps working until the new enrollment is done, which replaces it. */
+  present?: Device;
   ready(device: Device): void;
+  welcome(): void;
 }
 
-/** Three steps with their reason: this device, your PIN, done. */
+/** Three steps with their reason: this device, your PIN, done; a fourth where the new device is to be confirmed elsewhere. */
 export async function enrollByLink(source: EnrollmentSource, deps: EnrollDeps): Promise<void> {
   try {
     const enrollment = await beginEnrollment(deps.storage, source, deps.options);
     setPerson(enrollment.display.masked_user);
     stepDevice(enrollment, deps);
   } catch (error) {
-    failed(error, () => void enrollByLink(source, deps));
+    failed(error, deps, () => void enrollByLink(source, deps));
+  }
+}
+
+/**
+ * A reload in the middle of an enrollment: its keys are at the server, so it goes on without the link and without the PIN.
+ * Where nothing was under way, or it has come to nothing, what was here before.
+ */
+export async function goOnEnrolling(deps: EnrollDeps): Promise<void> {
+  const waiting = wait(deps, () => deps.storage.erase('enrolling'));
+  try {
+    stepDone(await resumeEnrollment(deps.storage, { ...deps.options, ...waiting }), deps);
+  } catch (error) {
+    if (waiting.isOver(error)) waiting.tell(error);
+    else if (deps.present) deps.ready(deps.present);
+    else if (codeOf(error) === 'network') failed(error, deps, () => void goOnEnrolling(deps));
+    else deps.welcome();
   }
 }
 
@@ -63,14 +87,8 @@ export function enrollByCode(deps: EnrollDeps): void {
   ]);
 }
 
-const STEPS = ['device', 'pin', 'done'] as const;
-
-function steps(current: (typeof STEPS)[number]): HTMLElement {
-  const at = STEPS.indexOf(current);
-  const item = (step: (typeof STEPS)[number], i: number) =>
-    h('li', { class: i < at ? 'done' : undefined, 'aria-current': i === at && 'step' }, t(`enroll.step.${step}`));
-  return h('ol', { class: 'steps' }, ...STEPS.map(item));
-}
+const stepsOf = ({ policy }: Enrollment): Step[] =>
+  policy.confirm === 'code' ? ['device', 'pin', 'confirm', 'done'] : ['device', 'pin', 'done'];
 
 function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
   const { issuer, masked_user } = enrollment.display;
@@ -88,7 +106,12 @@ function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
   };
   const body = h('p', {}, t('enroll.device.body', { issuer: new URL(issuer).host, user: masked_user }));
   const notMe = () =>
-    void enrollment.abandon().then(() => outcome('quiet', t('enroll.not_me.title'), t('enroll.not_me.body')));
+    void enrollment
+      .abandon()
+      .then(() => outcome('quiet', t('enroll.not_me.title'), t('enroll.not_me.body'), wayOn(deps)));
+  const present = deps.present
+    ? h('p', { class: 'notice warn' }, t('enroll.replaces', { user: deps.present.display.masked_user }))
+    : undefined;
   const buttons = h(
     'div',
     { class: 'answer' },
@@ -96,12 +119,13 @@ function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
     h('button', { class: 'link', type: 'button', onclick: notMe }, t('enroll.device.not_me')),
   );
   show([
-    steps('device'),
+    steps(stepsOf(enrollment), 'device'),
     h(
       'form',
       { class: 'stack', novalidate: true, onsubmit: submit },
       h('h1', {}, t('enroll.device.title')),
       body,
+      present,
       name.element,
       buttons,
     ),
@@ -110,33 +134,21 @@ function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
 
 type DeviceInfo = { name: string; model: string; os: string };
 
-const PIN_PROBLEMS: Record<string, TextKey> = {
-  pin_not_digits: 'enroll.pin.digits',
-  pin_too_short: 'enroll.pin.short',
-  pin_too_long: 'enroll.pin.weak',
-  pin_weak: 'enroll.pin.weak',
-};
-
 function stepPin(enrollment: Enrollment, device: DeviceInfo, deps: EnrollDeps): void {
   const length = enrollment.policy.pin_length;
-  const attributes = { ...PIN_FIELD, autocomplete: 'new-password' };
-  const first = field('pin', t('enroll.pin.first', { length }), attributes);
-  const second = field('pin-again', t('enroll.pin.second'), attributes);
+  const { first, second, read } = newPinFields(length);
   const button = h('button', { class: 'button main wide', type: 'submit', id: 'save' }, t('enroll.pin.save'));
   const submit = (event: Event) => {
     event.preventDefault();
-    first.complain('');
-    second.complain('');
-    const problem = pinProblem(first.input.value, length);
-    if (problem && first.complain(t(problem, { length }))) return;
-    if (first.input.value !== second.input.value && second.complain(t('enroll.pin.differs'))) return;
     if (button.getAttribute('aria-disabled')) return;
+    const pin = read();
+    if (pin === undefined) return;
     button.setAttribute('aria-disabled', 'true');
     button.textContent = t('enroll.pin.working');
-    void finish(enrollment, device, first.input.value, deps);
+    void finish(enrollment, device, pin, deps);
   };
   show([
-    steps('pin'),
+    steps(stepsOf(enrollment), 'pin'),
     h(
       'form',
       { class: 'stack', novalidate: true, onsubmit: submit },
@@ -150,30 +162,57 @@ function stepPin(enrollment: Enrollment, device: DeviceInfo, deps: EnrollDeps): 
   first.input.focus();
 }
 
-function pinProblem(pin: string, length: number): TextKey | undefined {
-  try {
-    checkNewPin(pin, length);
-    return undefined;
-  } catch (error) {
-    return PIN_PROBLEMS[codeOf(error) ?? ''] ?? 'enroll.pin.weak';
-  }
-}
-
 async function finish(
   enrollment: Enrollment,
   info: DeviceInfo,
   pin: string | undefined,
   deps: EnrollDeps,
 ): Promise<void> {
+  const waiting = wait(deps, () => enrollment.abandon());
   try {
-    const device = await enrollment.finish({ device: info, pin });
+    const device = await enrollment.finish({ device: info, pin, ...waiting });
     stepDone(device, deps);
   } catch (error) {
-    failed(error, () => void finish(enrollment, info, pin, deps));
+    if (waiting.isOver(error)) waiting.tell(error);
+    else failed(error, deps, () => void finish(enrollment, info, pin, deps));
   }
 }
 
+/** Until something else has been done elsewhere; and how it ends when it is not. */
+function wait(deps: EnrollDeps, abandon: () => Promise<void>) {
+  const stopped = new AbortController();
+  let last: EnrollmentProgress | undefined;
+  const render = waitingScreen(() => stopped.abort());
+  const onProgress = (progress: EnrollmentProgress) => {
+    last = progress;
+    if (!stopped.signal.aborted) render(progress);
+  };
+  const isOver = (error: unknown) =>
+    ['enrollment_waiting', 'enrollment_denied', 'no_approving_device'].includes(codeOf(error) ?? '') ||
+    (last !== undefined && codeOf(error) === 'device_refused');
+  const tell = (error: unknown) => {
+    if (codeOf(error) === 'no_approving_device') {
+      return outcome('bad', t('enroll.failed.title'), t('wait.nobody'), wayOn(deps));
+    }
+    if (codeOf(error) === 'enrollment_waiting') {
+      return void abandon().then(() => outcome('quiet', t('wait.stopped.title'), t('wait.stopped.body'), wayOn(deps)));
+    }
+    const ranOut = last !== undefined && Date.now() >= last.expiresAt * 1000 - 1000;
+    const why = ranOut ? 'expired' : last?.waiting === 'code' ? 'code' : 'denied';
+    outcome(ranOut ? 'time' : 'bad', t('wait.over.title'), t(`wait.over.${why}`), wayOn(deps));
+  };
+  return { onProgress, signal: stopped.signal, isOver, tell };
+}
+
+/** After an enrollment that came to nothing: what this browser was before, it still is. */
+function wayOn({ present, ready, welcome }: EnrollDeps): { label: string; run: () => void } {
+  return present
+    ? { label: t('enroll.done.continue'), run: () => ready(present) }
+    : { label: t('done.continue'), run: welcome };
+}
+
 function stepDone(device: Device, { ready }: EnrollDeps): void {
+  setPerson(device.display.masked_user);
   const button = h(
     'button',
     { class: 'button main wide', id: 'done', onclick: () => ready(device) },
@@ -181,8 +220,8 @@ function stepDone(device: Device, { ready }: EnrollDeps): void {
   );
   const body = t('enroll.done.body', { user: device.display.masked_user });
   show([
-    steps('done'),
-    h('div', { class: 'outcome', role: 'status' }, h('h1', {}, t('enroll.done.title')), h('p', {}, body)),
+    steps(['device', 'pin', 'done'], 'done'),
+    h('div', { class: 'outcome', role: 'status' }, sign('good'), h('h1', {}, t('enroll.done.title')), h('p', {}, body)),
     h('div', { class: 'answer' }, button),
   ]);
 }
@@ -193,45 +232,14 @@ const FAILURES: Record<string, TextKey> = {
   ticket_bound: 'enroll.failed.ticket_bound',
   enrollment_conflict: 'enroll.failed.enrollment_conflict',
   keys_untrusted: 'enroll.failed.key_mismatch',
+  attestation_refused: 'enroll.failed.attestation',
   network: 'error.offline',
 };
 
 /** Says what happened and what was kept; only what may pass by itself is offered again. */
-function failed(error: unknown, retry: () => void): void {
+function failed(error: unknown, deps: EnrollDeps, retry: () => void): void {
   const code = codeOf(error) ?? '';
-  const again = code === 'network' || code === 'server_unexpected' || code === 'unavailable';
-  outcome(
-    'bad',
-    t('enroll.failed.title'),
-    t(FAILURES[code] ?? 'enroll.failed.other'),
-    again ? { label: t('tv.again'), run: retry } : undefined,
-  );
-}
-
-function guessSystem(): string {
-  const agent = navigator.userAgent;
-  const systems: [RegExp, string][] = [
-    [/Android/, 'Android'],
-    [/iPhone|iPad/, 'iOS'],
-    [/Mac OS X/, 'macOS'],
-    [/Windows/, 'Windows'],
-    [/CrOS/, 'ChromeOS'],
-    [/Linux/, 'Linux'],
-  ];
-  return systems.find(([pattern]) => pattern.test(agent))?.[1] ?? 'Unknown';
-}
-
-function guessBrowser(): string {
-  const agent = navigator.userAgent;
-  const browsers: [RegExp, string][] = [
-    [/Edg\//, 'Edge'],
-    [/Firefox\//, 'Firefox'],
-    [/Chrome\//, 'Chrome'],
-    [/Safari\//, 'Safari'],
-  ];
-  return browsers.find(([pattern]) => pattern.test(agent))?.[1] ?? 'Browser';
-}
-
-function guessName(): string {
-  return `${guessBrowser()} · ${guessSystem()}`;
+  const mayPass = code === 'network' || code === 'server_unexpected' || code === 'unavailable';
+  const action = mayPass ? { label: t('tv.again'), run: retry } : wayOn(deps);
+  outcome('bad', t('enroll.failed.title'), t(FAILURES[code] ?? 'enroll.failed.other'), action);
 }

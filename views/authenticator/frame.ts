@@ -1,7 +1,8 @@
 import { h, svg } from '../shared/dom.ts';
-import { chooseLanguage, translator } from '../texts/index.ts';
+import { chooseLanguage, chooseLocale, translator } from '../texts/index.ts';
 
 export const language = chooseLanguage(navigator.languages);
+const locale = chooseLocale(navigator.languages);
 export const t = translator(language);
 document.documentElement.lang = language;
 
@@ -11,6 +12,33 @@ const app = document.getElementById('app') as HTMLElement;
 let person = '';
 export function setPerson(name: string): void {
   person = name;
+}
+
+/** What stands above every screen until it is taken away: something waits elsewhere. */
+let banner: HTMLElement | undefined;
+export function setBanner(element: HTMLElement | undefined): void {
+  banner?.remove();
+  banner = element;
+  if (element) app.querySelector('.brand')?.after(element);
+}
+
+/** Said politely to who does not see the screen; the screen shows the same. */
+export function announce(text: string): void {
+  const said = document.getElementById('said');
+  if (said) said.textContent = text;
+}
+
+/** The time of day; with its day where it was not today. */
+export function timeText(epochMs: number): string {
+  const at = new Date(epochMs);
+  const isToday = at.toDateString() === new Date().toDateString();
+  return isToday
+    ? at.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' })
+    : at.toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
+}
+
+export function dayText(epochMs: number): string {
+  return new Date(epochMs).toLocaleDateString(locale, { dateStyle: 'long' });
 }
 
 let leave: (() => void) | undefined;
@@ -30,7 +58,7 @@ export function show(screen: (Node | undefined)[], onLeave?: () => void): void {
     h('span', {}, t('app.name')),
     person !== '' && h('span', { class: 'person' }, person),
   );
-  app.replaceChildren(brand, ...screen.filter((node) => node !== undefined));
+  app.replaceChildren(brand, ...[banner, ...screen].filter((node) => node !== undefined));
   const heading = app.querySelector<HTMLElement>('h1');
   document.title = heading?.textContent ? `${heading.textContent} · ${t('app.name')}` : t('app.name');
   heading?.setAttribute('tabindex', '-1');
@@ -41,12 +69,17 @@ export function show(screen: (Node | undefined)[], onLeave?: () => void): void {
 const SIGNS = {
   good: ['M16 33l11 11 21-25'],
   bad: ['M20 20l24 24', 'M44 20L20 44'],
-  quiet: ['M32 18v16l10 6'],
+  quiet: ['M32 29v17', 'M32 19v.01'],
+  time: ['M32 18v16l10 6'],
 } as const;
 
-/** Good, bad or quiet, for the eye only: the heading beside it says the same. */
-export function sign(kind: keyof typeof SIGNS): SVGElement {
-  const colour = { good: 'var(--good)', bad: 'var(--bad)', quiet: 'var(--text-quiet)' }[kind];
+export type SignKind = keyof typeof SIGNS;
+
+/** Good, bad, quiet, or a matter of time, for the eye only: the heading beside it says the same. */
+export function sign(kind: SignKind): SVGElement {
+  const colour = { good: 'var(--good)', bad: 'var(--bad)', quiet: 'var(--text-quiet)', time: 'var(--text-quiet)' }[
+    kind
+  ];
   const stroke = {
     stroke: colour,
     'stroke-width': 5,
@@ -64,7 +97,7 @@ export function sign(kind: keyof typeof SIGNS): SVGElement {
 
 /** One line that says what happened, one that says what follows, and at most one thing to do. */
 export function outcome(
-  kind: keyof typeof SIGNS,
+  kind: SignKind,
   title: string,
   body: string,
   action?: { label: string; run: () => void },
@@ -96,6 +129,16 @@ export function field(id: string, label: string, attributes: Record<string, stri
     return message !== '';
   };
   return { element, input, complain };
+}
+
+/** Digits that are read somewhere else: spaces and the like are left out, also of what was pasted. */
+export function digitsField(id: string, label: string, digits: number) {
+  const attributes = { inputmode: 'numeric', autocomplete: 'one-time-code', class: 'digits' };
+  const made = field(id, label, attributes);
+  made.input.addEventListener('input', () => {
+    made.input.value = made.input.value.replace(/\D/g, '').slice(0, digits);
+  });
+  return { ...made, value: () => (made.input.value.length === digits ? made.input.value : undefined) };
 }
 
 export const PIN_FIELD = {

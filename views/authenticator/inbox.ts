@@ -1,15 +1,22 @@
-import { type ChallengeView, codeOf, type Device, DeviceError } from '../../src/device-sdk/index.ts';
+import { type ChallengeView, codeOf, type Device, type DeviceError } from '../../src/device-sdk/index.ts';
 import { h } from '../shared/dom.ts';
 import type { TextKey } from '../texts/index.ts';
-import { language, outcome, show, sign, t } from './frame.ts';
+import { showEmpty } from './empty.ts';
+import { outcome, type SignKind, setBanner, t } from './frame.ts';
+import { nameOf } from './joining.ts';
+import { createNoticeBoard } from './notices.ts';
+import { answeredWords, attemptText, joinedWords } from './outcome-words.ts';
+import { isDeviceOver, showDeviceOver } from './over.ts';
 import { type PromptAnswer, showPrompt } from './prompt.ts';
+import { type Settings, showSettings } from './settings.ts';
 
 /**
  * One decision at a time: the newest request comes up first, because its service is waiting for it now; what is on the
  * screen stays there, and older ones wait behind it.
  *
  *     empty ──a request arrives──> prompt ──answered──> outcome ──Done──> the next one, or empty
- *                                     └ ended elsewhere (expired, withdrawn, another device): a state of its own
+ *       │                             └ ended elsewhere (expired, withdrawn, another device): a state of its own
+ *       └ This device ──> settings: a request that arrives is told above them, and waits until they are left
  */
 export function followInbox(device: Device, { startAgain }: { startAgain(): void }): void {
   /** Waiting operations in the order of their arrival. */
@@ -17,23 +24,53 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   let shown: ChallengeView | undefined;
   /** An outcome stays until the person has read it. */
   let reading = false;
+  /** In the settings: what to do when a request arrives. */
+  let away: (() => void) | undefined;
+  let settings: Settings | undefined;
   const stopped = new AbortController();
+
+  const over = (error: unknown): void => {
+    // who is being removed by the person themselves says so in its own words
+    if (settings?.isLeaving()) return;
+    stopped.abort();
+    setBanner(undefined);
+    showDeviceOver(error, startAgain);
+  };
+  /** For screens that call the server themselves. */
+  const gone = (error: unknown): boolean => {
+    if (!isDeviceOver(error)) return false;
+    over(error);
+    return true;
+  };
+  const notices = createNoticeBoard(device, gone);
 
   const next = async (): Promise<void> => {
     if (shown || reading || stopped.signal.aborted) return;
+    if (away) return away();
     const op = [...waiting].at(-1);
-    if (op === undefined) return showEmpty(device);
+    if (op === undefined) return showEmpty(notices.element, openSettings);
     try {
       const view = await device.present(op);
-      if (shown || reading) return;
+      if (shown || reading || away) return;
       if (!waiting.has(op)) return next();
       shown = view;
       prompt(view);
     } catch (error) {
       waiting.delete(op);
-      if (!isDeviceOver(error)) return next();
-      over(error);
+      if (!gone(error)) return next();
     }
+  };
+
+  const openSettings = (): void => {
+    const home = () => {
+      away = undefined;
+      settings = undefined;
+      setBanner(undefined);
+      void next();
+    };
+    const banner = () => setBanner(waiting.size > 0 ? requestWaits(waiting.size, home) : undefined);
+    settings = showSettings(device, { home, gone, startAgain });
+    away = () => (settings?.expectsRequest() && waiting.size > 0 ? home() : banner());
   };
 
   const prompt = (view: ChallengeView, notice?: string) => {
@@ -43,9 +80,9 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       needsPin: !view.methods.includes('device'),
       expiresAt: view.expiresAt * 1000,
       createdAt: view.issuedAt * 1000,
+      ...(isEnrollment(view) && { joining: { ...view.enrolling, server: new URL(device.issuer).host } }),
     };
     const handlers = {
-      now: Date.now,
       answer: (answer: PromptAnswer) => void decide(view, answer),
       expired: () => ended(view, 'expired'),
       waiting: waiting.size - 1,
@@ -56,21 +93,16 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   const decide = async (view: ChallengeView, answer: PromptAnswer): Promise<void> => {
     try {
       const { state } = await device.decide(view, answer);
-      const client = view.client.name;
-      const body: TextKey =
-        state === 'approved'
-          ? 'done.approved.body'
-          : answer.reason === 'not_me'
-            ? 'done.not_me.body'
-            : 'done.denied.body';
-      finish(view, state === 'approved' ? 'good' : 'bad', t(`done.${state}.title`), t(body, { client }));
+      const [title, body] = isEnrollment(view) ? joinedWords(state, answer) : answeredWords(state, answer);
+      const values = { client: view.client.name, device: nameOf(view.enrolling ?? {}) };
+      finish(view, state === 'approved' ? 'good' : 'bad', t(title, values), t(body, values));
     } catch (error) {
       await refused(view, error);
     }
   };
 
   const refused = async (view: ChallengeView, error: unknown): Promise<void> => {
-    if (isDeviceOver(error)) return over(error);
+    if (gone(error)) return;
     const code = codeOf(error) ?? '';
     if (code in ENDED) return ended(view, ENDED[code] as EndState);
     if (code === 'attempt_failed') return tryAgain(view, error as DeviceError);
@@ -82,24 +114,18 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   };
 
   const tryAgain = (view: ChallengeView, error: DeviceError) => {
-    const left = error.attemptsLeft;
-    if (left === 0) return ended(view, 'failed');
-    const tries =
-      left === undefined ? '' : left === 1 ? t('attempt.left.one') : t('attempt.left.many', { count: left });
-    prompt(view, `${t('attempt.failed')} ${tries}`.trim());
+    if (error.attemptsLeft === 0) return ended(view, 'failed');
+    prompt(view, attemptText(error));
   };
 
   const ended = (view: ChallengeView, state: EndState) => {
     if (shown?.op !== view.op) return;
-    finish(
-      view,
-      state === 'failed' ? 'bad' : 'quiet',
-      t(`ended.${state}.title`),
-      t(`ended.${state}.body`, { client: view.client.name }),
-    );
+    const body: TextKey = isEnrollment(view) ? `join.${state}.body` : `ended.${state}.body`;
+    const kind = state === 'failed' ? 'bad' : state === 'expired' ? 'time' : 'quiet';
+    finish(view, kind, t(`ended.${state}.title`), t(body, { client: view.client.name }));
   };
 
-  const finish = (view: ChallengeView, kind: 'good' | 'bad' | 'quiet', title: string, body: string) => {
+  const finish = (view: ChallengeView, kind: SignKind, title: string, body: string) => {
     waiting.delete(view.op);
     shown = undefined;
     reading = true;
@@ -112,32 +138,17 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     });
   };
 
-  const over = (error: unknown) => {
-    stopped.abort();
-    const reason =
-      error instanceof DeviceError && error.code === 'device_locked'
-        ? error.reason === 'attempts'
-          ? 'attempts'
-          : 'admin'
-        : undefined;
-    if (reason === 'admin') outcome('bad', t('device.locked.title'), t('device.locked.admin'));
-    else if (reason)
-      outcome('bad', t('device.locked.title'), t('device.locked.attempts'), {
-        label: t('device.again'),
-        run: startAgain,
-      });
-    else
-      outcome('bad', t('device.removed.title'), t('device.removed.body'), {
-        label: t('device.again'),
-        run: startAgain,
-      });
-  };
-
   void next();
   device
     .events(
       (event) => {
+        if (event.event === 'notice') {
+          notices.add(event.notice);
+          settings?.told(event.notice);
+          return;
+        }
         if (event.event === 'inbox') {
+          notices.set(event.notices ?? []);
           const now = new Set(event.operations.map(({ op }) => op));
           for (const op of waiting) if (!now.has(op) && op !== shown?.op) waiting.delete(op);
           for (const op of now) waiting.add(op);
@@ -161,6 +172,18 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   };
 }
 
+/** Only the server writes this into what it signs: no client can ask for it, or look like it. */
+function isEnrollment({ purpose, enrolling }: ChallengeView): boolean {
+  return purpose === 'enrollment' && enrolling !== undefined;
+}
+
+function requestWaits(count: number, show: () => void): HTMLElement {
+  const text = count === 1 ? t('inbox.waits.one') : t('inbox.waits.many', { count });
+  const button = h('button', { class: 'button small', type: 'button', id: 'show-request', onclick: show });
+  button.textContent = t('inbox.waits.show');
+  return h('div', { class: 'notice warn banner', role: 'status' }, h('span', {}, text), button);
+}
+
 type EndState = 'expired' | 'decided' | 'cancelled' | 'failed';
 
 const ENDED: Record<string, EndState> = {
@@ -173,42 +196,4 @@ const ENDED: Record<string, EndState> = {
 
 function endStateOf(state: string): EndState {
   return state === 'expired' || state === 'cancelled' || state === 'failed' ? state : 'decided';
-}
-
-/** Whoever gets one of these can answer nothing any more. */
-function isDeviceOver(error: unknown): boolean {
-  return ['device_locked', 'device_deactivated', 'device_refused', 'keys_untrusted'].includes(codeOf(error) ?? '');
-}
-
-/** Says when it was last checked and how to test it. */
-function showEmpty(device: Device): void {
-  const checked = () =>
-    t('inbox.checked', { time: new Date().toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' }) });
-  const line = h('p', { class: 'quiet' }, navigator.onLine ? checked() : t('inbox.offline'));
-  const refresh = () => {
-    line.textContent = navigator.onLine ? checked() : t('inbox.offline');
-  };
-  const timer = setInterval(refresh, 15_000);
-  addEventListener('online', refresh);
-  addEventListener('offline', refresh);
-  const stop = () => {
-    clearInterval(timer);
-    removeEventListener('online', refresh);
-    removeEventListener('offline', refresh);
-  };
-  const test = h('p', { class: 'quiet' }, t('inbox.test', { user: device.display.masked_user }));
-  show(
-    [
-      h(
-        'div',
-        { class: 'outcome', role: 'status' },
-        sign('quiet'),
-        h('h1', {}, t('inbox.empty.title')),
-        h('p', {}, t('inbox.empty.body')),
-        line,
-        test,
-      ),
-    ],
-    stop,
-  );
 }

@@ -1,5 +1,7 @@
-import { h, svg } from '../shared/dom.ts';
-import { field, PIN_FIELD, show, t } from './frame.ts';
+import { h } from '../shared/dom.ts';
+import { timeLeft } from './clock.ts';
+import { digitsField, field, PIN_FIELD, show, t } from './frame.ts';
+import { type Joining, joining, nameOf } from './joining.ts';
 
 /** What a prompt shows: all of it from the signed context, the number options, and the time. */
 export interface Prompt {
@@ -9,6 +11,8 @@ export interface Prompt {
   transaction?: Record<string, unknown>;
   context?: { title?: string; text: string };
   origin?: { browser?: string; os?: string; place?: string };
+  /** The server itself asks: a new device wants to be added. Nothing of a client is shown then. */
+  joining?: Joining;
   match: { mode: 'none' | 'choose' | 'type2' | 'type6'; options?: string[] };
   /** Approval needs the PIN. */
   needsPin: boolean;
@@ -25,7 +29,6 @@ export interface PromptAnswer {
 }
 
 export interface PromptHandlers {
-  now(): number;
   answer(answer: PromptAnswer): void;
   expired(): void;
   /** How many others wait behind this one. */
@@ -34,7 +37,7 @@ export interface PromptHandlers {
 
 /** Who, what, where from, the number, the answer; in that order, on one screen. */
 export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''): void {
-  const number = numberField(prompt.match);
+  const number = numberField(prompt);
   const complaint = h('p', { class: 'notice bad', role: 'alert', hidden: notice === '' }, notice);
   const approve = () => {
     const match = number?.value();
@@ -47,16 +50,14 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''
     if (prompt.needsPin) showPin(prompt, handlers, match);
     else handlers.answer({ decision: 'approve', match });
   };
-  const { element: clock, stop } = timeLeft(prompt, handlers);
+  const { element: clock, stop } = timeLeft(prompt.createdAt, prompt.expiresAt, handlers.expired);
 
   show(
     [
       h(
         'section',
-        { class: 'card stack', 'aria-label': prompt.client.name },
-        who(prompt),
-        what(prompt),
-        origin(prompt),
+        { class: 'card stack', 'aria-label': prompt.joining ? t('join.label') : prompt.client.name },
+        ...(prompt.joining ? joining(prompt.joining) : [who(prompt), what(prompt), origin(prompt)]),
         number?.element,
       ),
       h(
@@ -156,20 +157,12 @@ interface NumberField {
   value(): string | undefined;
 }
 
-function numberField(match: Prompt['match']): NumberField | undefined {
+function numberField({ match, joining: isJoining }: Prompt): NumberField | undefined {
   if (match.mode === 'none') return undefined;
   if (match.mode === 'choose') return chooseField(match.options ?? []);
   const digits = match.mode === 'type6' ? 6 : 2;
-  const { element, input } = field('match', t('prompt.match.type'), {
-    inputmode: 'numeric',
-    autocomplete: 'one-time-code',
-    maxlength: digits,
-    class: 'digits',
-  });
-  return {
-    element,
-    value: () => (/^\d+$/.test(input.value) && input.value.length === digits ? input.value : undefined),
-  };
+  const { element, value } = digitsField('match', t(isJoining ? 'join.match' : 'prompt.match.type'), digits);
+  return { element, value };
 }
 
 function chooseField(options: string[]): NumberField {
@@ -186,37 +179,6 @@ function chooseField(options: string[]): NumberField {
   return { element, value: () => element.querySelector<HTMLInputElement>('input:checked')?.value };
 }
 
-/** A quiet ring; said to nobody every second. */
-function timeLeft(
-  { createdAt, expiresAt }: Prompt,
-  { now, expired }: PromptHandlers,
-): { element: HTMLElement; stop: () => void } {
-  const length = 2 * Math.PI * 9;
-  const ring = svg('circle', { cx: 12, cy: 12, r: 9, class: 'left', 'stroke-dasharray': length });
-  const text = h('span');
-  const tick = () => {
-    const left = Math.max(0, expiresAt - now());
-    const seconds = Math.ceil(left / 1000);
-    text.textContent = t('prompt.left', {
-      time: `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`,
-    });
-    ring.setAttribute('stroke-dashoffset', String(length * (1 - left / Math.max(1, expiresAt - createdAt))));
-    if (left === 0) expired();
-  };
-  const timer = setInterval(tick, 1000);
-  tick();
-  const picture = svg(
-    'svg',
-    { viewBox: '0 0 24 24', width: 24, height: 24 },
-    svg('circle', { cx: 12, cy: 12, r: 9 }),
-    ring,
-  );
-  return {
-    element: h('span', { class: 'time', 'aria-hidden': 'true' }, picture, text),
-    stop: () => clearInterval(timer),
-  };
-}
-
 /** The PIN, with who it is for still in sight. */
 function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undefined): void {
   const pin = field('pin', t('pin.label'), { ...PIN_FIELD, autocomplete: 'current-password' });
@@ -228,16 +190,17 @@ function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undef
     button.textContent = t('pin.checking');
     handlers.answer({ decision: 'approve', pin: pin.input.value, match });
   };
-  const { element: clock, stop } = timeLeft(prompt, handlers);
+  const { element: clock, stop } = timeLeft(prompt.createdAt, prompt.expiresAt, handlers.expired);
   const back = h(
     'button',
     { class: 'button', type: 'button', onclick: () => showPrompt(prompt, handlers) },
     t('pin.back'),
   );
-  const forWhom = h('p', { class: 'quiet' }, t('pin.for', { client: prompt.client.name }));
-  const text = prompt.bindingMessage
-    ? h('figure', { class: 'quote' }, h('blockquote', { dir: 'auto' }, prompt.bindingMessage))
-    : undefined;
+  const forWhom = h('p', { class: 'quiet' }, subjectOf(prompt));
+  const text =
+    prompt.bindingMessage && !prompt.joining
+      ? h('figure', { class: 'quote' }, h('blockquote', { dir: 'auto' }, prompt.bindingMessage))
+      : undefined;
   const buttons = h('div', { class: 'buttons' }, back, button);
   const form = h(
     'form',
@@ -254,19 +217,23 @@ function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undef
   pin.input.focus();
 }
 
+const subjectOf = ({ client, joining: device }: Prompt): string =>
+  device ? t('join.pin', { device: nameOf(device) }) : t('pin.for', { client: client.name });
+
 const REASONS = ['not_me', 'incorrect_data', 'cancelled'] as const;
 
 function showReasons(prompt: Prompt, handlers: PromptHandlers): void {
   const answer = (reason: (typeof REASONS)[number]) => () => handlers.answer({ decision: 'deny', reason });
-  const buttons = REASONS.map((reason) =>
+  const reasons = REASONS.filter((reason) => reason !== 'incorrect_data' || !prompt.joining);
+  const buttons = reasons.map((reason) =>
     h('button', { class: 'button wide', id: `reason-${reason}`, onclick: answer(reason) }, t(`deny.${reason}`)),
   );
   const back = h('button', { class: 'link', onclick: () => showPrompt(prompt, handlers) }, t('pin.back'));
-  const { element: clock, stop } = timeLeft(prompt, handlers);
+  const { element: clock, stop } = timeLeft(prompt.createdAt, prompt.expiresAt, handlers.expired);
   show(
     [
       h('h1', {}, t('deny.title')),
-      h('p', { class: 'quiet' }, prompt.client.name),
+      h('p', { class: 'quiet' }, subjectOf(prompt)),
       h('div', { class: 'answer' }, ...buttons, h('div', { class: 'foot' }, back, clock)),
     ],
     stop,

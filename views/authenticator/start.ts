@@ -1,14 +1,8 @@
-import {
-  codeOf,
-  type Device,
-  type DeviceOptions,
-  indexedDbStorage,
-  openDevice,
-  resumeEnrollment,
-} from '../../src/device-sdk/index.ts';
-import { enrollByCode, enrollByLink } from './enroll.ts';
+import { codeOf, type Device, type DeviceOptions, indexedDbStorage, openDevice } from '../../src/device-sdk/index.ts';
+import { type EnrollDeps, enrollByCode, enrollByLink, goOnEnrolling } from './enroll.ts';
 import { outcome, setPerson, t } from './frame.ts';
 import { followInbox } from './inbox.ts';
+import { showDeviceOver } from './over.ts';
 
 const storage = indexedDbStorage();
 const options: DeviceOptions = {};
@@ -16,29 +10,34 @@ const options: DeviceOptions = {};
 /** An enrollment link wins over what is here; otherwise the device that this browser holds; otherwise how to get one. */
 export async function start(ticketLink: string | undefined): Promise<void> {
   registerServiceWorker();
-  if (ticketLink) return enrollByLink(ticketLink, { storage, options, ready });
+  if (!isSecureContext) return outcome('bad', t('start.insecure.title'), t('start.insecure.body'));
   try {
-    const device = (await openDevice(storage, options)) ?? (await resumed());
-    if (device) ready(device);
-    else welcome();
-  } catch (error) {
-    if (codeOf(error) !== 'keys_lost') throw error;
-    outcome('bad', t('device.lost.title'), t('device.lost.body'), {
-      label: t('device.again'),
-      run: () => void startAgain(),
+    await begin(ticketLink);
+  } catch {
+    // IndexedDB or WebCrypto, taken away by a setting or a private window: without them there are no keys.
+    outcome('bad', t('start.failed.title'), t('start.failed.body'), {
+      label: t('tv.again'),
+      run: () => location.reload(),
     });
   }
 }
 
-/** A reload in the middle of an enrollment: its keys are at the server, so it goes on without the link and without the PIN. */
-async function resumed(): Promise<Device | undefined> {
+async function begin(ticketLink: string | undefined): Promise<void> {
+  let present: Device | undefined;
   try {
-    return await resumeEnrollment(storage, options);
-  } catch {
-    // Nothing was under way, or it has come to nothing; a new link starts over.
-    return undefined;
+    present = await openDevice(storage, options);
+  } catch (error) {
+    if (codeOf(error) !== 'keys_lost') throw error;
+    // Whoever comes with a link has what helps, and need not be told first.
+    if (!ticketLink) return showDeviceOver(error, () => void startAgain());
   }
+  if (ticketLink) return enrollByLink(ticketLink, enrolling(present));
+  if (await storage.load('enrolling')) return goOnEnrolling(enrolling(present));
+  if (present) ready(present);
+  else welcome();
 }
+
+const enrolling = (present?: Device): EnrollDeps => ({ storage, options, present, ready, welcome });
 
 function ready(device: Device): void {
   setPerson(device.display.masked_user);
@@ -51,7 +50,7 @@ function welcome(): void {
   setPerson('');
   outcome('quiet', t('welcome.title'), t('welcome.body'), {
     label: t('welcome.code'),
-    run: () => enrollByCode({ storage, options, ready }),
+    run: () => enrollByCode(enrolling()),
   });
 }
 
@@ -59,6 +58,7 @@ function welcome(): void {
 async function startAgain(): Promise<void> {
   await storage.erase('device');
   await storage.erase('enrolling');
+  await storage.erase('notices');
   await storage.trace?.forget();
   welcome();
 }

@@ -1,5 +1,5 @@
 import { h } from '../shared/dom.ts';
-import { chooseLanguage, translator } from '../texts/index.ts';
+import { chooseLanguage, chooseLocale, translator } from '../texts/index.ts';
 import { type DeskRequest, StartError, startRequest, timeLeft, watchRequest } from './request.ts';
 
 const language = chooseLanguage(navigator.languages);
@@ -190,7 +190,10 @@ function verified(request: DeskRequest): Node[] {
       'dl',
       { class: 'facts' },
       ...facts,
-      ...fact(t('desk.fact.when'), h('time', { datetime: at.toISOString() }, at.toLocaleTimeString(language))),
+      ...fact(
+        t('desk.fact.when'),
+        h('time', { datetime: at.toISOString() }, at.toLocaleTimeString(chooseLocale(navigator.languages))),
+      ),
       ...fact(t('desk.fact.how'), ((claims.amr as string[]) ?? []).join(', ')),
       ...fact(t('desk.fact.level'), String(claims.acr ?? '')),
       ...fact(t('desk.fact.subject'), String(claims.sub)),

@@ -1,5 +1,5 @@
 import { h } from '../shared/dom.ts';
-import { chooseLanguage, type TextKey, translator } from '../texts/index.ts';
+import { chooseLanguage, chooseLocale, type TextKey, translator } from '../texts/index.ts';
 
 interface Visit {
   state: 'out' | 'in' | 'failed';
@@ -52,7 +52,7 @@ function signedIn({ claims = {}, userinfo = {} }: Visit): Node[] {
 }
 
 function textOf(claim: string, value: unknown): string {
-  if (claim === 'auth_time') return new Date(Number(value) * 1000).toLocaleString(language);
+  if (claim === 'auth_time') return new Date(Number(value) * 1000).toLocaleString(chooseLocale(navigator.languages));
   return Array.isArray(value) ? value.join(', ') : String(value);
 }
 

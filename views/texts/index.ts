@@ -8,6 +8,12 @@ export function chooseLanguage(preferred: readonly string[]): string {
   return preferred.map((tag) => tag.toLowerCase().split('-')[0] ?? '').find((language) => language in tables) ?? 'en';
 }
 
+/** For times and dates: the preference that made the choice of the language, with its region. */
+export function chooseLocale(preferred: readonly string[]): string {
+  const language = chooseLanguage(preferred);
+  return preferred.find((tag) => tag.toLowerCase().split('-')[0] === language) ?? language;
+}
+
 export type Translate = (key: TextKey, values?: Record<string, string | number>) => string;
 
 /** Looks a text up and fills in `{name}`; a value is never expanded again. */

@@ -130,6 +130,8 @@ export interface StatusAnswer {
     reason?: string;
     methods: Method[];
     name?: string;
+    /** when it became active */
+    since?: number;
     /** the PIN key that counts; `kid` is random and says nothing of it */
     pin?: { kid: string };
   };

@@ -1,0 +1,116 @@
+import { codeOf, type Device, type Notice } from '../../src/device-sdk/index.ts';
+import { h } from '../shared/dom.ts';
+import type { TextKey } from '../texts/index.ts';
+import { announce, t, timeText } from './frame.ts';
+import { nameOf } from './joining.ts';
+
+/** What changed elsewhere in this person's name, until they have put it away. */
+export interface NoticeBoard {
+  /** Empty and hidden where there is nothing to tell; keeps itself up to date wherever it is shown. */
+  element: HTMLElement;
+  /** All that the server tells. */
+  set(notices: Notice[]): void;
+  add(notice: Notice): void;
+  count(): number;
+}
+
+/** @param gone the device cannot be used any longer */
+export function createNoticeBoard(device: Device, gone: (error: unknown) => boolean): NoticeBoard {
+  const element = h('section', { class: 'stack notices', 'aria-label': t('notice.label'), hidden: true });
+  const shown = new Map<string, HTMLElement>();
+
+  const add = (notice: Notice) => {
+    if (shown.has(notice.id)) return;
+    const card = noticeCard(notice, { device, gone, remove: () => remove(notice.id) });
+    shown.set(notice.id, card);
+    element.prepend(card);
+    element.hidden = false;
+    announce(textOf(notice));
+  };
+  const remove = (id: string) => {
+    shown.get(id)?.remove();
+    shown.delete(id);
+    element.hidden = shown.size === 0;
+  };
+  return {
+    element,
+    add,
+    set: (notices) => [...notices].sort((a, b) => a.at - b.at).forEach(add),
+    count: () => shown.size,
+  };
+}
+
+const KNOWN: Record<string, TextKey> = {
+  'device.activated': 'notice.activated',
+  'device.replaced': 'notice.replaced',
+  'device.pin_changed': 'notice.pin_changed',
+  'device.method_added': 'notice.method_added',
+  'device.method_removed': 'notice.method_removed',
+  'device.keys_rotated': 'notice.keys_rotated',
+  'device.locked': 'notice.locked',
+  'device.lock.imminent': 'notice.lock_imminent',
+  'device.unlocked': 'notice.unlocked',
+  'device.deactivated': 'notice.removed',
+  'device.unenrolled': 'notice.removed',
+  'device.revoked': 'notice.removed',
+  'device.enrollment_refused': 'notice.enrollment_refused',
+  'ticket.created': 'notice.ticket_created',
+};
+
+function textOf({ type, device }: Notice): string {
+  return t(KNOWN[type] ?? 'notice.other', { device: nameOf(device ?? {}) });
+}
+
+interface CardDeps {
+  device: Device;
+  gone(error: unknown): boolean;
+  remove(): void;
+}
+
+function noticeCard(notice: Notice, deps: CardDeps): HTMLElement {
+  const at = new Date(notice.at * 1000);
+  const time = h('time', { class: 'when', datetime: at.toISOString() }, timeText(at.getTime()));
+  const card = h('article', { class: 'notice warn', 'data-notice': notice.type });
+  const put = (text: string, ...buttons: HTMLElement[]) =>
+    card.replaceChildren(h('p', { dir: 'auto' }, h('strong', {}, text)), time, h('div', { class: 'row' }, ...buttons));
+
+  const dismiss = h('button', { class: 'link', type: 'button', onclick: () => void away() }, t('notice.dismiss'));
+  const away = async () => {
+    deps.remove();
+    await deps.device.dismissNotice(notice.id);
+  };
+  const { id, revocable } = notice.device ?? { revocable: false };
+  if (!revocable || id === undefined) {
+    put(textOf(notice), dismiss);
+    return card;
+  }
+
+  const revoke = h('button', { class: 'button small', type: 'button' }, t('notice.revoke'));
+  revoke.addEventListener('click', async () => {
+    if (revoke.getAttribute('aria-disabled')) return;
+    revoke.setAttribute('aria-disabled', 'true');
+    revoke.textContent = t('notice.revoking');
+    const said = await taken(id, notice, deps);
+    if (!said) return;
+    card.className = said === 'notice.revoked' ? 'notice good' : 'notice bad';
+    const text = t(said, { device: nameOf(notice.device ?? {}) });
+    put(text, dismiss);
+    announce(text);
+    dismiss.focus();
+  });
+  put(textOf(notice), revoke, dismiss);
+  return card;
+}
+
+/** @returns what to say; undefined where this device itself is over and a page of its own says so */
+async function taken(id: string, notice: Notice, { device, gone }: CardDeps): Promise<TextKey | undefined> {
+  try {
+    await device.revoke(id);
+    // it was acted on: another day it need not be told again
+    await device.dismissNotice(notice.id);
+    return 'notice.revoked';
+  } catch (error) {
+    if (gone(error)) return undefined;
+    return codeOf(error) === 'network' ? 'notice.revoke.offline' : 'notice.revoke.failed';
+  }
+}
