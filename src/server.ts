@@ -310,7 +310,6 @@ async function createDomain(config: Config, deps: ServerDeps) {
   const signers = createExternalSigners({
     signers: deps.plugins?.signers ?? [],
     timers: deps.timers,
-    now: clock,
     onChange: ({ kid, isDown, error }) =>
       isDown ? deps.log.error('keys.signer_away', { kid, error }) : deps.log.warn('keys.signer_back', { kid }),
   });

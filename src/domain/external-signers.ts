@@ -25,8 +25,6 @@ export interface ExternalSigners {
   has(kid: string): boolean;
   /** A signature that verifies. @throws SignerUnavailable */
   sign(kid: string, data: Uint8Array): Promise<Uint8Array>;
-  /** For work that cannot be undone once it needs a signature: do they answer? @throws SignerUnavailable */
-  require(): Promise<void>;
   /** undefined: there are none. */
   state(): 'ok' | 'down' | undefined;
 }
@@ -34,41 +32,33 @@ export interface ExternalSigners {
 export interface ExternalSignersDeps {
   signers: readonly ExternalSigner[];
   timers?: Timers;
-  now: () => number;
   /** One went away, or is back. */
   onChange: (change: { kid: string; isDown: boolean; error?: unknown }) => void;
 }
 
 /** Shorter than a redemption's lease: who polls again must not meet a signature that is still under way. */
 const deadlineMs = 3 * SECOND;
-/** A signer that has answered in this time counts as there. */
-const freshMs = 30 * SECOND;
-/** No signing input of a JWS: those have a dot. */
-const probe = Buffer.from('assent probe');
 
 interface Known {
   signer: ExternalSigner;
   key: KeyObject;
   isDown: boolean;
-  answeredAt: number;
 }
 
 export function createExternalSigners({
   signers,
   timers = systemTimers,
-  now,
   onChange,
 }: ExternalSignersDeps): ExternalSigners {
   const known = new Map<string, Known>(
     signers.map((signer) => {
       const key = createPublicKey({ key: signer.publicJwk as JsonWebKey, format: 'jwk' });
-      return [signer.kid, { signer, key, isDown: false, answeredAt: Number.NEGATIVE_INFINITY }];
+      return [signer.kid, { signer, key, isDown: false }];
     }),
   );
   const wanted = [...new Map(signers.toReversed().map((signer) => [signer.alg, signer])).values()];
 
   function answered(each: Known): void {
-    each.answeredAt = now();
     if (each.isDown) onChange({ kid: each.signer.kid, isDown: false });
     each.isDown = false;
   }
@@ -97,10 +87,6 @@ export function createExternalSigners({
     wanted,
     has: (kid) => known.has(kid),
     sign,
-    async require() {
-      const doubtful = [...known.values()].filter((each) => each.isDown || now() - each.answeredAt > freshMs);
-      await Promise.all(doubtful.map(({ signer }) => sign(signer.kid, probe)));
-    },
     state: () => {
       if (known.size === 0) return undefined;
       return [...known.values()].some(({ isDown }) => isDown) ? 'down' : 'ok';

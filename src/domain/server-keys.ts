@@ -41,8 +41,6 @@ export interface ServerKeys {
   byKid(use: KeyUse, kid: string): ServerKeyPairJwk | undefined;
   /** With a key of ID tokens that is outside. @throws SignerUnavailable */
   signOutside(kid: string, data: Uint8Array): Promise<Uint8Array>;
-  /** For work that must not fail half-way. @throws SignerUnavailable where a key outside does not sign */
-  requireSigners(): Promise<void>;
   /** All public halves of a use, retired and destroyed ones included, newest first. */
   publicKeys(use: KeyUse): PublicServerKey[];
   /** A symmetric secret of 32 bytes (`cookie`, `dpop`). */
@@ -251,7 +249,6 @@ export async function createServerKeys(deps: ServerKeysDeps): Promise<ServerKeys
       if (!signers) throw new SignerUnavailable(`this server was started without the signer of key ${kid}`);
       return signers.sign(kid, data);
     },
-    requireSigners: async () => signers?.require(),
     publicKeys: (use) => keys.flatMap(({ record }) => publicKeyOf(record, use)),
     secret(use) {
       const { secret } = currentOf(use);

@@ -98,7 +98,7 @@ export interface ProtocolDeps {
   redemptions: Redemptions;
   /** What clients were told. */
   deliveries: Pick<NotificationLog, 'ofClient' | 'ofOperation'>;
-  serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret' | 'signOutside' | 'requireSigners'>;
+  serverKeys: Pick<ServerKeys, 'publicKeys' | 'byKid' | 'secret' | 'signOutside'>;
   artifacts: ArtifactStore;
   /** Registered clients; those of the configuration are in `clients`. */
   clientStore: Pick<ClientStore, 'get' | 'revision'>;

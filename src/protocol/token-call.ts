@@ -31,10 +31,7 @@ import { clientMember, grantType, route, tokenParameters } from './vocabulary.ts
  */
 export type TokenCall = (engine: () => Engine, req: IncomingMessage, res: ServerResponse) => Promise<void>;
 
-type Deps = Pick<
-  ProtocolDeps,
-  'redemptions' | 'serverKeys' | 'secrets' | 'clock' | 'log' | 'watchOperation' | 'stopping' | 'timers'
->;
+type Deps = Pick<ProtocolDeps, 'redemptions' | 'secrets' | 'clock' | 'log' | 'watchOperation' | 'stopping' | 'timers'>;
 type Issue = Extract<TokenOutcome, { outcome: 'issue' }>;
 type Repeat = Extract<TokenOutcome, { outcome: 'repeat' }>;
 
@@ -188,8 +185,6 @@ export function createTokenCall(deps: Deps): TokenCall {
     const form = await readForm(req);
     if (form['grant_type'] === grantType.ciba) return poll(engine, req, res, form);
     const ctx = newContext(engine().provider, { req, res, route: route.token, body: form });
-    // the engine uses a code or refresh token up before it signs, and so would lose it with a signer that is away
-    await deps.serverKeys.requireSigners();
     await exchange(engine().storage, ctx);
     send(res, jsonAnswer(200, ctx.body));
   };

@@ -58,7 +58,7 @@ async function listed(): Promise<ExternalSigner[]> {
 
 async function startProcess(given?: ExternalSigner[]): Promise<void> {
   const onChange = ({ kid, isDown }: { kid: string; isDown: boolean }) => void changes.push({ kid, isDown });
-  signers = createExternalSigners({ signers: given ?? (await listed()), timers, now: scene.clock.now, onChange });
+  signers = createExternalSigners({ signers: given ?? (await listed()), timers, onChange });
   const options = { signingPublishMinutes: 60, signingRetireDays: 14, signingRotationDays: 30 };
   const { store, secrets } = scene.scene;
   keys = await createServerKeys({ store, clock: scene.clock.now, secrets, signers, options });
