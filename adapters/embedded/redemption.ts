@@ -9,6 +9,7 @@ type Commit = Parameters<OperationStore['commit']>[0];
 type Delivered = Parameters<OperationStore['delivered']>[0];
 type Release = Parameters<OperationStore['release']>[0];
 type Committed = Extract<Redemption, { state: 'committed' }>;
+type Over = Extract<Redemption, { state: 'delivered' | 'expired' }>;
 
 /**
  * What a poll finds, from the record alone. `wait`: pending, the pace decides. `take`: lease or response are free for this
@@ -24,12 +25,21 @@ export function lookAt(operation: Operation | undefined, poll: Poll): 'wait' | '
   return { result: 'ended', state, ...(endReason && { endReason }) };
 }
 
-function lookAtRedemption({ redemption, expiresAt }: Operation, { now, holder }: Poll): 'take' | PollResult {
-  if (redemption?.state === 'delivered') return { result: 'delivered' };
+function lookAtRedemption({ redemption }: Operation, { now, holder }: Poll): 'take' | PollResult {
+  if (redemption?.state === 'delivered' || redemption?.state === 'expired') return { result: redemption.state };
   if (redemption?.state === 'committed' && now >= redemption.replayUntil) return { result: 'delivered' };
   if (redemption && now < redemption.until) return redemption.holder === holder ? 'take' : { result: 'busy' };
-  if (redemption?.state !== 'committed' && now >= expiresAt) return { result: 'expired' };
   return 'take';
+}
+
+/** Nobody has issued, and nobody is issuing. */
+function isTooLate({ redemption, expiresAt }: Operation, now: number): boolean {
+  const isHeld = redemption?.state === 'leased' && now < redemption.until;
+  return redemption?.state !== 'committed' && !isHeld && now >= expiresAt;
+}
+
+function isOver(redemption: Redemption): redemption is Over {
+  return redemption.state === 'delivered' || redemption.state === 'expired';
 }
 
 /** Of several that found it free one is first; the others are told what they would have found a moment later. */
@@ -39,6 +49,11 @@ export function takeRedemption(tx: Tx, poll: Poll): PollResult {
   // what was approved does not wait again
   if (!operation || found === 'wait') return { result: 'missing' };
   if (found !== 'take') return found;
+  if (isTooLate(operation, poll.now)) {
+    // What was answered stays true: whoever had the lease commits nothing any more, and no clock brings it back.
+    replaceOperation(tx, operation, { redemption: { state: 'expired', at: poll.now } });
+    return { result: 'expired' };
+  }
   const user = readUser(tx.db, operation.userId);
   if (!user) return { result: 'missing' };
   const device = operation.decision && readDevice(tx.db, operation.decision.deviceId);
@@ -60,7 +75,7 @@ function take(tx: Tx, operation: Operation, { holder, now, leaseMs }: Poll) {
 export function commitRedemption(tx: Tx, commit: Commit): { result: 'committed' } | { result: 'lost' } {
   const operation = readOperation(tx.db, commit.operationId);
   const redemption = operation?.redemption;
-  if (!redemption || redemption.state === 'delivered' || redemption.holder !== commit.holder) return { result: 'lost' };
+  if (!redemption || isOver(redemption) || redemption.holder !== commit.holder) return { result: 'lost' };
   if (redemption.state === 'committed') {
     return { result: redemption.response === commit.response ? 'committed' : 'lost' };
   }
@@ -85,7 +100,7 @@ export function deliverRedemption(tx: Tx, { operationId, holder, now, events }: 
 export function releaseRedemption(tx: Tx, { operationId, holder, now }: Release): void {
   const operation = readOperation(tx.db, operationId);
   const redemption = operation?.redemption;
-  if (!operation || !redemption || redemption.state === 'delivered' || redemption.holder !== holder) return;
+  if (!operation || !redemption || isOver(redemption) || redemption.holder !== holder) return;
   if (redemption.state === 'leased') replaceOperation(tx, operation, { redemption: undefined });
   else replaceOperation(tx, operation, { redemption: { ...redemption, until: now } });
 }

@@ -114,7 +114,7 @@ export function toDevice(fields: Fields): Device {
  * f finishedAt, e endReason, t m tries (used, max), i polling interval now, l last accepted poll, h:<hash> a message that
  * has reserved a try; tw tc tk tb td of a ticket (wrong codes, tries and time of its confirmation, bound to, device); dc decision as JSON, dd its device;
  * nm ns notification (mode, sealed), wh wu a poll that is held (by whom, until when),
- * rs rh ru rr rb rp ra redemption (state, holder, until, response, binding, replayUntil, delivered at)
+ * rs rh ru rr rb rp ra redemption (state, holder, until, response, binding, replayUntil, delivered or expired at)
  */
 export function operationFields(operation: Operation): Values {
   const { ticket, tries } = operation;
@@ -194,7 +194,8 @@ function toRedemption(f: Record<string, string | undefined>): Redemption | undef
     case 'committed':
       return { state: 'committed', ...held, response: f.rr!, binding: f.rb!, replayUntil: Number(f.rp) };
     case 'delivered':
-      return { state: 'delivered', at: Number(f.ra) };
+    case 'expired':
+      return { state: f.rs as 'delivered' | 'expired', at: Number(f.ra) };
     default:
       return undefined;
   }

@@ -92,6 +92,10 @@ export interface Operation {
     codeHmac?: string;
     /** Wrong activation codes so far; five end the ticket. */
     wrongCodes: number;
+    /** Tries of the six digits that the new device shows; the third wrong one ends the registration. */
+    confirmTries?: number;
+    /** When the digits were right. */
+    confirmedAt?: number;
     /** Thumbprint of the `sig` key that redeemed it, and the device that was made. */
     boundTo?: string;
     deviceId?: string;
@@ -121,7 +125,8 @@ export interface Decision {
  *
  *     none ──poll──> leased ──commit──> committed ──response handed to the kernel──> delivered
  *                      │                    └ until passes, or the connection broke: the next poll gets the same response
- *                      └ until passes: the next poll leases again
+ *     └──────────┬─────┴ until passes: the next poll leases again
+ *                └ a poll after the operation's time: expired
  */
 export type Redemption =
   | { state: 'leased'; holder: string; until: number }
@@ -136,7 +141,9 @@ export type Redemption =
       /** From here on the response is not given again. */
       replayUntil: number;
     }
-  | { state: 'delivered'; at: number };
+  | { state: 'delivered'; at: number }
+  /** A poll was told so. It stays true, also for a process whose clock is behind (TH-14). */
+  | { state: 'expired'; at: number };
 
 /** Reads a pending operation past its time as what it is. */
 export function stateAt(operation: Pick<Operation, 'state' | 'expiresAt'>, now: number): OperationState {

@@ -38,7 +38,7 @@ local function give(result)
   return { result, body, redis.call('HGETALL', operation), redis.call('HGETALL', userKey), deviceFields }
 end
 
-if redemption == 'delivered' then return { 'delivered' } end
+if redemption == 'delivered' or redemption == 'expired' then return { redemption } end
 if redemption == 'committed' and now >= tonumber(replayUntil) then return { 'delivered' } end
 local held = heldUntil and now < tonumber(heldUntil)
 if held and heldBy ~= holder then return { 'busy' } end
@@ -48,7 +48,8 @@ if redemption == 'committed' then
 end
 if late and not held then
   -- What was answered stays true: whoever had the lease commits nothing any more.
-  redis.call('HDEL', operation, 'rs', 'rh', 'ru')
+  redis.call('HDEL', operation, 'rh', 'ru')
+  redis.call('HSET', operation, 'rs', 'expired', 'ra', ARGV[1])
   return { 'expired' }
 end
 redis.call('HSET', operation, 'rs', 'leased', 'rh', holder, 'ru', ARGV[5])
