@@ -69,11 +69,16 @@ export async function createLive(first: StoredDevice, storage: DeviceStorage, ru
 
   async function through<T>(use: (caller: Caller) => Promise<T>): Promise<T> {
     await settled();
+    return orByOthers(use, 'device_refused');
+  }
+
+  /** @param code what it is called when the keys that were used are not in use any longer */
+  async function orByOthers<T>(use: (caller: Caller) => Promise<T>, code: string): Promise<T> {
     const used = inner;
     try {
       return await use(used);
     } catch (error) {
-      if (codeOf(error) !== 'device_refused') throw error;
+      if (codeOf(error) !== code) throw error;
       await rotation?.catch(() => undefined);
       await reload();
       if (inner === used) throw error;
@@ -138,7 +143,7 @@ export async function createLive(first: StoredDevice, storage: DeviceStorage, ru
       inSession: (act, members) => through((caller) => caller.inSession(act, members)),
       stream: (signal) => through((caller) => caller.stream(signal)),
       session: () => through((caller) => caller.session()),
-      openSealed: (token, type) => inner.openSealed(token, type),
+      openSealed: (token, type) => orByOthers((caller) => caller.openSealed(token, type), 'server_unexpected'),
     },
   };
 }
