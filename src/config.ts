@@ -124,11 +124,19 @@ function fillIn(draft: Draft): void {
   for (const key of listOf(draft.management?.apiKeys)) {
     if (typeof key.key === 'string') key.sha256 ??= sha256Hex(key.key);
   }
+  for (const application of listOf(draft.applications)) fillEnrollment(application, draft.device?.enrollment);
   for (const { pin } of listOf(draft.applications)) {
     if (!pin || !draft.device?.pin) continue;
     pin.length ??= draft.device.pin.defaultLength;
     pin.max_failures ??= draft.device.pin.maxFailures;
   }
+}
+
+function fillEnrollment(application: Draft, common: Draft): void {
+  if (typeof common !== 'object' || common === null) return;
+  application.confirm ??= common.confirm;
+  application.approve_by_existing_device ??= common.approveByExistingDevice;
+  application.attestation ??= common.attestation;
 }
 
 /** The issuer's host on the port for certificates; behind a proxy the issuer's own origin. */

@@ -31,6 +31,7 @@ export function operationStore({ read, write }: Access): OperationStore {
     start: (start) => write('startOperation', start),
     bindTicket: (bind) => write('bindTicket', bind),
     reserveCode: (reserve) => write('reserveCode', reserve),
+    confirmTicket: (confirm) => write('confirmTicket', confirm),
     reserveAttempt: (attempt) => write('reserveAttempt', attempt),
     failAttempt: (failed) => write('failAttempt', failed),
     decide: (decide) => write('decideOperation', decide),

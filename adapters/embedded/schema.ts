@@ -158,6 +158,10 @@ const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX notification_log_until ON notification_log (until);
   `,
+  `
+  ALTER TABLE events ADD COLUMN notice_until INTEGER;
+  CREATE INDEX events_noticed ON events (user_id, notice_until) WHERE notice_until IS NOT NULL;
+  `,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

@@ -6,6 +6,7 @@ import { type Tx, writeEvents } from './transaction.ts';
 
 type Bind = Parameters<OperationStore['bindTicket']>[0];
 type ReserveCode = Parameters<OperationStore['reserveCode']>[0];
+type ConfirmTicket = Parameters<OperationStore['confirmTicket']>[0];
 type Registration = Operation & { ticket: NonNullable<Operation['ticket']> };
 
 function readTicket({ db }: Tx, operationId: string): Registration | undefined {
@@ -28,16 +29,30 @@ export function bindTicket(tx: Tx, { operationId, thumbprint, device, now, event
 }
 
 /** The try at the limit is still compared; the one after it finds the ticket at its end. */
-export function reserveCode(tx: Tx, { operationId, limit, now }: ReserveCode) {
+export function reserveCode(tx: Tx, { operationId, code, limit, now, events = [] }: ReserveCode) {
   const operation = readTicket(tx, operationId);
   if (!operation) return { result: 'missing' as const };
   if (stateAt(operation, now) !== 'pending') return { result: 'closed' as const };
   const { ticket } = operation;
-  if (ticket.wrongCodes >= limit) {
+  const counter = code === 'confirm' ? 'confirmTries' : 'wrongCodes';
+  const { [counter]: before = 0 } = ticket;
+  if (before >= limit) {
     endOperation(tx, operation, 'failed', now, 'attempts');
+    writeEvents(tx, events);
     return { result: 'closed' as const };
   }
-  const used = ticket.wrongCodes + 1;
-  replaceOperation(tx, operation, { ticket: { ...ticket, wrongCodes: used } });
+  const used = before + 1;
+  replaceOperation(tx, operation, { ticket: { ...ticket, [counter]: used } });
   return { result: 'reserved' as const, used };
+}
+
+export function confirmTicket(tx: Tx, { operationId, now, events }: ConfirmTicket) {
+  const operation = readTicket(tx, operationId);
+  if (!operation) return { result: 'missing' as const };
+  if (stateAt(operation, now) !== 'pending') return { result: 'closed' as const };
+  const { ticket } = operation;
+  if (ticket.confirmedAt !== undefined) return { result: 'confirmed' as const, operation };
+  const confirmed = replaceOperation(tx, operation, { ticket: { ...ticket, confirmedAt: now } });
+  writeEvents(tx, events);
+  return { result: 'confirmed' as const, operation: confirmed };
 }

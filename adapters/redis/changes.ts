@@ -12,7 +12,7 @@ export type Changes = (events: AuditEvent[], outbox?: NewOutboxEntry[]) => strin
 export function createChanges(keepMs: number): Changes {
   return (events, outbox = []) =>
     JSON.stringify({
-      events: events.map((event) => [JSON.stringify(event), ...subjectOf(event), event.at]),
+      events: events.map((event) => [JSON.stringify(event), ...placeOf(event)]),
       outbox: outbox.map(({ id, dueAt, expiresAt, ...rest }) => [id, dueAt, expiresAt, entryText(id, rest)]),
       keepMs,
     });
@@ -32,6 +32,11 @@ const operationNamedBy = (id: string) => id.slice(0, id.indexOf('.'));
 /** Whose lists an event goes to: the key parts of operation and user, '' for none. */
 export function subjectOf(event: Partial<AuditEvent>): [operation: string, user: string] {
   return [partOf(event.operationId), partOf(event.userId)];
+}
+
+/** Where and until when: as scripts/shared/events.lua reads it after the text. */
+export function placeOf(event: Pick<AuditEvent, 'operationId' | 'userId' | 'at' | 'noticeUntil'>): (string | number)[] {
+  return [...subjectOf(event), event.at, ...(event.noticeUntil === undefined ? [] : [event.noticeUntil])];
 }
 
 /** An event that a script completes: the JSON text after the opening brace, for `{"id":"…",` to be put before it. */

@@ -116,13 +116,22 @@ export function createOperationStore(context: Context): OperationStore {
       return { result: reply[0] };
     },
 
-    async reserveCode({ operationId, limit, now }) {
+    async reserveCode({ operationId, code, limit, now, events = [] }) {
       const [result, used] = await scripts.run(
         'reserveCode',
         [keys.root(partitionFor(operationId)), keys.of('operation', operationId)],
-        [now, idPart(operationId), limit],
+        [now, idPart(operationId), limit, code === 'confirm' ? 'tc' : 'tw', changes(events)],
       );
       return result === 'reserved' ? { result, used: used! } : { result };
+    },
+
+    async confirmTicket({ operationId, now, events }) {
+      const [result, ...row] = await scripts.run(
+        'confirmTicket',
+        [keys.root(partitionFor(operationId)), keys.of('operation', operationId)],
+        [now, idPart(operationId), changes(events)],
+      );
+      return result === 'confirmed' ? { result, operation: operationOf(row as OperationRow) } : { result };
     },
 
     evidence: async (operationId) => (await answered(client.get(keys.of('evidence', operationId)))) ?? undefined,

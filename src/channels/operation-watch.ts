@@ -20,7 +20,7 @@ export function createOperationWatch({ wakeups }: { wakeups: Wakeups }): Operati
   return {
     async start() {
       unsubscribe = await wakeups.subscribe('*', ({ operationId, state }) => {
-        if (state === 'pending') return;
+        if (state === 'pending' || state === 'noticed') return;
         for (const listener of [...(listening.get(operationId) ?? [])]) listener();
       });
     },

@@ -68,6 +68,12 @@ export const presets = {
     ['ciba.expiry.defaultSeconds', atMost(300), 'RTS-SCA article 4(3)(d): five minutes'],
     ['ciba.expiry.maxSeconds', atMost(300), 'RTS-SCA article 4(3)(d): five minutes'],
     ['device.pin.maxFailures', atMost(5), 'RTS-SCA article 4(3)(b): five attempts'],
+    [
+      'device.enrollment.confirm',
+      exactly('code'),
+      'RTS-SCA article 24(2)(b): a device is bound to its owner, securely',
+    ],
+    ['device.enrollment.attestation', exactly('require'), 'RTS-SCA article 9: a key that cannot be copied'],
     ['retention.evidenceHours', atLeast(395 * 24), 'PSD2 article 71: thirteen months to object'],
   ],
 

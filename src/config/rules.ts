@@ -39,6 +39,17 @@ const always: Rule[] = [
         ? { setting: `applications[${index}].pin.length`, message: 'must not be less than device.pin.minLength' }
         : [],
     ),
+  ({ device: { enrollment }, applications }) =>
+    applications.flatMap((application, index) => weaker(application, enrollment, `applications[${index}]`)),
+  ({ applications, plugins }) =>
+    applications.flatMap(({ attestation }, index) =>
+      attestation === 'require' && plugins.attestation === undefined
+        ? {
+            setting: `applications[${index}].attestation`,
+            message: 'needs plugins.attestation: nobody could tell whom to trust',
+          }
+        : [],
+    ),
   (config) => {
     const { port, management, authenticator, tls } = config;
     const ports = { port, 'management.port': management.port, 'authenticator.port': authenticator.port };
@@ -161,6 +172,32 @@ function isJsonSchema(schema: object): boolean {
   } catch {
     return false;
   }
+}
+
+type Enrollment = Config['device']['enrollment'];
+
+/** From lax to strict. */
+const degrees = {
+  confirm: ['off', 'code'],
+  approve_by_existing_device: ['off', 'if_any', 'required'],
+  attestation: ['off', 'record', 'require'],
+} as const;
+
+/** Members by which an application asks for less of a new device than all must bring. */
+function weaker(
+  application: Pick<Config['applications'][number], keyof typeof degrees>,
+  { confirm, approveByExistingDevice: approve_by_existing_device, attestation }: Enrollment,
+  setting: string,
+): ConfigProblem[] {
+  const floor = { confirm, approve_by_existing_device, attestation };
+  return (Object.keys(degrees) as (keyof typeof degrees)[]).flatMap((name) => {
+    const order: readonly string[] = degrees[name];
+    const isLess = order.indexOf(application[name]) < order.indexOf(floor[name]);
+    const wanted = name === 'approve_by_existing_device' ? 'approveByExistingDevice' : name;
+    return isLess
+      ? { setting: `${setting}.${name}`, message: `must not be less than device.enrollment.${wanted}` }
+      : [];
+  });
 }
 
 const isPlaceholder = (secret: string | undefined) => secret !== undefined && placeholder.test(secret);

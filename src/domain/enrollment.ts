@@ -2,6 +2,7 @@
  * Enrollment of a device (device-protocol, section 3).
  *
  *     ticket ──redeem──> pending, bound to `sig` ──enroll: enc, pin──> pending ──status quotes `confirm`──> active
+ *                                                                         └ enrollment-gates.ts: digits, another device
  *
  * The ticket is the handle of a registration operation; activating the device approves it in the same step.
  */
@@ -9,8 +10,10 @@ import type { Clock } from '../support/clock.ts';
 import { newId, partitionOf, type RandomBytes } from '../support/ids.ts';
 import { jwkThumbprint } from '../support/jose/index.ts';
 import { type Secrets, sameText } from '../support/secrets.ts';
+import type { Timers } from '../support/timers.ts';
 import type { Application } from './application.ts';
 import type { Applications } from './applications.ts';
+import { type AttestationVerifier, attested } from './attestation.ts';
 import type { Device, PublicJwk } from './device.ts';
 import {
   confirmValue,
@@ -24,9 +27,12 @@ import {
 } from './device-messages/index.ts';
 import type { DeviceRequest } from './device-requests.ts';
 import type { DeviceServerKeys } from './device-server-keys.ts';
+import { aboutDevice, by, type Caller } from './enrollment-callers.ts';
+import type { EnrollmentGates, EnrollmentWaiting } from './enrollment-gates.ts';
 import { DomainError } from './errors.ts';
 import { maskedName } from './masked-name.ts';
 import { newEvent } from './new-event.ts';
+import { noticeUntil } from './notices.ts';
 import type { Operation } from './operation.ts';
 import { stateAt } from './operation.ts';
 import { sealPinKey } from './pin-keys.ts';
@@ -35,20 +41,23 @@ import { receiptOf, repeated } from './receipts.ts';
 import type { Tickets } from './tickets.ts';
 import type { By, Users } from './users.ts';
 
-/** Who sent a message, beside what it proves. */
-export interface Caller {
-  /** Network address, for limits. */
-  address: string;
-  traceId?: string;
-}
+export { aboutDevice, by, type Caller } from './enrollment-callers.ts';
 
 export interface Enrollment {
   /** @throws DomainError ticket_invalid | ticket_bound | enrollment_conflict | rate_limited | message_invalid */
   redeem(request: VerifiedRedeem, caller: Caller): Promise<RedeemAnswer>;
   /** @throws DomainError message_invalid | key_reused | method_not_available | message_reused */
   enroll(request: DeviceRequest, caller: Caller): Promise<EnrollAnswer>;
-  /** pending -> active. @throws DomainError confirm_invalid | enrollment_conflict | ticket_invalid | message_reused */
-  confirm(request: DeviceRequest, quoted: string, caller: Caller): Promise<Device>;
+  /**
+   * pending -> active; or still pending, with what it waits for.
+   * @throws DomainError confirm_invalid | enrollment_conflict | ticket_invalid | message_reused | no_approving_device |
+   *         enrollment_denied
+   */
+  confirm(
+    request: DeviceRequest,
+    quoted: string,
+    caller: Caller,
+  ): Promise<{ device: Device; waiting?: EnrollmentWaiting }>;
   /** The confirmation again, for a device that was interrupted after `enroll`. */
   confirmation(device: Device): string | undefined;
 }
@@ -63,10 +72,13 @@ interface Deps {
   secrets: Secrets;
   clock: Clock;
   random: RandomBytes;
+  timers: Timers;
+  gates: EnrollmentGates;
+  verifyAttestation?: AttestationVerifier;
 }
 
 export function createEnrollment(deps: Deps): Enrollment {
-  const { issuer, store, tickets, users, applications, serverKeys, secrets, clock, random } = deps;
+  const { issuer, store, tickets, users, applications, serverKeys, secrets, clock, random, gates, timers } = deps;
 
   async function redeem(request: VerifiedRedeem, caller: Caller): Promise<RedeemAnswer> {
     const operation = await openTicket(request, caller);
@@ -74,6 +86,7 @@ export function createEnrollment(deps: Deps): Enrollment {
     const user = await users.get(operation.userId);
     if (user.state !== 'active') throw ticketInvalid('the user is not active');
     await refuseSecondDevice(operation, application);
+    await gates.refuseHopeless(operation, application);
     const device = await bind(operation, request, caller);
     return {
       device_id: device.id,
@@ -81,8 +94,9 @@ export function createEnrollment(deps: Deps): Enrollment {
       policy: {
         methods: application.methods,
         pin_length: application.pin.length,
-        attestation: 'off',
+        attestation: application.enrollment?.attestation ?? 'off',
         modes: ['none', 'choose', 'type2', 'type6'],
+        confirm: application.enrollment?.confirm ?? 'off',
       },
       display: { issuer, application: application.name, masked_user: maskedName(user) },
     };
@@ -163,14 +177,36 @@ export function createEnrollment(deps: Deps): Enrollment {
       throw new DomainError('message_invalid', { detail: 'nonce' });
     if (request.payload.push !== undefined) throw new DomainError('method_not_available', { detail: 'push' });
     refuseMethods(device, message);
+    const attestation = await attest(device, message, caller);
     await claimKeys(device, message, caller);
-    const saved = await saveKeys(request, message, caller);
+    const saved = await saveKeys(request, message, attestation, caller);
     return { device_id: saved.id, state: 'pending', confirm: confirmation(saved) ?? '' };
   }
 
   function refuseMethods({ applicationId }: Device, { pin }: EnrollMessage): void {
     const allowed = applications.find(applicationId)?.methods ?? [];
     if (pin && !allowed.includes('pin')) throw new DomainError('method_not_available', { detail: 'pin' });
+  }
+
+  /** Nothing is saved before: a device that is refused may try once more with a better statement. */
+  async function attest(
+    device: Device,
+    { attestation }: EnrollMessage,
+    caller: Caller,
+  ): Promise<Device['attestation']> {
+    const { sig } = device.keys;
+    const policy = applications.find(device.applicationId)?.enrollment?.attestation ?? 'off';
+    const verifier = { timers, ...(deps.verifyAttestation && { verifier: deps.verifyAttestation }) };
+    try {
+      const found = await attested(verifier, policy, attestation && statementOf(attestation, device));
+      return found && { ...found, jkt: jwkThumbprint(sig), at: clock() };
+    } catch (error) {
+      if (!(error instanceof DomainError) || error.code !== 'attestation_refused') throw error;
+      const data = { why: 'attestation', ...(attestation && { kind: attestation.kind }) };
+      const refused = newEvent('device.key_refused', clock(), by(device.id, caller), { ...aboutDevice(device), data });
+      await store.events.write(partitionOf(device.id), [refused]);
+      throw error;
+    }
   }
 
   /** A key in use by another device is refused and told of (TH-13). A PIN's is not compared: its thumbprint rests nowhere. */
@@ -189,13 +225,24 @@ export function createEnrollment(deps: Deps): Enrollment {
     }
   }
 
-  async function saveKeys(request: DeviceRequest, message: EnrollMessage, caller: Caller): Promise<Device> {
+  async function saveKeys(
+    request: DeviceRequest,
+    message: EnrollMessage,
+    attestation: Device['attestation'],
+    caller: Caller,
+  ): Promise<Device> {
     const { device } = request.device;
     const now = clock();
     const { enc, pin, info } = message;
     const keys = { sig: device.keys.sig, enc, ...(pin && { pin: sealPinKey(secrets, device.id, pin) }) };
     const saved = await store.devices.save({
-      device: { ...device, keys, methods: pin ? ['device', 'pin'] : ['device'], info },
+      device: {
+        ...device,
+        keys,
+        methods: pin ? ['device', 'pin'] : ['device'],
+        info,
+        ...(attestation && { attestation }),
+      },
       states: ['pending'],
       now,
       events: [newEvent('device.enrolled', now, by(device.id, caller), aboutDevice(device))],
@@ -209,18 +256,25 @@ export function createEnrollment(deps: Deps): Enrollment {
     throw new DomainError('state_conflict', { detail: saved.result });
   }
 
-  async function confirm(request: DeviceRequest, quoted: string, caller: Caller): Promise<Device> {
+  async function confirm(request: DeviceRequest, quoted: string, caller: Caller) {
     const { device } = request.device;
     const { enc } = device.keys;
     if (!enc || !sameText(quoted, confirmValue(secrets, device.id, enc))) throw new DomainError('confirm_invalid');
+    const waiting = await gates.waiting(device, caller);
+    return waiting ? { device, waiting } : { device: await activate(request, caller) };
+  }
+
+  async function activate(request: DeviceRequest, caller: Caller): Promise<Device> {
+    const { device } = request.device;
     const now = clock();
     const { enrollNonce: _used, ...rest } = device;
+    const told = { noticeUntil: noticeUntil('device.replaced', now) };
     const activated = await store.devices.activate({
       device: { ...rest, state: 'active', activatedAt: now },
       mode: applications.find(device.applicationId)?.enrollmentMode ?? 'single',
       now,
       events: [newEvent('device.activated', now, by(device.id, caller), aboutDevice(device))],
-      replacedEvent: { type: 'device.replaced', at: now, userId: device.userId, ...by(device.id, caller) },
+      replacedEvent: { type: 'device.replaced', at: now, userId: device.userId, ...by(device.id, caller), ...told },
       receipt: receiptOf(request, {}, now),
     });
     if (activated.result === 'activated') return activated.device;
@@ -241,27 +295,26 @@ export function createEnrollment(deps: Deps): Enrollment {
     const { enc } = device.keys;
     if (!enc || device.state !== 'pending') return undefined;
     const confirm = confirmValue(secrets, device.id, enc);
-    return sealConfirm(enc, serverKeys.seal(), { issuer, deviceId: device.id, confirm, now: clock() });
+    const code = gates.codeOf(device);
+    return sealConfirm(enc, serverKeys.seal(), {
+      issuer,
+      deviceId: device.id,
+      confirm,
+      ...(code !== undefined && { code }),
+      now: clock(),
+    });
   }
 
   return { redeem, enroll, confirm, confirmation };
 }
 
-export function by(deviceId: string, { traceId }: Pick<Caller, 'traceId'>): By {
-  return { actor: `device:${deviceId}`, ...(traceId !== undefined && { traceId }) };
+function statementOf({ kind, blob }: { kind: string; blob: string }, { enrollNonce = '', keys }: Device) {
+  return { kind, blob, challenge: enrollNonce, jwk: keys.sig };
 }
 
 /** Somebody who has proved a key that nobody knows. */
 function anonymous({ traceId }: Caller): By {
   return { actor: 'system', ...(traceId !== undefined && { traceId }) };
-}
-
-export function aboutDevice({ id, userId, operationId }: Device): {
-  deviceId: string;
-  userId: string;
-  operationId: string;
-} {
-  return { deviceId: id, userId, operationId };
 }
 
 function ticketInvalid(detail: string): DomainError {

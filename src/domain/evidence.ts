@@ -36,12 +36,22 @@ export function sealEvidence(
     clientId: operation.clientId,
     acr: decision.acr,
     amr: decision.amr,
-    device: { id: device.id, sig: device.keys.sig, enrolledAt: device.activatedAt ?? device.createdAt },
+    device: {
+      id: device.id,
+      sig: device.keys.sig,
+      enrolledAt: device.activatedAt ?? device.createdAt,
+      ...(device.attestation && { attestation: shownAttestation(device.attestation) }),
+    },
     decision: jws,
     proofs,
     ...(decision.approved && grantedIn(secrets, operation)),
   });
   return secrets.seal(label, signed, aadOf(operation.id));
+}
+
+/** What was found, and for which key: after `rotate` it is another one than `cnf`. */
+function shownAttestation({ kind, verdict, level, detail, jkt, at }: NonNullable<Device['attestation']>): object {
+  return { kind, verdict, level, detail, jkt, at: Math.floor(at / 1000) };
 }
 
 function grantedIn(secrets: Pick<Secrets, 'open'>, operation: Operation): { authorizationDetails?: string } {

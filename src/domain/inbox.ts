@@ -3,8 +3,10 @@ import type { Clock } from '../support/clock.ts';
 import type { Method } from './application.ts';
 import type { Applications } from './applications.ts';
 import type { Device } from './device.ts';
-import type { InboxAnswer } from './device-messages/index.ts';
+import type { InboxAnswer, NoticeMessage } from './device-messages/index.ts';
+import type { AuditEvent } from './event.ts';
 import { activatedMethods } from './methods.ts';
+import { noticeMessage, noticesFor } from './notices.ts';
 import { type Operation, stateAt } from './operation.ts';
 import type { Store } from './ports/store.ts';
 
@@ -14,12 +16,12 @@ const pollSeconds = { busy: 5, idle: 30 };
 export interface Inbox {
   /** The operation's methods that this device can prove, preferred first; empty where it is not the device's to answer. */
   methodsFor(operation: Operation, device: Device): Method[];
-  /** Ids and expiry of what waits for this device, nothing else. */
-  of(device: Device): Promise<InboxAnswer>;
+  /** Ids and expiry of what waits for this device, and what the others have been told; of the notices, names where there are any. */
+  of(device: Device, notices?: readonly AuditEvent[]): Promise<InboxAnswer>;
 }
 
 interface Deps {
-  store: Pick<Store, 'operations'>;
+  store: Pick<Store, 'operations' | 'devices'>;
   applications: Pick<Applications, 'find'>;
   clock: Clock;
 }
@@ -32,17 +34,26 @@ export function createInbox({ store, applications, clock }: Deps): Inbox {
     return operation.methods.filter((method) => activated.includes(method));
   }
 
+  async function described(device: Device, events: AuditEvent[]): Promise<NoticeMessage[]> {
+    const devices = new Map((await store.devices.ofUser(device.userId)).map((each) => [each.id, each]));
+    return events.map((event) => noticeMessage(event, devices.get(event.deviceId ?? ''), device));
+  }
+
   return {
     methodsFor,
 
-    async of(device) {
+    async of(device, events = []) {
       const now = clock();
-      const pending = await store.operations.pendingOf(device.userId, now);
+      const own = noticesFor(device, events, now);
+      const [pending, notices] = await Promise.all([
+        store.operations.pendingOf(device.userId, now),
+        own.length > 0 ? described(device, own) : [],
+      ]);
       const operations = pending
         .filter((operation) => stateAt(operation, now) === 'pending' && now < operation.answerBy)
         .filter((operation) => methodsFor(operation, device).length > 0)
         .map(({ id, answerBy }) => ({ op: id, exp: Math.floor(answerBy / 1000) }));
-      return { operations, poll_seconds: operations.length > 0 ? pollSeconds.busy : pollSeconds.idle };
+      return { operations, notices, poll_seconds: operations.length > 0 ? pollSeconds.busy : pollSeconds.idle };
     },
   };
 }

@@ -18,12 +18,16 @@ export const matchTries: Record<Exclude<MatchMode, 'none'>, number> = { choose: 
 export function makeMatch(
   mode: MatchMode,
   operationId: string,
-  { secrets, random = randomBytes }: { secrets: Pick<Secrets, 'hmac'>; random?: RandomBytes },
+  {
+    secrets,
+    random = randomBytes,
+    code: given,
+  }: { secrets: Pick<Secrets, 'hmac'>; random?: RandomBytes; code?: string },
 ): { match: NonNullable<Operation['match']>; code: string } | undefined {
   if (mode === 'none') return undefined;
   // Ruling 14: the decoys are drawn here, once. Fresh ones for each view would give the right number away.
   const options = mode === 'choose' ? distinctNumbers(offered, random) : undefined;
-  const code = options ? options[randomBelow(offered, random)]! : newNumber(mode, random);
+  const code = given ?? (options ? options[randomBelow(offered, random)]! : newNumber(mode, random));
   return { code, match: { mode, hmac: hmacOf(secrets, operationId, code), ...(options && { options }) } };
 }
 

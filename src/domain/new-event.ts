@@ -1,5 +1,6 @@
 import { newId, type Partition, partitionOf } from '../support/ids.ts';
 import type { AuditEvent, EventType } from './event.ts';
+import { noticeUntil } from './notices.ts';
 import type { By } from './users.ts';
 
 /** An event of one user's partition. `about` names at least one record there, or the partition itself. */
@@ -10,7 +11,8 @@ export function newEvent(
   about: Pick<AuditEvent, 'operationId' | 'userId' | 'deviceId' | 'clientId' | 'data'> & { partition?: Partition },
 ): AuditEvent {
   const { partition = partitionOf(about.userId ?? about.operationId ?? about.deviceId ?? '00'), ...members } = about;
-  return { id: newId(partition), type, at, ...members, ...by };
+  const until = noticeUntil(type, at);
+  return { id: newId(partition), type, at, ...members, ...by, ...(until !== undefined && { noticeUntil: until }) };
 }
 
 /** What the server does on its own. */

@@ -23,6 +23,8 @@ export interface Shown {
   /** Amounts as strings. */
   transaction?: Record<string, unknown>;
   context?: { title?: string; text: string; mime?: string };
+  /** Purpose `enrollment`: the device that asks to be added, in its own words. */
+  enrolling?: { name?: string; model?: string; os?: string; application: string };
   origin?: { ip?: string; browser?: string; os?: string; place?: string };
 }
 
@@ -39,6 +41,10 @@ export interface StartOperation {
   /** Possession alone is enough. Default false: two factors. */
   possessionOnly?: boolean;
   match: MatchMode;
+  /** The number itself, where somebody else has made it: six digits for `type6`. */
+  matchCode?: string;
+  /** The caps neither hold for it nor does it push others out: it is the user's own. */
+  uncapped?: true;
   /** Already clamped by the caller. */
   lifetimeSeconds: number;
   intervalSeconds?: number;
@@ -164,7 +170,7 @@ function newOperation(start: StartOperation, { secrets, random, options, now, us
   const id = operationIdOf(start.handle);
   const { kind, userId, clientId, applicationId, deviceId, intervalSeconds, protocol, notification } = start;
   const expiresAt = now + start.lifetimeSeconds * SECOND;
-  const made = makeMatch(start.match, id, { secrets, random });
+  const made = makeMatch(start.match, id, { secrets, random, ...(start.matchCode && { code: start.matchCode }) });
   const ctx = buildContext({ ...start.shown, op: id, kind });
   const operation: Operation = {
     id,
@@ -208,7 +214,7 @@ function maxTries(mode: MatchMode, usable: UsableDevice[]): number {
 
 function startCall(
   operation: Operation,
-  { by, decoy }: StartOperation,
+  { by, decoy, uncapped }: StartOperation,
   { cap }: OperationsOptions,
   now: number,
 ): Start {
@@ -217,7 +223,7 @@ function startCall(
   const event = newEvent('operation.started', now, by, { operationId, userId, clientId, data });
   return {
     operation,
-    cap: { ...cap, perClient: orAny(cap.perClient), perUser: orAny(cap.perUser) },
+    cap: { ...cap, perClient: orAny(uncapped ? 0 : cap.perClient), perUser: orAny(uncapped ? 0 : cap.perUser) },
     now,
     events: [event],
     supersededEvent: { type: 'operation.superseded', at: now, userId, clientId, ...by },

@@ -48,6 +48,7 @@ export interface ManagementDevice {
   created_at: string;
   activated_at: string | null;
   last_used_at: string | null;
+  attestation: { kind: string; verdict: string; level: string | null } | null;
 }
 
 export interface ManagementTicket {

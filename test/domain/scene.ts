@@ -14,6 +14,7 @@ import type { Store } from '../../src/domain/ports/store.ts';
 import { createRedemptions } from '../../src/domain/redemptions.ts';
 import { createServerKeys } from '../../src/domain/server-keys.ts';
 import { createSweeper } from '../../src/domain/sweeper.ts';
+import { createTicketConfirmation } from '../../src/domain/ticket-confirmation.ts';
 import { createTickets } from '../../src/domain/tickets.ts';
 import type { User } from '../../src/domain/user.ts';
 import { createUserCodes } from '../../src/domain/user-codes.ts';
@@ -81,6 +82,7 @@ export async function openScene({ applications = [anApplication()], cap, ...opti
       serverKeys,
       options: { authenticatorOrigin: 'http://localhost:3002', defaultSeconds: 300, maxSeconds: 600, retentionMs },
     }),
+    ticketConfirmation: createTicketConfirmation(common),
     operations: createOperations({
       ...common,
       options: { cap: cap ?? { perClient: 1, policy: 'replace', perUser: 0 }, retentionMs },

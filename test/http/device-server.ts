@@ -6,6 +6,7 @@ import { createInboxHandler } from '../../src/channels/inbox.ts';
 import { createWakeHub } from '../../src/channels/wake-hub.ts';
 import { beginEnrollment, type Device, type DeviceInfo, memoryStorage } from '../../src/device-sdk/index.ts';
 import { defaultAcrNames } from '../../src/domain/acr.ts';
+import type { AttestationVerifier } from '../../src/domain/attestation.ts';
 import { createDeviceSide, type DeviceSideOptions } from '../../src/domain/device-side.ts';
 import type { StartOperation } from '../../src/domain/operations.ts';
 import type { User } from '../../src/domain/user.ts';
@@ -32,7 +33,7 @@ export interface Exchange {
 const issuer = 'https://assent.example.test';
 
 /** The device API over HTTP, on the real app and a new embedded store; time moves when a test says so. */
-export async function startDeviceServer(options: SceneOptions = {}) {
+export async function startDeviceServer(options: SceneOptions & { verifyAttestation?: AttestationVerifier } = {}) {
   const scene = await openScene(options);
   const timers = createTimers(scene.clock);
   const hub = createWakeHub(scene.store);
@@ -43,6 +44,7 @@ export async function startDeviceServer(options: SceneOptions = {}) {
       clock: scene.clock.now,
       timers,
       random: randomBytes,
+      ...(options.verifyAttestation && { verifyAttestation: options.verifyAttestation }),
       watch: hub,
       options: {
         acr: defaultAcrNames,
@@ -154,7 +156,9 @@ interface EnrollOptions {
 }
 
 /** A server of its own for each test of the enclosing `describe`. */
-export function deviceServerForEach(options: SceneOptions | (() => Promise<SceneOptions>) = {}): DeviceServer {
+export function deviceServerForEach(
+  options: Parameters<typeof startDeviceServer>[0] | (() => Promise<SceneOptions>) = {},
+): DeviceServer {
   let server: DeviceServer;
   beforeEach(async () => {
     server = await startDeviceServer(typeof options === 'function' ? await options() : options);

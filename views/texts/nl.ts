@@ -133,8 +133,8 @@ export const nl: Texts = {
   'enroll.failed.attestation':
     'Dit soort apparaat wordt hier niet aanvaard. Er is niets gewijzigd. Probeer een ander apparaat.',
   'wait.code.title': 'Typ deze code waar u de link kreeg',
-  'wait.code.body': 'Op de pagina of het apparaat waar de link stond. Deze pagina gaat vanzelf verder.',
-  'wait.code.care': 'Typ de code daar en nergens anders. Niemand mag er telefonisch of in een bericht om vragen.',
+  'wait.code.body': 'Op de pagina waar die stond, of lees de code voor aan wie u de link gaf. Deze pagina gaat vanzelf verder.',
+  'wait.code.care': 'Hebt u niet zelf om een link gevraagd? Stop dan hier.',
   'wait.approval.title': 'Keur goed op uw andere apparaat',
   'wait.approval.body': 'Een apparaat dat u al gebruikt krijgt de vraag of dit van u is. Open het en antwoord daar.',
   'wait.approval.code': 'Het vraagt om deze code',

@@ -2,7 +2,8 @@
   KEYS[1] root   KEYS[2] device   KEYS[3] its registration operation   KEYS[4] list of the user's devices   KEYS[5] receipt
   ARGV[1] now, epoch ms   ARGV[2] version it must have   ARGV[3] device id   ARGV[4] operation id   ARGV[5] user id
   ARGV[6] 'single' | 'override' | 'multiple'   ARGV[7] fields to set, JSON array   ARGV[8] fields to remove, JSON array
-  ARGV[9] replaced event, JSON text from after the brace   ARGV[10] its operation's key part, its user's, its at; JSON array
+  ARGV[9] replaced event, JSON text from after the brace
+  ARGV[10] its operation's key part, its user's, its at, notice until or nothing; JSON array
   ARGV[11] receipt   ARGV[12] changes
   returns { 'activated', fields, replaced ids } | { 'conflict', device id } | { 'stale' } | { 'missing' } | { 'refused', state }
         | { 'operation_closed' } | { 'repeated', outcome } | { 'message_reused' }
@@ -36,7 +37,7 @@ for _, other in ipairs(others) do
   redis.call('HINCRBY', key, 'v', 1)
   cancelPending(root, user, now, 'device_deactivated', other)
   local event = string.format('{"id":"%s.device.replaced","deviceId":"%s",', other, other) .. ARGV[9]
-  writeEvents(root, { { event, about[1], about[2], about[3] } }, keepMs)
+  writeEvents(root, { { event, about[1], about[2], about[3], about[4] } }, keepMs)
 end
 
 replaceDevice(device, ARGV[7], ARGV[8])

@@ -26,6 +26,8 @@ export interface EnrollMessage {
   readonly pin: NewPinKey | undefined;
   /** what the device says of itself; shown to people, trusted for nothing */
   readonly info: { name?: string; model?: string; os?: string; appVersion?: string };
+  /** what the platform says of `sig`, not looked at yet */
+  readonly attestation: { kind: string; blob: string } | undefined;
 }
 
 /**
@@ -40,7 +42,17 @@ export function readEnroll({ payload, signed }: VerifiedRequest<unknown>, sig: E
   if (!pin && signed.proofs.length > 0) throw invalid('a proof of no key');
   const all = [sig, enc, ...(pin ? [pin.jwk] : [])].map(jwkThumbprint);
   if (new Set(all).size !== all.length) throw new DomainError('key_reused', { detail: 'one key for two uses' });
-  return { nonce: textOf(payload, 'nonce'), enc, pin, info: readInfo(objectOf(payload, 'device')) };
+  const info = readInfo(objectOf(payload, 'device'));
+  return { nonce: textOf(payload, 'nonce'), enc, pin, info, attestation: readAttestation(payload) };
+}
+
+/** A chain of certificates is some kilobytes; a message has 56. */
+const maxStatement = 32 * 1024;
+
+function readAttestation(payload: JsonObject): EnrollMessage['attestation'] {
+  if (payload.attestation === undefined) return undefined;
+  const statement = objectOf(payload, 'attestation');
+  return { kind: textOf(statement, 'kind', 64), blob: textOf(statement, 'blob', maxStatement) };
 }
 
 function readInfo(device: JsonObject): EnrollMessage['info'] {
@@ -51,6 +63,11 @@ function readInfo(device: JsonObject): EnrollMessage['info'] {
     appVersion: optionalTextOf(device, 'app_version', 40),
   };
   return JSON.parse(JSON.stringify(info)) as EnrollMessage['info']; // without the absent ones
+}
+
+/** The device that is to go: another one of the same user, or the sender itself. @throws DomainError message_invalid */
+export function readUnenroll({ payload }: VerifiedRequest<unknown>): { other: string | undefined } {
+  return { other: optionalTextOf(payload, 'device', 64) };
 }
 
 /** @throws DomainError message_invalid, also for a `confirm` that was not signed */
@@ -71,12 +88,21 @@ export function confirmValue(secrets: Pick<Secrets, 'hmac'>, deviceId: string, e
   return secrets.hmac('device-confirm', `${deviceId}\0${jwkThumbprint(enc)}`);
 }
 
-/** @param now epoch milliseconds */
+export interface ConfirmOf {
+  issuer: string;
+  deviceId: string;
+  confirm: string;
+  /** six digits to show, where the application wants them */
+  code?: string;
+  /** epoch milliseconds */
+  now: number;
+}
+
 export function sealConfirm(
   enc: EcPublicJwk,
   seal: ServerKeyPair,
-  { issuer, deviceId, confirm, now }: { issuer: string; deviceId: string; confirm: string; now: number },
+  { issuer, deviceId, confirm, code, now }: ConfirmOf,
 ): string {
-  const payload = { iss: issuer, aud: deviceId, iat: Math.floor(now / 1000), confirm };
+  const payload = { iss: issuer, aud: deviceId, iat: Math.floor(now / 1000), confirm, code };
   return sealForDevice(enc, seal, typ.confirm, JSON.stringify(payload));
 }

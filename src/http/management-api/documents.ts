@@ -43,7 +43,12 @@ export function deviceDocument(device: Device) {
     created_at: instant(device.createdAt),
     activated_at: instantOrNull(device.activatedAt),
     last_used_at: instantOrNull(device.lastUsedAt),
+    attestation: device.attestation ? attestationDocument(device.attestation) : null,
   };
+}
+
+function attestationDocument({ kind, verdict, level, detail, at }: NonNullable<Device['attestation']>) {
+  return { kind, verdict, level: level ?? null, detail: detail ?? null, at: instant(at) };
 }
 
 export function ticketDocument(ticket: Ticket, qrSvg: string) {
@@ -63,6 +68,7 @@ export function ticketStatusDocument(operation: Operation, now: number) {
     application: operation.applicationId ?? null,
     state: stateAt(operation, now),
     device_id: operation.ticket?.deviceId ?? null,
+    confirmed_at: instantOrNull(operation.ticket?.confirmedAt),
     created_at: instant(operation.createdAt),
     expires_at: instant(operation.expiresAt),
     finished_at: instantOrNull(operation.finishedAt),

@@ -6,6 +6,7 @@ import type { NotificationLog } from '../../domain/notification-log.ts';
 import type { Operations } from '../../domain/operations.ts';
 import type { IdempotencyStore } from '../../domain/ports/records.ts';
 import type { ServerKeys } from '../../domain/server-keys.ts';
+import type { TicketConfirmation } from '../../domain/ticket-confirmation.ts';
 import type { Tickets } from '../../domain/tickets.ts';
 import type { Users } from '../../domain/users.ts';
 import type { Log } from '../../observability/log.ts';
@@ -38,6 +39,7 @@ export interface ManagementApiDeps {
   serverKeys: Pick<ServerKeys, 'publicKeys' | 'rotateSigning'>;
   keyRing: KeyRing;
   tickets: Pick<Tickets, 'create'>;
+  ticketConfirmation: TicketConfirmation;
   operations: Pick<Operations, 'get'>;
   applications: Applications;
   idempotency: IdempotencyStore;

@@ -238,6 +238,25 @@ export const managementSchemas = {
     created_at: instant('When the ticket was redeemed.'),
     activated_at: orNull(instant('When the keys were confirmed; null before.')),
     last_used_at: orNull(instant('When it last took part in something; null before.')),
+    attestation: {
+      anyOf: [{ $ref: '#/components/schemas/Attestation' }, { type: 'null' }],
+      description: 'What its platform said of its key when it was enrolled; null where nothing was asked or sent.',
+    },
+  }),
+  Attestation: describedBy('What a platform said of a device’s key, and what the verifier made of it.', {
+    kind: { type: 'string', description: 'The form of the statement.', examples: ['android-key'] },
+    verdict: {
+      type: 'string',
+      enum: ['trusted', 'untrusted', 'unverified'],
+      description: '`unverified`: there is no verifier, or it could not tell.',
+    },
+    level: {
+      type: ['string', 'null'],
+      enum: ['software', 'hardware', null],
+      description: 'Where the key lies, as far as the verifier says.',
+    },
+    detail: { type: ['string', 'null'], description: 'In the words of the verifier.' },
+    at: instant('When it was looked at.'),
   }),
   DeviceList: list('Device', 'devices'),
   NewTicket: {
@@ -272,7 +291,21 @@ export const managementSchemas = {
     },
     expires_at: instant('From when on the ticket is worth nothing.'),
     qr_svg: { type: 'string', description: 'The link as a QR code, an SVG document.' },
+    confirm: {
+      type: 'string',
+      enum: ['off', 'code'],
+      description: '`code`: the new device will show six digits, which are to be sent to `…/{operation_id}/confirm`.',
+    },
   }),
+  TicketConfirmation: {
+    type: 'object',
+    description: 'What the new device shows.',
+    additionalProperties: false,
+    required: ['code'],
+    properties: {
+      code: { type: 'string', pattern: '^[0-9]{6}$', description: 'Six digits.', examples: ['417293'] },
+    },
+  },
   TicketStatus: describedBy('What became of a ticket; without its secret.', {
     operation_id: operationId,
     user_id: userId,
@@ -280,12 +313,14 @@ export const managementSchemas = {
     state: {
       type: 'string',
       enum: ['pending', 'approved', 'denied', 'expired', 'cancelled', 'failed'],
-      description: '`approved`: a device was enrolled with it. `failed`: too many wrong activation codes.',
+      description:
+        '`approved`: a device was enrolled with it. `failed`: too many wrong codes or digits. `cancelled`: another device of the user said no.',
     },
     device_id: {
       type: ['string', 'null'],
       description: 'The device that redeemed it, also before that device is active; null before.',
     },
+    confirmed_at: orNull(instant('When the digits of its device were typed here; null before.')),
     created_at: instant('When the ticket was made.'),
     expires_at: instant('From when on it is worth nothing.'),
     finished_at: orNull(instant('When it was used up or ended otherwise; null before.')),

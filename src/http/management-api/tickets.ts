@@ -3,6 +3,7 @@ import type { Applications } from '../../domain/applications.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { Operation } from '../../domain/operation.ts';
 import type { Operations } from '../../domain/operations.ts';
+import type { TicketConfirmation } from '../../domain/ticket-confirmation.ts';
 import type { Tickets } from '../../domain/tickets.ts';
 import type { Clock } from '../../support/clock.ts';
 import { JSON_TYPES, type ManagementRoute } from './call.ts';
@@ -10,6 +11,7 @@ import { ticketDocument, ticketStatusDocument } from './documents.ts';
 
 export interface TicketRoutesDeps {
   tickets: Pick<Tickets, 'create'>;
+  ticketConfirmation: TicketConfirmation;
   operations: Pick<Operations, 'get'>;
   applications: Applications;
   clock: Clock;
@@ -17,7 +19,8 @@ export interface TicketRoutesDeps {
 
 const tag = 'enrollment-tickets';
 
-export function ticketRoutes({ tickets, operations, applications, clock }: TicketRoutesDeps): ManagementRoute[] {
+export function ticketRoutes(deps: TicketRoutesDeps): ManagementRoute[] {
+  const { tickets, ticketConfirmation, operations, applications, clock } = deps;
   return [
     {
       method: 'POST',
@@ -44,7 +47,8 @@ export function ticketRoutes({ tickets, operations, applications, clock }: Ticke
         // M: still readable from a screen with a scratch, and small enough for old cameras
         const qrSvg = await QRCode.toString(ticket.uri, { type: 'svg', errorCorrectionLevel: 'M' });
         const location = `/management/v1/users/${params.id}/enrollment-tickets/${ticket.operationId}`;
-        return { status: 201, headers: { location }, body: ticketDocument(ticket, qrSvg) };
+        const confirm = applications.find(applicationId)?.enrollment?.confirm ?? 'off';
+        return { status: 201, headers: { location }, body: { ...ticketDocument(ticket, qrSvg), confirm } };
       },
     },
     {
@@ -60,6 +64,28 @@ export function ticketRoutes({ tickets, operations, applications, clock }: Ticke
         const operation = await operations.get(params.operation_id!);
         requireTicketOf(operation, params.id!);
         return { status: 200, body: ticketStatusDocument(operation, clock()) };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/users/{id}/enrollment-tickets/{operation_id}/confirm',
+      operationId: 'confirmEnrollmentTicket',
+      summary: 'Type the six digits that the new device shows',
+      description:
+        'The device becomes active with its next message. The third wrong try ends the enrollment. Repeating it once the digits were right changes nothing.',
+      tag,
+      scope: 'tickets:write',
+      body: { schema: 'TicketConfirmation', types: JSON_TYPES, required: true },
+      responses: { 200: { description: 'The ticket’s state.', schema: 'TicketStatus' } },
+      problems: {
+        403: 'The digits are wrong (`code_wrong`, with `attempts_left`).',
+        404: 'No such ticket of this user.',
+        409: 'The ticket is over, no device shows digits yet, or none are asked for.',
+      },
+      async handle({ params, body, by }) {
+        const { code } = body as { code: string };
+        const asked = { userId: params.id!, operationId: params.operation_id!, code };
+        return { status: 200, body: ticketStatusDocument(await ticketConfirmation.confirm(asked, by), clock()) };
       },
     },
   ];

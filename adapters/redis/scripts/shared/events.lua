@@ -1,5 +1,6 @@
+--- @include wake
 --[[ writeEvents(root, events, keepMs)
-  events: array of { JSON text, operation's key part or '', user's key part or '', at in epoch ms }
+  events: array of { JSON text, operation's key part or '', user's key part or '', at in epoch ms, notice until or nothing }
 
   An event is stored once: with its operation if it has one, and then the user's list holds only where it lies,
   "@<at> <index> <operation>". The operation's list is never shortened, so the index stays right. ]]
@@ -11,10 +12,20 @@ local function noteEvent(list, garbage, member, text, at, keepMs)
   redis.call('ZADD', garbage, 'NX', at + keepMs, member)
 end
 
+-- Told to the user's devices for some days: the newest twenty, "<until> <JSON>". They are woken at once.
+local function notice(root, user, text, at, ends, operation)
+  local list = root .. NAME.noticesOf .. user
+  redis.call('RPUSH', list, string.format('%.0f ', ends) .. text)
+  redis.call('LTRIM', list, -20, -1)
+  redis.call('PEXPIRE', list, math.max(ends - at, 0) + HOUR)
+  wake(root, operation ~= '' and operation or user, 'noticed', user)
+end
+
 local function writeEvents(root, events, keepMs)
   local garbage = root .. NAME.garbage
   for _, event in ipairs(events) do
     local text, operation, user, at = event[1], event[2], event[3], event[4]
+    if event[5] and user ~= '' then notice(root, user, text, at, event[5], operation) end
     if operation ~= '' then
       local list = root .. NAME.eventsOfOperation .. operation
       local index = redis.call('RPUSH', list, text) - 1

@@ -1,0 +1,206 @@
+/**
+ * What may stand between proved keys and an active device (device-protocol, section 3.4):
+ *
+ *     keys proved ──approve_by_existing_device──> an operation asks the user's devices ──approved──┐
+ *          │                │ (if_any, and none could answer)                └─denied, over─> the enrollment ends
+ *          │                v                                                                      v
+ *          └──confirm: code──> six digits, typed where the ticket was shown ────────────────> activate
+ *
+ * Both are facts that never turn back (a decision, a time on the ticket), so they are looked at first and the one atomic
+ * step that activates needs to know nothing of them. The digits are typed on the approving device where one is asked.
+ */
+import type { Clock } from '../support/clock.ts';
+import { SECOND } from '../support/clock.ts';
+import { operationIdOf, partitionOf } from '../support/ids.ts';
+import type { Secrets } from '../support/secrets.ts';
+import type { Application, EnrollmentPolicy } from './application.ts';
+import type { Applications } from './applications.ts';
+import type { Device } from './device.ts';
+import { aboutDevice, by, type Caller } from './enrollment-callers.ts';
+import { enrollmentCode } from './enrollment-code.ts';
+import { DomainError } from './errors.ts';
+import { chooseMethods, usableDevices } from './methods.ts';
+import { newEvent } from './new-event.ts';
+import { type Operation, stateAt } from './operation.ts';
+import type { Operations } from './operations.ts';
+import type { Store } from './ports/store.ts';
+import type { Users } from './users.ts';
+
+/** As it travels in the answer to `status`. */
+export interface EnrollmentWaiting {
+  waiting: 'code' | 'approval';
+  /** Epoch seconds. */
+  exp: number;
+  poll_seconds: number;
+}
+
+export interface EnrollmentGates {
+  /** Early, so that the ticket is not spent. @throws DomainError no_approving_device */
+  refuseHopeless(operation: Operation, application: Application): Promise<void>;
+  /** The digits that the device is to show, where its application wants them. */
+  codeOf(device: Device): string | undefined;
+  /**
+   * For a device that has proved its keys; asks the user's other devices where that is due. undefined: nothing is in the way.
+   * @throws DomainError ticket_invalid | no_approving_device | enrollment_denied
+   */
+  waiting(device: Device, caller: Caller): Promise<EnrollmentWaiting | undefined>;
+}
+
+/** What the approving person reads; `device` as the new one describes itself. `language`: theirs, if it is known. */
+export type ApprovalText = (device: string, language: string | undefined) => string;
+
+interface Deps {
+  store: Pick<Store, 'devices' | 'operations'>;
+  operations: Pick<Operations, 'start'>;
+  applications: Pick<Applications, 'find' | 'list'>;
+  users: Pick<Users, 'get'>;
+  secrets: Pick<Secrets, 'hmac'>;
+  clock: Clock;
+  approvalText: ApprovalText;
+}
+
+/** Soon: a person sits in front of both. */
+const pollSeconds = 2;
+
+/** Who asks, in the place of a client. Even one that was registered under this name does not know the handle, and so gets nothing. */
+export const enrollmentClientId = 'urn:assent:enrollment';
+
+const nothing: EnrollmentPolicy = { confirm: 'off', approveByExistingDevice: 'off', attestation: 'off' };
+
+export function createEnrollmentGates(deps: Deps): EnrollmentGates {
+  const { store, operations, applications, users, secrets, clock, approvalText } = deps;
+  const policyOf = ({ applicationId }: Device) => applications.find(applicationId)?.enrollment ?? nothing;
+
+  async function refuseHopeless({ userId }: Operation, { enrollment }: Application): Promise<void> {
+    if (enrollment?.approveByExistingDevice !== 'required') return;
+    const usable = usableDevices(await store.devices.ofUser(userId), applications, {});
+    try {
+      chooseMethods(usable, {});
+    } catch (error) {
+      throw unlessNobody(error);
+    }
+  }
+
+  async function waiting(device: Device, caller: Caller): Promise<EnrollmentWaiting | undefined> {
+    const { confirm, approveByExistingDevice } = policyOf(device);
+    if (confirm === 'off' && approveByExistingDevice === 'off') return undefined;
+    const registration = await store.operations.get(device.operationId);
+    if (!registration || stateAt(registration, clock()) !== 'pending') {
+      throw new DomainError('ticket_invalid', { detail: 'ended before the device was confirmed' });
+    }
+    const answer = { exp: Math.floor(registration.expiresAt / SECOND), poll_seconds: pollSeconds };
+    const approval = approveByExistingDevice === 'off' ? 'nobody' : await approvalOf(device, registration, caller);
+    if (approval === 'approved') return undefined;
+    if (approval === 'pending') return { waiting: 'approval', ...answer };
+    const isConfirmed = confirm === 'off' || registration.ticket?.confirmedAt !== undefined;
+    return isConfirmed ? undefined : { waiting: 'code', ...answer };
+  }
+
+  /** The operation's id follows from the device, so that it is asked once, however often and by however many servers. */
+  async function approvalOf(
+    device: Device,
+    registration: Operation,
+    caller: Caller,
+  ): Promise<'approved' | 'pending' | 'nobody'> {
+    const handle = partitionOf(device.id) + secrets.hmac('enrollment-approval', device.id);
+    const asked = await store.operations.get(operationIdOf(handle));
+    if (!asked) return ask(handle, device, registration, caller);
+    const state = stateAt(asked, clock());
+    if (state === 'approved' || state === 'pending') return state;
+    return end(device, registration, asked, caller);
+  }
+
+  async function ask(
+    handle: string,
+    device: Device,
+    registration: Operation,
+    caller: Caller,
+  ): Promise<'pending' | 'nobody'> {
+    const { userId, applicationId, info } = device;
+    const { name: application = applicationId } = applications.find(applicationId) ?? {};
+    const { language } = await users.get(userId);
+    const matchCode = policyOf(device).confirm === 'code' ? enrollmentCode(secrets, device) : undefined;
+    try {
+      await operations.start({
+        handle,
+        kind: 'authorization',
+        userId,
+        clientId: enrollmentClientId,
+        shown: {
+          client: { id: enrollmentClientId, name: application },
+          purpose: 'enrollment',
+          bindingMessage: approvalText(describe(info), language),
+          enrolling: { ...cleaned(info), application },
+        },
+        match: matchCode === undefined ? 'none' : 'type6',
+        ...(matchCode !== undefined && { matchCode }),
+        uncapped: true,
+        lifetimeSeconds: Math.max(1, Math.floor((registration.expiresAt - clock()) / SECOND)),
+        by: by(device.id, caller),
+      });
+    } catch (error) {
+      // another message of this device was faster
+      if (error instanceof DomainError && error.code === 'state_conflict') return 'pending';
+      const refusal = unlessNobody(error);
+      if (refusal.code !== 'no_approving_device' || policyOf(device).approveByExistingDevice === 'required')
+        throw refusal;
+      return 'nobody';
+    }
+    return 'pending';
+  }
+
+  /** The registration first: as long as the device is pending, its next message comes here again and goes on. */
+  async function end(device: Device, { id }: Operation, asked: Operation, caller: Caller): Promise<never> {
+    const now = clock();
+    const why = asked.decision?.reason ?? stateAt(asked, now);
+    const who = by(device.id, caller);
+    const { userId } = device;
+    await store.operations.cancel({
+      operationId: id,
+      reason: why === 'not_me' || why === 'incorrect_data' ? why : 'cancelled_by_user',
+      now,
+      events: [newEvent('operation.cancelled', now, who, { operationId: id, userId, data: { why } })],
+      outbox: [],
+    });
+    await store.devices.changeState({
+      id: device.id,
+      from: ['pending'],
+      to: 'deactivated',
+      now,
+      events: [newEvent('device.enrollment_refused', now, who, { ...aboutDevice(device), data: { why } })],
+    });
+    throw new DomainError('enrollment_denied', { detail: why });
+  }
+
+  return {
+    refuseHopeless,
+    waiting,
+    codeOf: (device) => (policyOf(device).confirm === 'code' ? enrollmentCode(secrets, device) : undefined),
+  };
+}
+
+function unlessNobody(error: unknown): DomainError {
+  if (!(error instanceof DomainError)) throw error;
+  return error.code === 'no_usable_device' ? new DomainError('no_approving_device') : error;
+}
+
+/** A stranger may have written it: one line, nothing that changes how the rest is read. */
+function cleaned({ name, model, os }: Device['info']): { name?: string; model?: string; os?: string } {
+  const line = (text: string) =>
+    text
+      .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
+      .replace(/\s+/g, ' ')
+      .trim();
+  const given = Object.entries({ name, model, os }).flatMap(([key, text]) =>
+    text && line(text) ? [[key, line(text)]] : [],
+  );
+  return Object.fromEntries(given);
+}
+
+/** `Phone of Alice (Pixel 9)` */
+function describe(info: Device['info']): string {
+  const { name, model, os } = cleaned(info);
+  const kind = model ?? os;
+  if (name !== undefined) return kind === undefined || kind === name ? name : `${name} (${kind})`;
+  return kind ?? '?';
+}

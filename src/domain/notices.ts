@@ -1,0 +1,55 @@
+/**
+ * What the owner of several devices is told on the others (device-protocol, section 8): each audit event of these types is
+ * also a notice, for some days. Which of them a device hears is decided here; putting away is the device's own matter.
+ */
+import { DAY } from '../support/clock.ts';
+import type { Device } from './device.ts';
+import type { NoticeMessage } from './device-messages/wire.ts';
+import type { AuditEvent, EventType } from './event.ts';
+
+/** Long enough for a phone that lay in a drawer over the weekend. */
+const keptMs = 7 * DAY;
+
+/** Ends, beginnings and changes of what a device can prove. Not what the person has just done on every device, like a denial. */
+const told = new Set<EventType>([
+  'device.activated',
+  'device.replaced',
+  'device.locked',
+  'device.unlocked',
+  'device.deactivated',
+  'device.unenrolled',
+  'device.revoked',
+  'device.clone_suspected',
+]);
+
+/** For the event itself: until when it is told; undefined for what concerns nobody else. */
+export function noticeUntil(type: EventType, at: number): number | undefined {
+  return told.has(type) ? at + keptMs : undefined;
+}
+
+/** What this device hears: of others, since it was enrolled. Its own changes, and what it has done itself, it knows. */
+export function noticesFor(device: Device, events: readonly AuditEvent[], now: number): AuditEvent[] {
+  const since = device.activatedAt ?? device.createdAt;
+  return events.filter(
+    ({ noticeUntil: until = 0, at, deviceId, actor }) =>
+      now < until && at >= since && deviceId !== device.id && actor !== `device:${device.id}`,
+  );
+}
+
+/** @param about the device that the event names, where it is still known */
+export function noticeMessage(event: AuditEvent, about: Device | undefined, reader: Device): NoticeMessage {
+  const { id, type, at } = event;
+  return { id, type, at: Math.floor(at / 1000), ...(about && { device: described(about, reader) }) };
+}
+
+function described(about: Device, reader: Device): NonNullable<NoticeMessage['device']> {
+  const { id, state, info } = about;
+  const { name, model } = info;
+  return { id, state, ...(name && { name }), ...(model && { model }), revocable: isRevocable(about, reader) };
+}
+
+/** Newer than the one that asks, and still there. Two of one instant: neither. */
+export function isRevocable(target: Device, { id, userId, activatedAt }: Device): boolean {
+  if (target.id === id || target.userId !== userId || target.state === 'deactivated') return false;
+  return activatedAt !== undefined && (target.activatedAt ?? target.createdAt) > activatedAt;
+}
