@@ -63,7 +63,7 @@ export class MasterKeyRefused extends Error {
 }
 
 /** Processes read the ring once a second; a generation is used when even a busy one has. */
-const settleMs = 5 * SECOND;
+const settleMs = 3 * SECOND;
 
 interface Generation extends Root {
   createdAt: number;

@@ -33,7 +33,7 @@ describe('the key ring', () => {
   const usersOf = (secrets: Secrets) => createUsers({ store, clock: clock.now, secrets });
   const sealed = (ring: KeyRing) => ring.secrets.seal('label', 'text', 'row');
   const text = (ring: KeyRing, value: string) => ring.secrets.open('label', value, 'row').toString();
-  const settle = () => clock.advance(5);
+  const settle = () => clock.advance(3);
 
   test('two processes that start at once on an empty store agree on one root', async () => {
     const [one, other] = await Promise.all([start(A), start(A)]);

@@ -1,8 +1,9 @@
-import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
+import { createPublicKey, type JsonWebKey, randomBytes, verify } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type Deployment, deploy } from '../support/reliability/deployment.ts';
 import { createHistory } from '../support/reliability/history.ts';
 import { createPhone, type VirtualPhone } from '../support/reliability/phones.ts';
-import type { TestServer } from '../support/server.ts';
+import { startServer, type TestServer } from '../support/server.ts';
 import { requireSystem } from '../support/system.ts';
 
 const ciba = 'urn:openid:params:grant-type:ciba';
@@ -69,6 +70,8 @@ function verifiedBy(token: string, { keys }: KeySet): string {
   expect(verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url'))).toBe(true);
   return kid;
 }
+
+const payloadOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
 
 requireSystem('redis-server')('two processes on one Redis', () => {
   let deployment: Deployment;
@@ -160,4 +163,65 @@ requireSystem('redis-server')('two processes on one Redis', () => {
     const after = (await set(other)).keys.map((key) => key.kid);
     expect(after).toEqual(expect.arrayContaining(before.keys.map((key) => key.kid)));
   });
+
+  test('TH-29 the master key is replaced under load: no request fails, people and subjects stay, and the former key opens nothing', async () => {
+    const { here, there } = await newClient();
+    const sides = [
+      { server: one, client: here, isUp: true },
+      { server: other, client: there, isUp: true },
+    ];
+    const subjects = new Set<string>();
+    let answered = 0;
+    /** Begins at one process and ends at the next, as far as both are there. */
+    async function signIn(): Promise<void> {
+      const up = sides.filter(({ isUp }) => isUp).map(({ client }) => client);
+      const id = await approved(up[answered % up.length]!);
+      const { status, body } = await sides
+        .filter(({ isUp }) => isUp)
+        .at(-1)!
+        .client.poll(id);
+      expect(status).toBe(200);
+      subjects.add(payloadOf(body.id_token).sub);
+      answered += 1;
+    }
+    let isRunning = true;
+    const load = (async () => {
+      while (isRunning) await signIn();
+    })();
+    const master = async (server: TestServer) => (await manage(server, 'GET', '/keys/master')).body;
+    const { in_use: former } = await master(one);
+
+    // one process after the other, as a balancer and an operator do it
+    const settings = JSON.parse(readFileSync(one.configFile, 'utf8'));
+    const masterKey = randomBytes(32).toString('base64url');
+    for (const side of sides) {
+      side.isUp = false;
+      await signIn();
+      await side.server.stop();
+      const of = JSON.parse(readFileSync(side.server.configFile, 'utf8'));
+      const changed = { ...of, masterKey, masterKeyPrevious: settings.masterKey };
+      writeFileSync(side.server.configFile, JSON.stringify(changed));
+      await side.server.restart();
+      side.isUp = true;
+      await signIn();
+    }
+    expect((await manage(one, 'DELETE', `/keys/master/slots/${former}`)).status).toBe(200);
+    const { generations } = (await manage(other, 'POST', '/keys/master/rotate')).body;
+    expect(generations).toHaveLength(2);
+    isRunning = false;
+    await load;
+    while (Date.now() < Date.parse(generations[1].seals_from)) await signIn();
+    for (let i = 0; i < 4; i++) await signIn();
+
+    // what one process seals now is under the new root, and the other opens it
+    expect((await manage(one, 'POST', '/users', { username: 'dora' })).status).toBe(201);
+    expect((await manage(other, 'GET', '/users?username=dora')).body.items).toHaveLength(1);
+    expect(subjects.size).toBe(1);
+    expect((await master(other)).slots.map(({ id }: { id: string }) => id)).toEqual([(await master(one)).in_use]);
+    process.stdout.write(`master key replaced during ${answered} sign-ins\n`);
+
+    await using refused = await startServer({ store: deployment.redis!.url, expectReady: false });
+    expect(await refused.ended()).toBe(78);
+    expect(refused.output()).toMatch(/^assent: .*masterKey: is not the master key of this store/m);
+  }, 60_000);
 });
