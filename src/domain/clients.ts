@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type Clock, SECOND } from '../support/clock.ts';
 import type { RandomBytes } from '../support/ids.ts';
 import { sameText } from '../support/secrets.ts';
+import { createTurns } from '../support/turns.ts';
 import { DomainError } from './errors.ts';
 import type { EventType } from './event.ts';
 import { newEvent } from './new-event.ts';
@@ -65,11 +66,15 @@ export interface ClientsDeps {
   random?: RandomBytes;
 }
 
-/** A change that names no version is tried again when another one came between. */
-const maxTries = 10;
+/**
+ * A change that names no version is tried again when another one came between. Changes of one client take turns here, so it can
+ * only have been another process, and each try that is lost is a change that was made: nobody waits without end for nothing.
+ */
+const maxTries = 100;
 
 export function createClients({ store, clock, configured, check, random = randomBytes }: ClientsDeps): Clients {
   const fixed = new Map(configured.map((metadata) => [String(metadata['client_id']), ofConfiguration(metadata)]));
+  const inTurn = createTurns();
   const newSecret = () => random(32).toString('base64url');
 
   async function read(id: string): Promise<StoredClient> {
@@ -80,12 +85,11 @@ export function createClients({ store, clock, configured, check, random = random
   }
 
   /** `change` is asked again with the newer record when another change came between. */
-  async function update(
-    id: string,
-    change: (stored: StoredClient, now: number) => Promise<Change> | Change,
-    by: By,
-    expectedVersion?: number,
-  ): Promise<Shown> {
+  function update(id: string, change: Update, by: By, expectedVersion?: number): Promise<Shown> {
+    return inTurn(id, () => tryUpdates(id, change, by, expectedVersion));
+  }
+
+  async function tryUpdates(id: string, change: Update, by: By, expectedVersion?: number): Promise<Shown> {
     for (let tries = 0; tries < maxTries; tries++) {
       const stored = await read(id);
       const now = clock();
@@ -206,6 +210,8 @@ export function createClients({ store, clock, configured, check, random = random
   };
   return clients;
 }
+
+type Update = (stored: StoredClient, now: number) => Promise<Change> | Change;
 
 interface Change {
   client: StoredClient;

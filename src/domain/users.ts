@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../support/clock.ts';
 import { isId, newId, type RandomBytes, randomPartition } from '../support/ids.ts';
 import type { Secrets } from '../support/secrets.ts';
+import { createTurns } from '../support/turns.ts';
 import { DomainError } from './errors.ts';
 import type { EventType } from './event.ts';
 import { identifierHmac, normaliseIdentifier } from './identifiers.ts';
@@ -65,10 +66,15 @@ export interface UsersDeps {
   random?: RandomBytes;
 }
 
-/** A change that names no version is tried again when another one came between. */
-const maxTries = 10;
+/**
+ * A change that names no version is tried again when another one came between. Changes of one user take turns here, so it can
+ * only have been another process, and each try that is lost is a change that was made: nobody waits without end for nothing.
+ */
+const maxTries = 100;
 
 export function createUsers({ store, clock, secrets, random }: UsersDeps): Users {
+  const inTurn = createTurns();
+
   function withUserCode({ userCodeHash: before, ...profile }: Profile, id: string, code?: string | null): Profile {
     if (code === null) return profile;
     const hash = code === undefined ? before : userCodeHash(secrets, id, code);
@@ -96,6 +102,17 @@ export function createUsers({ store, clock, secrets, random }: UsersDeps): Users
     if (outcome.result === 'missing') throw new DomainError('user_not_found');
     if (outcome.result === 'taken') throw taken(outcome.kind);
     return outcome.result === 'updated' ? openUser(secrets, outcome.user) : undefined;
+  }
+
+  async function update(id: string, patch: UserPatch, by: By, expectedVersion?: number): Promise<User> {
+    for (let tries = 0; tries < maxTries; tries++) {
+      const user = await read(id);
+      const isExpected = (expectedVersion ?? user.version) === user.version;
+      const updated = isExpected ? await tryUpdate(user, patch, by) : undefined;
+      if (updated) return updated;
+      if (expectedVersion !== undefined) throw new DomainError('stale_version');
+    }
+    throw new DomainError('unavailable', { detail: 'the user changes faster than it can be updated' });
   }
 
   async function changeState(id: string, change: StateChange, by: By): Promise<User> {
@@ -130,16 +147,7 @@ export function createUsers({ store, clock, secrets, random }: UsersDeps): Users
 
     get: read,
 
-    async update(id, patch, by, expectedVersion) {
-      for (let tries = 0; tries < maxTries; tries++) {
-        const user = await read(id);
-        const isExpected = (expectedVersion ?? user.version) === user.version;
-        const updated = isExpected ? await tryUpdate(user, patch, by) : undefined;
-        if (updated) return updated;
-        if (expectedVersion !== undefined) throw new DomainError('stale_version');
-      }
-      throw new DomainError('unavailable', { detail: 'the user changes faster than it can be updated' });
-    },
+    update: (id, patch, by, expectedVersion) => inTurn(id, () => update(id, patch, by, expectedVersion)),
 
     lock: (id, by) => changeState(id, { from: ['active'], to: 'locked', type: 'user.locked' }, by),
     unlock: (id, by) => changeState(id, { from: ['locked'], to: 'active', type: 'user.unlocked' }, by),

@@ -1,3 +1,4 @@
+import { createUsers } from '../../src/domain/users.ts';
 import { asked, by, codeOf, decide, enroll, newUser, sceneForEach, startOf } from './scene.ts';
 
 describe('users', () => {
@@ -71,6 +72,22 @@ describe('users', () => {
       Array.from({ length: 8 }, (_, i) => scene.users.update(id, { attributes: { [`k${i}`]: i } }, by)),
     );
     expect(Object.keys((await scene.users.get(id)).attributes)).toHaveLength(8);
+  });
+
+  test('sixty updates of one user at once, by three processes, all arrive; those that name a version fail for that reason', async () => {
+    const { id } = await newUser(scene, { name: 'Alice' });
+    const { store, secrets } = scene;
+    const another = () => createUsers({ store, secrets, clock: scene.clock.now });
+    const processes = [scene.users, another(), another()];
+    const updates = Array.from({ length: 60 }, (_, i) =>
+      processes[i % 3]!.update(id, { attributes: { [`a${i}`]: i } }, by),
+    );
+    const guarded = processes.map((users) => codeOf(users.update(id, { name: 'Bob' }, by, 1)));
+    await Promise.all(updates);
+    expect(await Promise.all(guarded)).toEqual(['stale_version', 'stale_version', 'stale_version']);
+    const user = await scene.users.get(id);
+    expect(Object.keys(user.attributes)).toHaveLength(60);
+    expect(user).toMatchObject({ name: 'Alice', version: 61 });
   });
 
   test('an identifier moves with an update: the new one is found, the old one is free', async () => {
