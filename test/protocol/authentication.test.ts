@@ -283,7 +283,7 @@ describe('what is asked', () => {
     }
   });
 
-  test('R-18 requested_expiry is clamped, and the answer tells', async () => {
+  test('R-18 TH-14 requested_expiry is clamped, and the answer tells', async () => {
     const lifetime = async (requested_expiry: string) => (await authenticate({ requested_expiry })).body.expires_in;
     expect(await lifetime('')).toBe(300);
     expect(await lifetime('120')).toBe(120);

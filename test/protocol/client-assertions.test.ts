@@ -103,6 +103,16 @@ describe('private_key_jwt', () => {
     for (const options of wrong) expect(await agent().authenticate(options)).toMatchObject(refused);
   });
 
+  test('TH-14 a clock of the client that is nine seconds off is forgiven, either way; one that is eleven off is not', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const expired = (seconds: number) => ({ iat: now - 60, exp: now - seconds });
+    const early = (seconds: number) => ({ iat: now + seconds, nbf: now + seconds });
+    for (const claims of [expired, early]) {
+      expect((await agent().authenticate({ claims: claims(9) })).status).toBe(200);
+      expect(await agent().authenticate({ claims: claims(11) })).toMatchObject(refused);
+    }
+  });
+
   test('S-11 keys come from the registration: what the header brings along is ignored', async () => {
     const jwk = others.publicJwk as Record<string, unknown>;
     for (const header of [{ jwk }, { jku: 'https://evil.example/jwks' }, { x5u: 'https://evil.example/x' }]) {

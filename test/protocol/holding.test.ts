@@ -236,3 +236,32 @@ describe('a token request that waits for the decision', () => {
     expect(replies.filter(({ status }) => status === 200)).toHaveLength(1);
   });
 });
+
+describe('many that wait', () => {
+  const HELD = 250;
+  const hold = { maxSeconds: 25, perClient: HELD, perProcess: HELD };
+  const scene = protocolForEach({
+    clients,
+    settings: { ...settings, ciba: { ...settings.ciba, hold } },
+    cap: { perClient: 1000, policy: 'refuse', perUser: 1000 },
+  });
+
+  test(`RL-15 ${HELD} whose time is over at once are each answered, once, and may all come again`, async () => {
+    await withAlice(scene);
+    const ask = async () => (await scene.client('helpdesk').authenticate()).body.auth_req_id as string;
+    const ids = await Promise.all(Array.from({ length: HELD }, ask));
+    const answered = new Map<string, number>();
+    const polls = ids.map(async (id) => {
+      const reply = await scene.client('helpdesk').poll(id, { prefer: 'wait=25' });
+      answered.set(id, (answered.get(id) ?? 0) + 1);
+      return error(reply);
+    });
+    while (scene.timers.pending() < HELD) await new Promise(setImmediate);
+    expect(answered.size).toBe(0);
+    scene.timers.advance(25);
+    expect(new Set((await Promise.all(polls)).map(String))).toEqual(new Set([String(pending)]));
+    expect([answered.size, new Set(answered.values()).size, scene.timers.pending()]).toEqual([HELD, 1, 0]);
+    const again = await Promise.all(ids.map((id) => scene.client('helpdesk').poll(id)));
+    expect(new Set(again.map((reply) => String(error(reply))))).toEqual(new Set([String(pending)]));
+  });
+});

@@ -4,7 +4,7 @@ import { ClientMetadataError, createProtocol } from '../../src/protocol/protocol
 import { operationIdOf } from '../../src/support/ids.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
-import { notifiedForEach, openNotified } from './notified.ts';
+import { type NotifiedScene, notifiedForEach, openNotified } from './notified.ts';
 import { type Alice, aClient, answer, CIBA, protocolForAll, withAlice } from './scene.ts';
 
 const ping = (id: string, endpoint: string, more = {}) =>
@@ -21,6 +21,9 @@ const clientsAt = ({ url }: Pick<Receiver, 'url'>) => [
 const token = 'AbC-._~+/09==';
 const error = ({ status, body }: { status: number; body: { error: string } }) => [status, body.error];
 
+const eventsOf = async ({ store }: Pick<NotifiedScene, 'store'>, id: string) =>
+  (await store.events.ofOperation(operationIdOf(id))).filter(({ type }) => type.startsWith('notification.'));
+
 describe('a ping', () => {
   const scene = notifiedForEach({
     clients: clientsAt,
@@ -35,8 +38,7 @@ describe('a ping', () => {
     return body.auth_req_id as string;
   };
   const poll = (id: string, client = 'shop') => scene.client(client).poll(id);
-  const events = async (id: string) =>
-    (await scene.store.events.ofOperation(operationIdOf(id))).filter(({ type }) => type.startsWith('notification.'));
+  const events = (id: string) => eventsOf(scene, id);
 
   test('N-01 N-02 names the request and nothing else, with the client’s token as it was given', async () => {
     const id = await asked();
@@ -402,6 +404,59 @@ describe('who can be called', () => {
       await scene.close();
     }
   });
+
+  const faults: Record<
+    string,
+    { answer: Parameters<Receiver['answers']>[0]; comesAgain: boolean; untrusted?: true; patienceMs?: number }
+  > = {
+    'answers 500': { answer: 500, comesAgain: true },
+    'never answers': { answer: () => undefined, comesAgain: true, patienceMs: 50 },
+    'hangs up': { answer: (_call, res) => res.destroy(), comesAgain: true },
+    'shows a certificate that nobody trusts': { answer: 204, comesAgain: true, untrusted: true },
+    redirects: { answer: (_call, res) => res.writeHead(302, { location: '/elsewhere' }).end(), comesAgain: false },
+    'answers 500 and ten megabytes': {
+      answer: (_call, res) => res.writeHead(500).end('x'.repeat(10 * 2 ** 20)),
+      comesAgain: true,
+    },
+  };
+  test.each(Object.entries(faults))(
+    'RL-11 one receiver of several that %s: the others have theirs at once, it is tried at least five times in ten minutes if at all, and its client polls',
+    async (_what, { answer: how, comesAgain, untrusted, patienceMs = 1000 }) => {
+      const authority = createAuthority();
+      await using well = await startReceiver({ authority });
+      await using strange = await startReceiver();
+      const scene = await openNotified({
+        authority,
+        clients: (bad) => [ping('bad', (untrusted ? strange : bad).url), ...clientsAt(well)],
+        cap: { perClient: 100, policy: 'refuse', perUser: 100 },
+        outbound: { timeouts: { totalMs: patienceMs, connectMs: patienceMs } },
+      });
+      try {
+        const alice = await withAlice(scene);
+        scene.receiver.answers(how);
+        const ask = async (client: string) => {
+          const params = { client_notification_token: token, requested_expiry: '600' };
+          const { body } = await scene.client(client).authenticate(params);
+          await answer(scene, alice, body.auth_req_id);
+          return body.auth_req_id as string;
+        };
+        const owed = [];
+        for (let i = 0; i < 6; i++) owed.push(await ask('bad'), await ask(i % 2 === 0 ? 'shop' : 'wallet'));
+        // nobody’s clock has moved (with so little patience a busy machine may need a second try)
+        if (patienceMs > 50) await well.until(6);
+        await scene.later(595);
+        const tries = await eventsOf(scene, owed[0]!);
+        expect(tries.length >= 5).toBe(comesAgain);
+        expect(new Set(well.received.map(({ body }) => body.auth_req_id)).size).toBe(6);
+        expect(scene.receiver.received.filter(({ path }) => path !== '/cb')).toEqual([]);
+        expect(strange.received).toEqual([]);
+        expect((await scene.client('bad').poll(owed[0]!)).status).toBe(200);
+      } finally {
+        await scene.close();
+      }
+    },
+    60_000,
+  );
 
   test('RL-11 a receiver that fails again and again is left alone for a while, and tried by one call', async () => {
     const scene = await openNotified({ clients, cap: { perClient: 100, policy: 'refuse', perUser: 100 } });

@@ -128,6 +128,17 @@ describe('signed authentication requests', () => {
     expect((await ask({ nbf: now() + 5 })).status).toBe(200);
   });
 
+  test('TH-14 a clock of the client that is nine seconds off is forgiven, either way; one that is eleven off is not', async () => {
+    for (const [seconds, status] of [
+      [9, 200],
+      [11, 400],
+    ] as const) {
+      expect((await ask({ nbf: now() - 60, exp: now() - seconds })).status).toBe(status);
+      expect((await ask({ iat: now() + seconds })).status).toBe(status);
+      expect((await ask({ nbf: now() + seconds })).status).toBe(status);
+    }
+  });
+
   test('J-09 exp is at most 60 minutes after nbf', async () => {
     expect((await ask({ exp: now() + 3600 })).status).toBe(200);
     expect(error(await ask({ exp: now() + 70 * 60 }))).toEqual(refused);

@@ -265,6 +265,16 @@ describe('login_hint_token', () => {
     expect(error(await ask({ exp: now() - 30, aud: 'x' }))).toEqual(refused);
   });
 
+  test('TH-14 a clock of the issuer that is nine seconds off is forgiven, either way; one that is eleven off is not', async () => {
+    for (const [seconds, status] of [
+      [9, 200],
+      [11, 400],
+    ] as const) {
+      expect((await ask({ iat: now() - 90, exp: now() - seconds })).status).toBe(status);
+      expect((await ask({ nbf: now() + seconds })).status).toBe(status);
+    }
+  });
+
   test('H-10 S-07 no hint of any kind is logged', async () => {
     const canary = { format: 'email', email: 'canary-4711@example.test' };
     await ask({ sub_id: canary });
