@@ -1,0 +1,446 @@
+/** What may stand between a ticket and an active device, and how the owner's other devices hear of it. */
+import {
+  beginEnrollment,
+  type Device,
+  type EnrollmentProgress,
+  type FinishChoice,
+  type InboxEvent,
+  memoryStorage,
+  resumeEnrollment,
+} from '../../src/device-sdk/index.ts';
+import type { EnrollmentPolicy } from '../../src/domain/application.ts';
+import type { Verdict } from '../../src/domain/attestation.ts';
+import { openEvidence } from '../../src/domain/evidence.ts';
+import type { User } from '../../src/domain/user.ts';
+import { parseJws } from '../../src/support/jose/index.ts';
+import { anApplication, by, codeOf } from '../domain/scene.ts';
+import { type DeviceServer, deviceServerForEach } from './device-server.ts';
+
+const pin = '483920';
+
+const wanting = (policy: Partial<EnrollmentPolicy>) => ({
+  applications: [
+    anApplication({
+      enrollment: { confirm: 'off', approveByExistingDevice: 'off', attestation: 'off', ...policy },
+    }),
+    anApplication({ id: 'first-app', name: 'First app' }),
+  ],
+});
+
+/** Ends what a test has left waiting: its server is gone, and time stands still. */
+let ends = new AbortController();
+beforeEach(() => {
+  ends = new AbortController();
+});
+afterEach(() => ends.abort());
+
+/** An enrollment that is left waiting: what it shows, and how it ends. */
+async function enrolling(server: DeviceServer, user: User, choice: Partial<FinishChoice> = {}) {
+  const storage = memoryStorage();
+  const { uri, operationId } = await server.ticket(user);
+  const enrollment = await beginEnrollment(storage, uri, server.sdk);
+  const shown: EnrollmentProgress[] = [];
+  let tell = () => {};
+  const waits = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const onProgress = (progress: EnrollmentProgress) => {
+    shown.push(progress);
+    tell();
+  };
+  const device = { name: 'Phone of Bob', model: 'Pixel 9' };
+  const { signal } = ends;
+  const ended = enrollment.finish({ device, onProgress, signal, ...choice });
+  const outcome = ended.then(
+    (device) => ({ device, code: undefined }),
+    (error: { code?: string }) => ({ device: undefined, code: error.code }),
+  );
+  await Promise.race([waits, outcome]);
+  const state = async () => (await server.scene.devices.get(enrollment.deviceId)).state;
+  const confirm = (code: string) => server.scene.ticketConfirmation.confirm({ userId: user.id, operationId, code }, by);
+  return { deviceId: enrollment.deviceId, operationId, storage, shown, ended, outcome, state, confirm, uri };
+}
+
+const another = (code: string) => String((Number(code) + 1) % 1_000_000).padStart(6, '0');
+const typesOf = async (server: DeviceServer, user: User) =>
+  (await server.scene.store.events.ofUser(user.id, 50)).map(({ type }) => type);
+
+describe('six digits', () => {
+  const server = deviceServerForEach(wanting({ confirm: 'code' }));
+
+  test('a new device shows six digits and is active when they were typed where its ticket was shown', async () => {
+    const user = await server.alice();
+    const bob = await enrolling(server, user);
+    const { code = '', waiting } = bob.shown[0]!;
+    expect([waiting, code]).toEqual(['code', expect.stringMatching(/^[0-9]{6}$/)]);
+    expect(await bob.state()).toBe('pending');
+    await expect(server.ask(user)).rejects.toMatchObject({ code: 'no_usable_device' });
+
+    expect(await bob.confirm(code)).toMatchObject({
+      state: 'pending',
+      ticket: { confirmedAt: server.scene.clock.now() },
+    });
+    await bob.ended;
+    expect(await bob.state()).toBe('active');
+    expect(await server.scene.operations.get(bob.operationId)).toMatchObject({ state: 'approved' });
+    expect(await typesOf(server, user)).toEqual(expect.arrayContaining(['ticket.confirmed', 'device.activated']));
+    // typed once more: nothing to do, nothing to fail
+    expect(await bob.confirm('000000')).toMatchObject({ state: 'approved' });
+  });
+
+  test('the third wrong try ends the enrollment, for good and with an event; two do not', async () => {
+    const user = await server.alice();
+    const bob = await enrolling(server, user);
+    const right = bob.shown[0]!.code!;
+    const wrong = another(right);
+    for (const left of [2, 1, 0]) {
+      await expect(bob.confirm(wrong)).rejects.toMatchObject({ code: 'code_wrong', members: { attempts_left: left } });
+    }
+    expect(await codeOf(bob.confirm(right))).toBe('state_conflict');
+    expect((await bob.outcome).code).toBe('ticket_invalid');
+    expect(await bob.state()).toBe('pending');
+    expect(await server.scene.operations.get(bob.operationId)).toMatchObject({
+      state: 'failed',
+      endReason: 'attempts',
+    });
+    const types = await typesOf(server, user);
+    expect(types.filter((type) => type === 'ticket.code_wrong')).toHaveLength(3);
+    expect(types).toContain('operation.failed');
+  });
+
+  test('an enrollment that was interrupted shows the same digits again', async () => {
+    const user = await server.alice();
+    const stop = new AbortController();
+    const bob = await enrolling(server, user, { signal: stop.signal });
+    stop.abort();
+    expect((await bob.outcome).code).toBe('enrollment_waiting');
+    const again: EnrollmentProgress[] = [];
+    const resumed = resumeEnrollment(bob.storage, {
+      ...server.sdk,
+      onProgress: (progress) => {
+        if (again.push(progress) === 1) void bob.confirm(progress.code!);
+      },
+    });
+    expect((await resumed).deviceId).toBe(bob.deviceId);
+    expect(again[0]).toEqual(bob.shown[0]);
+  });
+
+  test('digits of nobody, of another user, or before a device shows any, are not tried', async () => {
+    const user = await server.alice();
+    const { operationId } = await server.ticket(user);
+    const { confirm } = server.scene.ticketConfirmation;
+    expect(await codeOf(confirm({ userId: user.id, operationId, code: '000000' }, by))).toBe('state_conflict');
+    const stranger = await server.alice({ username: 'mallory' });
+    expect(await codeOf(confirm({ userId: stranger.id, operationId, code: '000000' }, by))).toBe('operation_not_found');
+    expect(await codeOf(confirm({ userId: user.id, operationId: 'none', code: '000000' }, by))).toBe(
+      'operation_not_found',
+    );
+    expect((await server.scene.operations.get(operationId)).ticket?.confirmTries).toBeUndefined();
+  });
+
+  test('neither digits nor a value to try them on rest in the store', async () => {
+    const user = await server.alice();
+    const bob = await enrolling(server, user);
+    const { code = '' } = bob.shown[0]!;
+    const rests = JSON.stringify([
+      await server.scene.devices.ofUser(user.id),
+      await server.scene.operations.get(bob.operationId),
+      await server.scene.store.events.ofUser(user.id, 50),
+    ]);
+    expect(rests).not.toContain(code);
+    await bob.confirm(code);
+    await bob.ended;
+  });
+});
+
+describe('another device says yes', () => {
+  const server = deviceServerForEach(wanting({ approveByExistingDevice: 'if_any' }));
+
+  const requestOn = async (device: Device) => {
+    const { operations } = await device.inbox();
+    expect(operations).toHaveLength(1);
+    return device.present(operations[0]!.op);
+  };
+
+  test('the first device of a person comes in by its ticket, the second is asked about on the first', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user, { pin });
+    const bob = await enrolling(server, user);
+    expect(bob.shown[0]).toMatchObject({ waiting: 'approval' });
+    const view = await requestOn(first);
+    expect(view).toMatchObject({
+      purpose: 'enrollment',
+      client: { name: 'Web authenticator' },
+      bindingMessage: 'Add Phone of Bob (Pixel 9) to your devices?',
+      enrolling: { name: 'Phone of Bob', model: 'Pixel 9', application: 'Web authenticator' },
+      methods: ['pin'],
+      match: { mode: 'none' },
+    });
+    await expect(first.decide(view, { decision: 'approve', pin: '111117' })).rejects.toMatchObject({
+      code: 'attempt_failed',
+    });
+    expect(await bob.state()).toBe('pending');
+    await first.decide(view, { decision: 'approve', pin });
+    expect((await bob.ended).deviceId).toBe(bob.deviceId);
+    expect(await bob.state()).toBe('active');
+    const evidence = (await server.scene.store.operations.evidence(view.op))!;
+    const { client_id, decision } = JSON.parse(
+      parseJws(openEvidence(server.scene.secrets, view.op, evidence)).payload.toString(),
+    );
+    expect(client_id).toBe('urn:assent:enrollment');
+    expect(JSON.parse(parseJws(decision, { allow: ['proofs_sha256'] }).payload.toString())).toMatchObject({
+      decision: 'approve',
+      method: 'pin',
+    });
+  });
+
+  test('what a new device calls itself cannot change how the question reads', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user, { pin });
+    const bob = await enrolling(server, user, { device: { name: 'Your\u202e\n  bank\u0000' } });
+    expect(await requestOn(first)).toMatchObject({ bindingMessage: 'Add Your bank to your devices?' });
+    await first.decide(await requestOn(first), { decision: 'deny' });
+    await bob.outcome;
+  });
+
+  test('a denial ends the enrollment: ticket, device and draft are gone, and it is on record', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user, { pin });
+    const bob = await enrolling(server, user);
+    await first.decide(await requestOn(first), { decision: 'deny', reason: 'not_me' });
+    expect((await bob.outcome).code).toBe('enrollment_denied');
+    expect(await bob.state()).toBe('deactivated');
+    expect(await server.scene.operations.get(bob.operationId)).toMatchObject({
+      state: 'cancelled',
+      endReason: 'not_me',
+    });
+    expect(await bob.storage.load('enrolling')).toBeUndefined();
+    expect(await typesOf(server, user)).toContain('device.enrollment_refused');
+    const again = beginEnrollment(memoryStorage(), bob.uri, server.sdk);
+    await expect(again).rejects.toMatchObject({ code: 'ticket_invalid' });
+  });
+
+  test('a device that cannot give its PIN is not asked: the ticket is enough, as it was for the first', async () => {
+    const user = await server.alice();
+    await server.enroll(user);
+    const bob = await enrolling(server, user);
+    expect(bob.shown).toEqual([]);
+    expect((await bob.ended).deviceId).toBe(bob.deviceId);
+  });
+
+  test('nobody answers: the enrollment ends with its ticket', async () => {
+    const user = await server.alice();
+    await server.enroll(user, { pin });
+    const bob = await enrolling(server, user);
+    server.scene.clock.advance(301);
+    expect((await bob.outcome).code).toBe('ticket_invalid');
+    expect(await bob.state()).toBe('pending');
+  });
+});
+
+describe('another device says yes, and is told the digits', () => {
+  const server = deviceServerForEach(wanting({ approveByExistingDevice: 'required', confirm: 'code' }));
+
+  test('a person without a device enrolls none; the ticket is not spent', async () => {
+    const user = await server.alice();
+    const { uri } = await server.ticket(user);
+    await expect(beginEnrollment(memoryStorage(), uri, server.sdk)).rejects.toMatchObject({
+      code: 'no_approving_device',
+    });
+    await server.enroll(user, { pin, applicationId: 'first-app' });
+    const enrollment = await beginEnrollment(memoryStorage(), uri, server.sdk);
+    expect(enrollment.policy).toMatchObject({ confirm: 'code' });
+  });
+
+  test('the digits that the new device shows are typed on the one that approves it; the console’s do not replace it', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user, { pin, applicationId: 'first-app' });
+    const bob = await enrolling(server, user);
+    const { waiting, code = '' } = bob.shown[0]!;
+    expect(waiting).toBe('approval');
+    await bob.confirm(code);
+    expect(await bob.state()).toBe('pending');
+    const { op } = (await first.inbox()).operations[0]!;
+    const view = await first.present(op);
+    expect(view.match).toEqual({ mode: 'type6' });
+    const wrong = first.decide(view, { decision: 'approve', pin, match: another(code) });
+    await expect(wrong).rejects.toMatchObject({ code: 'attempt_failed' });
+    await first.decide(view, { decision: 'approve', pin, match: code });
+    expect((await bob.ended).deviceId).toBe(bob.deviceId);
+  });
+});
+
+describe('what a platform says of the key', () => {
+  let verdict: Verdict | 'fault' = { verdict: 'trusted', level: 'hardware', detail: 'StrongBox' };
+  const seen: unknown[] = [];
+  const verifyAttestation = async (statement: unknown) => {
+    seen.push(statement);
+    if (verdict === 'fault') throw new Error('the platform’s service is away');
+    return verdict;
+  };
+  const server = deviceServerForEach({ ...wanting({ attestation: 'require' }), verifyAttestation });
+  const attest = async ({ challenge }: { challenge: string }) => ({ kind: 'test-platform', blob: `over.${challenge}` });
+
+  test('a trusted key is kept with the device, in evidence, and counts as hardware', async () => {
+    verdict = { verdict: 'trusted', level: 'hardware', detail: 'StrongBox' };
+    const user = await server.alice();
+    const device = await (await enrolling(server, user, { attest })).ended;
+    const stored = await server.scene.devices.get(device.deviceId);
+    expect(stored.attestation).toMatchObject({ kind: 'test-platform', verdict: 'trusted', level: 'hardware' });
+    const { challenge, jwk, blob } = seen.at(-1) as Record<string, unknown>;
+    expect([blob, jwk]).toEqual([`over.${challenge}`, stored.keys.sig]);
+
+    const { operation } = await server.ask(user, { possessionOnly: true });
+    await device.decide(await device.present(operation.id), { decision: 'approve' });
+    expect((await server.scene.operations.get(operation.id)).decision?.amr).toEqual(['hwk']);
+    const sealed = await server.scene.store.operations.evidence(operation.id);
+    const evidence = JSON.parse(parseJws(openEvidence(server.scene.secrets, operation.id, sealed!)).payload.toString());
+    expect(evidence.device.attestation).toMatchObject({ kind: 'test-platform', verdict: 'trusted', level: 'hardware' });
+  });
+
+  test.each([
+    ['none was sent', undefined, { verdict: 'trusted' } as const, 'attestation_refused'],
+    ['it is not trusted', attest, { verdict: 'untrusted', detail: 'rooted' } as const, 'attestation_refused'],
+    ['nobody can tell', attest, 'fault' as const, 'unavailable'],
+  ])('refused where %s, and the device may try again', async (_why, statement, found, code) => {
+    verdict = found;
+    const user = await server.alice();
+    const bob = await enrolling(server, user, statement ? { attest: statement } : {});
+    expect((await bob.outcome).code).toBe(code);
+    expect(await server.scene.devices.get(bob.deviceId)).toMatchObject({ state: 'pending', methods: ['device'] });
+    expect((await typesOf(server, user)).includes('device.key_refused')).toBe(code === 'attestation_refused');
+    verdict = { verdict: 'trusted', level: 'software' };
+    const again = await beginEnrollment(bob.storage, bob.uri, server.sdk);
+    const device = await again.finish({ device: {}, attest });
+    const { operation } = await server.ask(user, { possessionOnly: true });
+    await device.decide(await device.present(operation.id), { decision: 'approve' });
+    expect((await server.scene.operations.get(operation.id)).decision?.amr).toEqual(['swk']);
+  });
+});
+
+describe('what is only recorded', () => {
+  const server = deviceServerForEach(wanting({ attestation: 'record' }));
+
+  test('a statement that nobody can read is kept as that, and counts for nothing', async () => {
+    const user = await server.alice();
+    const attest = async () => ({ kind: 'unknown', blob: 'x' });
+    const device = await (await enrolling(server, user, { attest })).ended;
+    expect((await server.scene.devices.get(device.deviceId)).attestation).toMatchObject({ verdict: 'unverified' });
+    const plain = await (await enrolling(server, user)).ended;
+    expect(await server.scene.devices.get(plain.deviceId)).not.toHaveProperty('attestation');
+  });
+});
+
+describe('notices', () => {
+  const server = deviceServerForEach();
+
+  /** The stream of a device, heard until the test ends it. */
+  async function listening(device: Device) {
+    const heard: InboxEvent[] = [];
+    const over = new AbortController();
+    let next = () => {};
+    const ended = device
+      .events(
+        (event) => {
+          heard.push(event);
+          next();
+        },
+        { signal: AbortSignal.any([over.signal, ends.signal]) },
+      )
+      .catch((error: { code?: string }) => error.code);
+    const until = async (isThere: (event: InboxEvent) => boolean) => {
+      while (!heard.some(isThere)) await new Promise<void>((resolve) => (next = resolve));
+    };
+    await until(({ event }) => event === 'inbox');
+    return { heard, ended, until, stop: () => over.abort() };
+  }
+
+  const later = () => server.scene.clock.advance(1);
+
+  test('a new device is told to the others at once, and can be taken away with one tap', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user);
+    const ears = await listening(first);
+    later();
+    const thief = await server.enroll(user, { device: { name: 'Phone of Mallory' } });
+    await ears.until(({ event }) => event === 'notice');
+    const told = {
+      type: 'device.activated',
+      device: { id: thief.deviceId, name: 'Phone of Mallory', state: 'active', revocable: true },
+    };
+    expect(ears.heard.at(-1)).toMatchObject({ event: 'notice', notice: told });
+    expect((await first.inbox()).notices).toMatchObject([told]);
+    // its own coming is no news to it, and what was before it is none of its business
+    expect((await thief.inbox()).notices).toEqual([]);
+
+    const thiefs = await listening(thief);
+    await first.revoke(thief.deviceId);
+    await thiefs.until(({ event }) => event === 'device');
+    expect(thiefs.heard.at(-1)).toMatchObject({ event: 'device', state: 'deactivated' });
+    expect(await thiefs.ended).toBe('device_deactivated');
+    await expect(thief.inbox()).rejects.toMatchObject({ code: 'device_deactivated' });
+    expect(await server.scene.devices.get(thief.deviceId)).toMatchObject({ state: 'deactivated' });
+    const { operation } = await server.ask(user, { possessionOnly: true });
+    expect((await first.inbox()).operations.map(({ op }) => op)).toEqual([operation.id]);
+    // what this device has done itself it is not told
+    expect((await first.inbox()).notices.map(({ type }) => type)).toEqual(['device.activated']);
+    ears.stop();
+    await ears.ended;
+  });
+
+  test('a newer device can take away no older one, nor anybody else’s', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user);
+    later();
+    const second = await server.enroll(user);
+    const stranger = await server.enroll(await server.alice({ username: 'bob' }));
+    for (const other of [first.deviceId, stranger.deviceId, 'nonsense', first.deviceId.replace(/.$/, 'x')]) {
+      await expect(second.revoke(other)).rejects.toMatchObject({ code: 'revocation_refused' });
+    }
+    await first.revoke(second.deviceId);
+    // twice is once
+    await expect(first.revoke(second.deviceId)).rejects.toMatchObject({ code: 'revocation_refused' });
+    expect(await server.scene.devices.get(first.deviceId)).toMatchObject({ state: 'active' });
+  });
+
+  test('a lock by an operator and a device that leaves are told; what was put away is not told again', async () => {
+    const user = await server.alice();
+    const [first, second, third] = [await server.enroll(user), await server.enroll(user), await server.enroll(user)];
+    later();
+    await server.scene.devices.lock(second.deviceId, by);
+    await third.unenroll();
+    const { notices } = await first.inbox();
+    expect(notices.map(({ type }) => type)).toEqual([
+      'device.activated',
+      'device.activated',
+      'device.locked',
+      'device.unenrolled',
+    ]);
+    for (const { id } of notices.slice(0, 3)) await first.dismissNotice(id);
+    expect((await first.inbox()).notices).toEqual(notices.slice(3));
+    const ears = await listening(first);
+    expect(ears.heard[0]).toMatchObject({ event: 'inbox', notices: notices.slice(3) });
+    ears.stop();
+    await ears.ended;
+  });
+
+  test('after seven days it is old news', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user);
+    await server.enroll(user);
+    server.scene.clock.advance(7 * 24 * 3600 - 1);
+    expect((await first.inbox()).notices).toHaveLength(1);
+    server.scene.clock.advance(1);
+    expect((await first.inbox()).notices).toEqual([]);
+  });
+
+  test('the stream of a device that an operator locks ends at once', async () => {
+    const user = await server.alice();
+    const device = await server.enroll(user);
+    const ears = await listening(device);
+    await server.scene.devices.lock(device.deviceId, by);
+    await ears.until(({ event }) => event === 'device');
+    expect(ears.heard.at(-1)).toMatchObject({ event: 'device', state: 'locked' });
+    expect(await ears.ended).toBe('device_locked');
+  });
+});
