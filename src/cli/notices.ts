@@ -11,6 +11,11 @@ const sentences: Record<string, string> = {
   'device.unenrolled': 'A device was removed',
   'device.revoked': 'A device was removed by another device',
   'device.clone_suspected': 'A device may have been copied',
+  'device.method_added': 'A device can prove more than before',
+  'device.pin_changed': 'The PIN of a device was changed',
+  'device.method_removed': 'A device can prove less than before',
+  'device.keys_rotated': 'A device has new keys',
+  'ticket.created': 'A device made a link that enrolls another one',
 };
 
 export function noticeLines({ type, at, device }: Notice): string[] {

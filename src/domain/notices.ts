@@ -20,6 +20,11 @@ const told = new Set<EventType>([
   'device.unenrolled',
   'device.revoked',
   'device.clone_suspected',
+  'device.method_added',
+  'device.pin_changed',
+  'device.method_removed',
+  'device.keys_rotated',
+  'ticket.created',
 ]);
 
 /** For the event itself: until when it is told; undefined for what concerns nobody else. */

@@ -1,5 +1,6 @@
 import type { Device } from '../../src/domain/device.ts';
 import { SECOND } from '../../src/support/clock.ts';
+import { partitionOf } from '../../src/support/ids.ts';
 import { aDevice, aHash, anEvent, aReceipt, aTicket, aUser, T0 } from '../support/records.ts';
 import { type ConformingStore, HUNDRED, type Suite, storeForEach, tally } from './harness.ts';
 import {
@@ -546,6 +547,49 @@ export const deviceStoreSuite: Suite = (name, open) => {
       });
     });
 
+    describe('notices', () => {
+      const noticed = (user: { id: string }, at: number, noticeUntil: number) =>
+        anEvent(user, 'device.locked', { userId: user.id, at, noticeUntil });
+
+      test('come with the device where they are asked for, oldest first, until their time', async () => {
+        const user = await withUser(at.store);
+        const device = await withDevice(at.store, user);
+        const [first, second] = [noticed(user, T0, T0 + 10), noticed(user, T0 + 1, T0 + 20)];
+        const silent = anEvent(user, 'device.locked', { userId: user.id });
+        const lock = { id: device.id, from: ['active' as const], to: 'locked' as const, now: T0 };
+        await at.store.devices.changeState({ ...lock, events: [first, silent] });
+        await at.store.events.write(partitionOf(user.id), [second]);
+        // the same event again is one notice
+        await at.store.events.write(partitionOf(user.id), [second]);
+        const noticesAt = async (now: number) => (await at.store.devices.withUser(device.id, undefined, now))?.notices;
+        expect(await noticesAt(T0 + 9)).toEqual([first, second]);
+        expect(await noticesAt(T0 + 10)).toEqual([second]);
+        expect(await noticesAt(T0 + 20)).toBeUndefined();
+        expect(await at.store.devices.withUser(device.id)).not.toHaveProperty('notices');
+        const stranger = await withDevice(at.store, await withUser(at.store));
+        expect(await at.store.devices.withUser(stranger.id, undefined, T0)).not.toHaveProperty('notices');
+      });
+
+      test('of many, the newest twenty', async () => {
+        const user = await withUser(at.store);
+        const device = await withDevice(at.store, user);
+        const events = Array.from({ length: 25 }, (_, i) => noticed(user, T0 + i, T0 + 100));
+        await at.store.events.write(partitionOf(user.id), events);
+        const { notices } = (await at.store.devices.withUser(device.id, undefined, T0))!;
+        expect(notices).toEqual(events.slice(5));
+      });
+
+      test('a device that is replaced is told of as its event says', async () => {
+        const user = await withUser(at.store);
+        const old = await withDevice(at.store, user);
+        const fresh = await withPendingDevice(at.store, user);
+        const told = { ...replacedEvent, userId: user.id, noticeUntil: T0 + 10 };
+        await activate(fresh, { mode: 'override', replacedEvent: told });
+        const { notices } = (await at.store.devices.withUser(fresh.id, undefined, T0))!;
+        expect(notices).toEqual([{ ...told, id: `${old.id}.device.replaced`, deviceId: old.id }]);
+      });
+    });
+
     describe('a public key belongs to one device', () => {
       const keyMs = 30 * SECOND;
 
@@ -671,6 +715,57 @@ export const deviceStoreSuite: Suite = (name, open) => {
       expect(await at.store.operations.reserveCode(reserve)).toEqual({ result: 'closed' });
       expect(await at.store.operations.get(ticket.id)).toMatchObject({ state: 'failed', endReason: 'attempts' });
       expect(await at.store.operations.reserveCode(reserve)).toEqual({ result: 'closed' });
+    });
+
+    test('promise 6: tries of a new device’s digits are counted apart; the one past the limit ends it with its events', async () => {
+      const { user, ticket } = await opened();
+      const failed = anEvent(user, 'operation.failed', { operationId: ticket.id, userId: user.id });
+      const reserve = { operationId: ticket.id, code: 'confirm' as const, limit: 3, now: T0, events: [failed] };
+      const answers = await at.race(3, (store) => store.operations.reserveCode(reserve));
+      expect(answers.map((answer) => answer.result === 'reserved' && answer.used).sort()).toEqual([1, 2, 3]);
+      expect(await at.store.operations.get(ticket.id)).toMatchObject({
+        state: 'pending',
+        ticket: { wrongCodes: 0, confirmTries: 3 },
+      });
+      expect(await at.store.events.ofOperation(ticket.id)).toEqual([]);
+      expect(await at.store.operations.reserveCode(reserve)).toEqual({ result: 'closed' });
+      expect(await at.store.operations.reserveCode(reserve)).toEqual({ result: 'closed' });
+      expect(await at.store.operations.get(ticket.id)).toMatchObject({ state: 'failed', endReason: 'attempts' });
+      expect(await at.store.events.ofOperation(ticket.id)).toEqual([failed]);
+    });
+
+    test('the digits are right once: of a hundred confirmations one is written, all are told the same', async () => {
+      const { user, ticket } = await opened();
+      const answers = await at.race(HUNDRED, (store, i) =>
+        store.operations.confirmTicket({
+          operationId: ticket.id,
+          now: T0 + i,
+          events: [anEvent(user, 'ticket.confirmed', { operationId: ticket.id })],
+        }),
+      );
+      expect(tally(answers)).toEqual({ confirmed: HUNDRED });
+      const stored = (await at.store.operations.get(ticket.id))!;
+      for (const answer of answers) expect(answer).toEqual({ result: 'confirmed', operation: stored });
+      expect(stored.ticket?.confirmedAt).toBeGreaterThanOrEqual(T0);
+      expect(await at.store.events.ofOperation(ticket.id)).toHaveLength(1);
+      const device = aDevice(user, { operationId: ticket.id });
+      const bind = { operationId: ticket.id, thumbprint: aHash(), device, now: T0, events: [] };
+      expect(await at.store.operations.bindTicket(bind)).toMatchObject({ result: 'bound' });
+      expect((await at.store.operations.get(ticket.id))?.ticket?.confirmedAt).toBe(stored.ticket?.confirmedAt);
+    });
+
+    test('a ticket that is over, past its time, or none is not confirmed', async () => {
+      const { user, ticket } = await opened();
+      const confirm = { operationId: ticket.id, now: ticket.expiresAt, events: [] };
+      expect(await at.store.operations.confirmTicket(confirm)).toEqual({ result: 'closed' });
+      const asked = await withOperation(at.store, user);
+      expect(await at.store.operations.confirmTicket({ ...confirm, operationId: asked.id, now: T0 })).toEqual({
+        result: 'missing',
+      });
+      const reason = 'cancelled_by_user' as const;
+      await at.store.operations.cancel({ operationId: ticket.id, reason, now: T0, events: [], outbox: [] });
+      expect(await at.store.operations.confirmTicket({ ...confirm, now: T0 })).toEqual({ result: 'closed' });
+      expect((await at.store.operations.get(ticket.id))?.ticket).toEqual(ticket.ticket);
     });
 
     test('tries of a ticket past its time, or of none, are not counted', async () => {

@@ -721,7 +721,7 @@ export const operationStoreSuite: Suite = (name, open) => {
       const [one, all] = [await listen(at.store.wakeups, partition), await listen(at.store.wakeups, '*')];
       const expectWake = async (
         operationId: string,
-        state: 'pending' | 'approved' | 'cancelled' | 'expired' | 'failed',
+        state: 'pending' | 'approved' | 'cancelled' | 'expired' | 'failed' | 'noticed',
       ) => {
         const wake = { partition, operationId, userId: scene.user.id, state };
         expect(await one.next(wake)).toEqual(wake);
@@ -760,6 +760,11 @@ export const operationStoreSuite: Suite = (name, open) => {
       const leave = { id: scene.user.id, from: ['active' as const], to: 'deactivated' as const, now: T0, events: [] };
       await at.store.users.changeState({ ...leave, closePending: true });
       await expectWake(sixth.id, 'cancelled');
+      // what is no change of an operation, but is told to the user's devices
+      const { id: userId } = scene.user;
+      const noticed = anEvent(scene.user, 'device.locked', { userId, noticeUntil: T0 + 1 });
+      await at.store.events.write(partition, [noticed]);
+      await expectWake(userId, 'noticed');
       await one.stop();
       await all.stop();
     });
