@@ -25,6 +25,9 @@ export const names = [
   'enc',
   'pin',
   'otherPin',
+  'newPin',
+  'newSig',
+  'newEnc',
   'uv',
   'stranger',
 ] as const;

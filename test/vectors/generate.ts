@@ -9,6 +9,7 @@ import { challengeRows, downRows, firstContactRows, keySetRows } from './device-
 import { b64 } from './forge.ts';
 import { pinVectors } from './pin.ts';
 import { payload, proofRows, redeemRows, upRows } from './up-rows.ts';
+import { upkeepRows } from './upkeep-rows.ts';
 
 const exported = ({ kid, privateJwk }: NamedKey) => ({ kid, ...privateJwk });
 
@@ -26,6 +27,7 @@ async function vectors(): Promise<object> {
     up: upRows.map((vector) => ({ act: 'inbox', ...vector })),
     redeem: redeemRows,
     proofs: { payload, keys: { pin: ['pin'], biometric: ['uv'] }, rows: proofRows },
+    upkeep: { has: ['sig', 'enc', 'pin'], waits: 'newSig', rows: upkeepRows },
     down: downRows,
     challenges: { op: 'op-1', held: ['seal'], rows: challengeRows },
     key_sets: keySetRows,

@@ -20,7 +20,7 @@ import { b64, jweDir, jweTo, jws, padded, sha256 } from './forge.ts';
 
 const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey;
 
-const request = (changes: object = {}) => ({
+export const request = (changes: object = {}) => ({
   iss: deviceId,
   aud: issuer,
   iat: now,
@@ -28,14 +28,17 @@ const request = (changes: object = {}) => ({
   act: 'inbox',
   ...changes,
 });
-const requestHeader = (changes: object = {}) => ({
+export const requestHeader = (changes: object = {}) => ({
   alg: 'ES256',
   typ: 'assent-request+jwt',
   kid: deviceId,
   ...changes,
 });
-const signedRequest = (claims: object = {}, header: object | string = {}, key: KeyObject = keys.sig.privateKey) =>
-  jws(typeof header === 'string' ? header : requestHeader(header), request(claims), key);
+export const signedRequest = (
+  claims: object = {},
+  header: object | string = {},
+  key: KeyObject = keys.sig.privateKey,
+) => jws(typeof header === 'string' ? header : requestHeader(header), request(claims), key);
 const upHeader = (changes: object = {}) => ({ typ: 'assent-up', cty: 'json', kid: keys.box.kid, ...changes });
 const sessionHeader = (changes: object = {}) => ({
   alg: 'dir',
@@ -46,7 +49,7 @@ const sessionHeader = (changes: object = {}) => ({
   ...changes,
 });
 
-const up = (envelope: object, header: object = {}, to: KeyObject = keys.box.publicKey) =>
+export const up = (envelope: object, header: object = {}, to: KeyObject = keys.box.publicKey) =>
   jweTo(upHeader(header), padded({ rk: b64(rk), ...envelope }), to);
 const upOf = (claims: object = {}, header: object | string = {}, key?: KeyObject) =>
   up({ jws: signedRequest(claims, header, key) });
@@ -59,7 +62,7 @@ const epkOf = (changes: object) => {
   return { epk: { kty, crv, x, y, ...changes } };
 };
 
-const proofOf = (
+export const proofOf = (
   payload: string,
   { key = keys.pin, header = {}, body = {} }: { key?: NamedKey; header?: object; body?: object } = {},
 ) =>

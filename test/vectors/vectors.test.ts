@@ -15,10 +15,15 @@ import {
   evaluateProofs,
   openUp,
   type ProofKey,
+  readMethods,
+  readRotate,
+  readTickets,
   serverKeyPair,
+  type VerifiedRequest,
   verifyRedeem,
   verifyRequest,
 } from '../../src/domain/device-messages/index.ts';
+import { namedMethods } from '../../src/domain/device-messages/proofs.ts';
 import { DomainError } from '../../src/domain/errors.ts';
 import { fromBase64url, sha256Base64url } from '../../src/support/bytes.ts';
 import { type EcPrivateJwk, type EcPublicJwk, jwkThumbprint } from '../../src/support/jose/index.ts';
@@ -37,6 +42,7 @@ interface Vectors {
   up: Row[];
   redeem: Row[];
   proofs: { payload: string; rows: { name: string; proofs: string[]; expect: boolean[] }[] };
+  upkeep: { waits: string; rows: Row[] };
   down: Row[];
   challenges: { op: string; rows: (Row & { challenge_sha256?: string; ctx_hash?: string })[] };
   key_sets: { name: string; held: string[]; sets: string[]; not_before?: number; expect: string }[];
@@ -103,6 +109,28 @@ describe('the server', () => {
       ];
       const results = evaluateProofs({ payloadHash: sha256Base64url(vectors.proofs.payload), proofs }, known);
       expect(results.map(({ verified }) => verified)).toEqual(expected);
+    },
+  );
+
+  // what the domain does with these messages, without its store: proofs are asked for, evaluated, and only then compared
+  function backed(act: Act, request: VerifiedRequest<string>): void {
+    const has = { sig: publicOf(key('sig')), enc: publicOf(key('enc')) };
+    const pin: ProofKey = { kid: key('pin').kid, method: 'pin', jwk: publicOf(key('pin')) };
+    if (act === 'status') return;
+    const message = { methods: readMethods, rotate: readRotate, tickets: readTickets }[act as 'methods'](request, has);
+    if (namedMethods(message.proofs, [pin]).length === 0) throw new DomainError('proof_required');
+    if (!evaluateProofs(message.proofs, [pin]).every(({ verified }) => verified))
+      throw new DomainError('attempt_failed');
+    if (message.pin && jwkThumbprint(message.pin.jwk) === jwkThumbprint(pin.jwk)) throw new DomainError('key_reused');
+  }
+
+  test.each(vectors.upkeep.rows.map((row) => [row.expect, row.name, row] as const))(
+    '%s: %s',
+    async (expected, _, { token, act }) => {
+      const findDevice = async (id: string) => (id === device.id ? 'device' : undefined);
+      const nextSigKey = () => (act === 'status' ? publicOf(key(vectors.upkeep.waits)) : undefined);
+      const checks = { issuer, act, now, findDevice, sigKey: () => publicOf(key('sig')), nextSigKey };
+      expect(await verdict(async () => backed(act, await verifyRequest(open(token), checks)))).toBe(expected);
     },
   );
 
