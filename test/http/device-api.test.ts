@@ -282,7 +282,7 @@ describe('messages in either form', () => {
     };
     expect(await inSession('inbox')).toMatchObject({ status: 200, body: { operations: [] } });
     expect(await inSession('status')).toMatchObject({ status: 200 });
-    for (const act of ['session', 'unenroll', 'decide', 'enroll']) {
+    for (const act of ['session', 'unenroll', 'decide', 'enroll', 'methods', 'rotate', 'tickets']) {
       expect(await inSession(act)).toMatchObject({ status: 400, code: 'message_invalid' });
     }
     expect(await inSession('inbox', { iss: user.id })).toMatchObject({ status: 400, code: 'message_invalid' });

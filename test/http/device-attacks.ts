@@ -116,7 +116,17 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       const { operation } = await server.ask(user, { handle });
       const headers = { authorization: `Bearer ${handle}`, 'content-type': 'application/jose' };
       const body = JSON.stringify({ op: operation.id, auth_req_id: handle, decision: 'approve' });
-      for (const act of ['decide', 'present', 'inbox', 'status', 'session', 'unenroll']) {
+      for (const act of [
+        'decide',
+        'present',
+        'inbox',
+        'status',
+        'session',
+        'methods',
+        'rotate',
+        'tickets',
+        'unenroll',
+      ]) {
         const url = `${server.base}/device/v1/${act}`;
         for (const text of [body, handle]) {
           const { status } = await fetch(url, { method: 'POST', headers, body: text });

@@ -17,7 +17,20 @@ export interface Route {
   body?: 'form' | 'json' | 'jose';
 }
 
-export const deviceActs = ['redeem', 'enroll', 'session', 'inbox', 'events', 'present', 'decide', 'status', 'unenroll'];
+export const deviceActs = [
+  'redeem',
+  'enroll',
+  'session',
+  'inbox',
+  'events',
+  'present',
+  'decide',
+  'status',
+  'methods',
+  'rotate',
+  'tickets',
+  'unenroll',
+];
 
 const oauth = (method: string, path: string, statuses: number[], auth: Route['auth'] = 'client'): Route => ({
   listener: 'public',

@@ -25,6 +25,9 @@ const members: Record<string, Record<string, unknown>> = {
     match: '42',
   },
   status: { confirm: '{{jti}}', op: '{{op}}' },
+  methods: { action: 'change', method: 'pin', key: { kid: 'k' }, ticket: '{{used_ticket}}' },
+  rotate: { keys: { sig: { kty: 'EC', crv: 'P-256', x: '{{stranger_x}}', y: '{{stranger_y}}' }, enc: 'enc' } },
+  tickets: { application: 'assent-web', ttl_seconds: 60 },
   unenroll: {},
 };
 
