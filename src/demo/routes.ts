@@ -27,7 +27,7 @@ export interface Demo {
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** `/demo/helpdesk`, `/demo/tv`, `/demo/web`, `/demo/enroll`: development only, and over HTTP only. */
+/** `/`, `/demo/helpdesk`, `/demo/tv`, `/demo/web`, `/demo/enroll`: development only, and over HTTP only. */
 export function createDemo(options: DemoOptions): Demo {
   const router = new Router({ prefix: '/demo' });
   const { web, ...desksOf } = options.clients;
@@ -42,7 +42,7 @@ export function createDemo(options: DemoOptions): Demo {
   router.get('/assets/:name', (ctx) => send(ctx, options.asset(String(ctx.params.name))));
   router.get('/enroll', async (ctx) => {
     const link = await enrollmentLink(options.management, String(ctx.query.user ?? 'alice'));
-    if (!link) return problem(ctx, 404, 'user_not_found', 'There is no such demo user. Try alice or bob.');
+    if (!link) return nowhere(ctx, options, 'user_not_found', 'There is no such demo user. Try alice or bob.');
     ctx.set('cache-control', 'no-store');
     ctx.redirect(link);
   });
@@ -59,10 +59,14 @@ export function createDemo(options: DemoOptions): Demo {
     }
   });
   app.use(router.routes());
-  app.use((ctx) => problem(ctx, 404, 'not_found', 'There is nothing here.'));
+  app.use((ctx) => {
+    if (isRead(ctx) && ['/', '/demo', '/demo/'].includes(ctx.path)) page(ctx, options, 'index.html');
+    else nowhere(ctx, options, 'not_found', 'There is nothing here.');
+  });
   const serve = app.callback();
   return {
-    paths: ['/demo'],
+    // where a newcomer comes to first, by the address alone
+    paths: ['/demo', '/'],
     async handle(req, res) {
       await serve(req, res);
       if (faults.has(req)) throw faults.get(req);
@@ -73,13 +77,10 @@ export function createDemo(options: DemoOptions): Demo {
   };
 }
 
-function addPage(router: Router, page: string, desk: Desk, options: DemoOptions): void {
-  router.get(`/${page}`, (ctx) => {
-    ctx.set('content-security-policy', POLICY);
-    send(ctx, options.asset(`${page}.html`));
-  });
+function addPage(router: Router, name: string, desk: Desk, options: DemoOptions): void {
+  router.get(`/${name}`, (ctx) => page(ctx, options, `${name}.html`));
 
-  router.post(`/${page}/requests`, async (ctx) => {
+  router.post(`/${name}/requests`, async (ctx) => {
     const { user, text } = await readJson(ctx);
     if (typeof user !== 'string' || (text !== undefined && typeof text !== 'string'))
       return problem(ctx, 400, 'invalid_request', 'Send {"user", "text"}.');
@@ -92,7 +93,7 @@ function addPage(router: Router, page: string, desk: Desk, options: DemoOptions)
     }
   });
 
-  router.get(`/${page}/requests/:id/events`, (ctx) => {
+  router.get(`/${name}/requests/:id/events`, (ctx) => {
     const request = desk.get(String(ctx.params.id));
     if (!request) return problem(ctx, 404, 'not_found', 'No such request.');
     stream(ctx, desk, request);
@@ -103,10 +104,7 @@ const visitCookie = 'demo_web';
 
 function addWebsite(router: Router, website: Website, options: DemoOptions): void {
   const visitOf = (ctx: Context) => ctx.cookies.get(visitCookie);
-  router.get('/web', (ctx) => {
-    ctx.set('content-security-policy', POLICY);
-    send(ctx, options.asset('web.html'));
-  });
+  router.get('/web', (ctx) => page(ctx, options, 'web.html'));
   router.get('/web/state', (ctx) => {
     ctx.body = website.visit(visitOf(ctx));
   });
@@ -137,6 +135,21 @@ function stream(ctx: Context, desk: Desk, request: DeskRequest): void {
   ctx.set('cache-control', 'no-store');
   ctx.body = body;
   write(request);
+}
+
+function page(ctx: Context, { asset }: DemoOptions, name: string): void {
+  ctx.set('content-security-policy', POLICY);
+  send(ctx, asset(name));
+}
+
+const isRead = ({ method }: Context): boolean => method === 'GET' || method === 'HEAD';
+
+/** A person gets the page that says where to begin, a program a problem. */
+function nowhere(ctx: Context, options: DemoOptions, code: string, detail: string): void {
+  const isPerson = isRead(ctx) && ctx.accepts('application/problem+json', 'text/html') === 'text/html';
+  if (isPerson) page(ctx, options, 'index.html');
+  else problem(ctx, 404, code, detail);
+  ctx.status = 404;
 }
 
 function send(ctx: Context, asset: { type: string; body: string | Buffer } | undefined): void {

@@ -41,3 +41,22 @@ test('a request that is too long is refused, and the refusal arrives', async () 
   for (let i = 0; i < 20; i++)
     expect((await call('/demo/helpdesk/requests', { method: 'POST', body })).status).toBe(400);
 });
+
+test('a person who comes to the address alone, or to one that leads nowhere, is shown where to begin', async () => {
+  const headers = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+  for (const [path, status] of [
+    ['/', 200],
+    ['/demo', 200],
+    ['/demo/nothing', 404],
+    ['/demo/enroll?user=nobody', 404],
+  ] as const) {
+    const answer = await call(path, { headers });
+    expect([path, answer.status, answer.headers.get('content-type')]).toEqual([
+      path,
+      status,
+      expect.stringMatching(/^text\/html/),
+    ]);
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await answer.text()).toContain('/demo/assets/index.js');
+  }
+});

@@ -1,20 +1,33 @@
 import { h } from '../shared/dom.ts';
 import { show, sign, t, timeText } from './frame.ts';
 
-/** Nothing to answer: says when it was last checked and how to test it. What changed elsewhere stands above. */
-export function showEmpty(notices: HTMLElement, openSettings: () => void): void {
-  const checked = () => t('inbox.checked', { time: timeText(Date.now()) });
-  const line = h('p', { class: 'quiet' }, navigator.onLine ? checked() : t('inbox.offline'));
-  const refresh = () => {
-    line.textContent = navigator.onLine ? checked() : t('inbox.offline');
+/** When the server was last heard, and whether it is there now. */
+export interface Contact {
+  /** Epoch milliseconds. */
+  at: number;
+  isLost: boolean;
+}
+
+/**
+ * Nothing to answer: says when it was last checked and how to test it. What changed elsewhere stands above.
+ *
+ * @param look asks the server if it was not heard for a while, and says what came of it
+ */
+export function showEmpty(notices: HTMLElement, look: () => Promise<Contact>, openSettings: () => void): void {
+  const line = h('p', { class: 'quiet' });
+  const refresh = async () => {
+    const { at, isLost } = await look();
+    line.textContent = isLost ? t('inbox.offline') : t('inbox.checked', { time: timeText(at) });
   };
-  const timer = setInterval(refresh, 15_000);
-  addEventListener('online', refresh);
-  addEventListener('offline', refresh);
+  const timer = setInterval(() => void refresh(), 15_000);
+  const now = () => void refresh();
+  now();
+  addEventListener('online', now);
+  addEventListener('offline', now);
   const stop = () => {
     clearInterval(timer);
-    removeEventListener('online', refresh);
-    removeEventListener('offline', refresh);
+    removeEventListener('online', now);
+    removeEventListener('offline', now);
   };
   const test = h('p', { class: 'quiet' }, t('inbox.test'));
   const settings = h('button', { class: 'button wide', id: 'settings', onclick: openSettings }, t('settings.title'));

@@ -1,7 +1,7 @@
 import { type ChallengeView, codeOf, type Device, type DeviceError } from '../../src/device-sdk/index.ts';
 import { h } from '../shared/dom.ts';
 import type { TextKey } from '../texts/index.ts';
-import { showEmpty } from './empty.ts';
+import { type Contact, showEmpty } from './empty.ts';
 import { outcome, type SignKind, setBanner, t } from './frame.ts';
 import { nameOf } from './joining.ts';
 import { createNoticeBoard } from './notices.ts';
@@ -28,6 +28,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   let away: (() => void) | undefined;
   let settings: Settings | undefined;
   const stopped = new AbortController();
+  const contact: Contact = { at: Date.now(), isLost: false };
 
   const over = (error: unknown): void => {
     // who is being removed by the person themselves says so in its own words
@@ -48,7 +49,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     if (shown || reading || stopped.signal.aborted) return;
     if (away) return away();
     const op = [...waiting].at(-1);
-    if (op === undefined) return showEmpty(notices.element, openSettings);
+    if (op === undefined) return showEmpty(notices.element, look, openSettings);
     try {
       const view = await device.present(op);
       if (shown || reading || away) return;
@@ -59,6 +60,20 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       waiting.delete(op);
       if (!gone(error)) return next();
     }
+  };
+
+  /** The stream brings a word of its own about once a minute; a server that was silent for longer is asked. */
+  const look = async (): Promise<Contact> => {
+    if (!navigator.onLine) return { ...contact, isLost: true };
+    if (Date.now() - contact.at < heardLatelyMs) return contact;
+    await device.inbox().then(heard, (error) => {
+      contact.isLost = !gone(error);
+    });
+    return contact;
+  };
+  const heard = () => {
+    contact.at = Date.now();
+    contact.isLost = false;
   };
 
   const openSettings = (): void => {
@@ -142,6 +157,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   device
     .events(
       (event) => {
+        heard();
         if (event.event === 'notice') {
           notices.add(event.notice);
           settings?.told(event.notice);
@@ -171,6 +187,8 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     if (operation && operation.state !== 'pending') ended(view, endStateOf(operation.state));
   };
 }
+
+const heardLatelyMs = 60_000;
 
 /** Only the server writes this into what it signs: no client can ask for it, or look like it. */
 function isEnrollment({ purpose, enrolling }: ChallengeView): boolean {

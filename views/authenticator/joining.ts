@@ -35,7 +35,7 @@ export function nameOf({ name, model }: { name?: string; model?: string }): stri
 }
 
 function says({ name, model, os, application }: Joining): HTMLElement {
-  const fact = (label: 'fact.name' | 'fact.model' | 'fact.system' | 'fact.application', value: string | undefined) =>
+  const fact = (label: 'fact.model' | 'fact.system' | 'fact.application', value: string | undefined) =>
     value ? [h('dt', {}, t(label)), h('dd', { dir: 'auto' }, value)] : [];
   return h(
     'figure',
@@ -44,8 +44,8 @@ function says({ name, model, os, application }: Joining): HTMLElement {
     h(
       'dl',
       { class: 'facts' },
-      ...fact('fact.name', name),
-      ...fact('fact.model', model),
+      // without a name the heading says the model
+      ...fact('fact.model', name ? model : undefined),
       ...fact('fact.system', os),
       ...fact('fact.application', application),
     ),

@@ -64,8 +64,8 @@ function form(): HTMLElement {
         show(text, textError, 'text-hint', t('desk.error.invalid_binding_message'));
       else {
         const message =
-          code === 'access_denied'
-            ? t('desk.error.access_denied')
+          code === 'access_denied' || code === 'offline'
+            ? t(`desk.error.${code}`)
             : t('desk.error.other', { error: (error as Error).message });
         problem.replaceChildren(
           h('p', { class: 'notice bad' }, h('strong', {}, t('desk.error.title')), h('br'), message),

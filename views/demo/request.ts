@@ -22,7 +22,7 @@ export class StartError extends Error {
 }
 
 export async function startRequest(page: 'helpdesk' | 'tv', user: string, text: string): Promise<DeskRequest> {
-  const response = await fetch(`/demo/${page}/requests`, {
+  const response = await reach(`/demo/${page}/requests`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ user, text }),
@@ -30,6 +30,14 @@ export async function startRequest(page: 'helpdesk' | 'tv', user: string, text: 
   const body = await response.json();
   if (!response.ok) throw new StartError(body.code ?? 'other', body.detail ?? response.statusText);
   return body;
+}
+
+async function reach(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (error) {
+    throw new StartError('offline', (error as Error).message);
+  }
 }
 
 /** Calls `onChange` with every state until the request is over. */

@@ -56,7 +56,7 @@ function ask(message = ''): void {
 
 function reasonOf(error: unknown): string {
   const code = error instanceof StartError ? error.code : 'other';
-  if (code === 'unknown_user_id' || code === 'access_denied') return t(`desk.error.${code}`);
+  if (code === 'unknown_user_id' || code === 'access_denied' || code === 'offline') return t(`desk.error.${code}`);
   return t('desk.error.other', { error: (error as Error).message });
 }
 
@@ -69,7 +69,7 @@ function render(request: DeskRequest): void {
 
 function ended(state: 'refused' | 'expired' | 'broken'): void {
   const again = h('button', { class: 'button main', onclick: () => ask() }, t('tv.again'));
-  show(h('h1', {}, t(`tv.${state}`)), again);
+  show(h('h1', {}, t(`tv.${state}`)), h('p', {}, t(`tv.${state}.body`)), again);
 }
 
 function waiting(request: DeskRequest): void {

@@ -57,7 +57,12 @@ function textOf(claim: string, value: unknown): string {
 }
 
 function failed({ error = '' }: Visit): Node[] {
-  const why = error === 'access_denied' ? t('web.failed.access_denied') : t('web.failed.other', { error });
+  const why =
+    error === 'access_denied'
+      ? t('web.failed.access_denied')
+      : error === 'offline'
+        ? t('web.offline')
+        : t('web.failed.other', { error });
   return [
     h('h1', {}, t('web.failed')),
     h('p', { class: 'notice bad', role: 'alert' }, why),
@@ -65,8 +70,16 @@ function failed({ error = '' }: Visit): Node[] {
   ];
 }
 
+async function state(): Promise<Visit> {
+  try {
+    return (await (await fetch('/demo/web/state')).json()) as Visit;
+  } catch {
+    return { state: 'failed', error: 'offline' };
+  }
+}
+
 async function show(): Promise<void> {
-  const visit = (await (await fetch('/demo/web/state')).json()) as Visit;
+  const visit = await state();
   const content = visit.state === 'in' ? signedIn(visit) : visit.state === 'failed' ? failed(visit) : signedOut();
   document.querySelector('main')?.replaceChildren(h('section', { class: 'card stack' }, ...content));
 }

@@ -138,7 +138,8 @@ export const en = {
     'This browser already answers requests for {user}. Going on replaces that; until then it keeps working.',
   'enroll.failed.attestation': 'This kind of device is not accepted here. Nothing was changed. Try another device.',
   'wait.code.title': 'Type this code where you got the link',
-  'wait.code.body': 'On the page that showed it, or read it to the person who gave it to you. This page goes on by itself.',
+  'wait.code.body':
+    'On the page that showed it, or read it to the person who gave it to you. This page goes on by itself.',
   'wait.code.care': 'You did not ask for a link yourself? Then stop here.',
   'wait.approval.title': 'Approve on your other device',
   'wait.approval.body': 'A device that you already use is asked whether this one is yours. Open it and answer there.',
@@ -161,7 +162,7 @@ export const en = {
   // a new device asks to be added
   'join.label': 'A new device',
   'join.title': 'Add “{device}” to your devices?',
-  'join.from': '{server} itself asks: somebody has opened an enrollment link that was made for you.',
+  'join.from': '{server} itself asks: somebody has opened a link that was made for you.',
   'join.says': 'The new device says of itself:',
   'join.check': 'Approve only if you are setting it up right now. It could then approve in your name.',
   'join.match': 'Enter the six digits that the new device shows',
@@ -208,12 +209,12 @@ export const en = {
   'fact.person': 'Answers for',
   'fact.server': 'At',
   'fact.since': 'Since',
-  'fact.methods': 'Proves it is you',
+  'fact.methods': 'Approves with',
   'settings.title': 'This device',
   'settings.home': 'Back to my requests',
   'settings.back': 'Back to the settings',
-  'settings.methods.pin': 'by its keys and your PIN',
-  'settings.methods.device': 'by its keys alone, without a PIN',
+  'settings.methods.pin': 'its keys and your PIN',
+  'settings.methods.device': 'its keys alone, without a PIN',
   'settings.working': 'One moment…',
   'settings.failed': 'This did not work. Nothing was changed. Try again.',
   'settings.offline': 'The server cannot be reached. Nothing was changed here; try again.',
@@ -361,7 +362,23 @@ export const en = {
   'web.failed': 'Not signed in',
   'web.failed.access_denied': 'You came back without signing in.',
   'web.failed.other': 'Signing in did not work. The server said: {error}.',
+  'web.offline': 'The server cannot be reached. Wait a moment, then try again.',
   'web.again': 'Try again',
+
+  // where the demo begins
+  'demo.title': 'Try Assent',
+  'demo.intro':
+    'Two windows beside each other show it best: one is Alice’s device, the other wants something from her.',
+  'demo.enroll': 'Enroll this browser as Alice’s device',
+  'demo.enroll.body': 'Name it, choose a PIN, and leave the window open.',
+  'demo.desk': 'Be the help desk',
+  'demo.desk.body': 'Ask whether it is really Alice who calls. Her device shows who asks, and why.',
+  'demo.tv': 'Be the TV',
+  'demo.tv.body': 'Sign in without a keyboard worth the name.',
+  'demo.web': 'Be a website',
+  'demo.web.body': 'An ordinary sign-in, with her device in the place of a password.',
+  'demo.nothing': 'There is nothing at this address. These are the pages of the demo.',
+  'demo.unknown_user': 'There is no such demo user. Try alice or bob.',
 
   // help desk
   'desk.title': 'Help desk',
@@ -416,6 +433,7 @@ export const en = {
   'desk.error.access_denied': 'This person has no device that can answer. Enroll one first.',
   'desk.error.invalid_binding_message':
     'The text has characters that cannot be shown, or is too long. Use plain text on one line.',
+  'desk.error.offline': 'The server cannot be reached. Nobody was asked. Try again in a moment.',
   'desk.error.other': 'The server said: {error}.',
   'desk.error.who': 'Enter who is calling.',
 
@@ -429,9 +447,11 @@ export const en = {
   'tv.left': '{time} left',
   'tv.verified': 'Welcome, {user}',
   'tv.refused': 'Not signed in',
-  'tv.refused.body': 'The request was denied.',
+  'tv.refused.body': 'The answer on your device was no.',
   'tv.expired': 'No answer in time',
+  'tv.expired.body': 'Have your device at hand, then try again.',
   'tv.broken': 'Connection lost',
+  'tv.broken.body': 'Nothing was approved here.',
   'tv.again': 'Try again',
 } as const;
 

@@ -133,7 +133,8 @@ export const nl: Texts = {
   'enroll.failed.attestation':
     'Dit soort apparaat wordt hier niet aanvaard. Er is niets gewijzigd. Probeer een ander apparaat.',
   'wait.code.title': 'Typ deze code waar u de link kreeg',
-  'wait.code.body': 'Op de pagina waar die stond, of lees de code voor aan wie u de link gaf. Deze pagina gaat vanzelf verder.',
+  'wait.code.body':
+    'Op de pagina waar die stond, of lees de code voor aan wie u de link gaf. Deze pagina gaat vanzelf verder.',
   'wait.code.care': 'Hebt u niet zelf om een link gevraagd? Stop dan hier.',
   'wait.approval.title': 'Keur goed op uw andere apparaat',
   'wait.approval.body': 'Een apparaat dat u al gebruikt krijgt de vraag of dit van u is. Open het en antwoord daar.',
@@ -201,12 +202,12 @@ export const nl: Texts = {
   'fact.person': 'Antwoordt voor',
   'fact.server': 'Bij',
   'fact.since': 'Sinds',
-  'fact.methods': 'Bewijst dat u het bent',
+  'fact.methods': 'Keurt goed met',
   'settings.title': 'Dit apparaat',
   'settings.home': 'Terug naar mijn verzoeken',
   'settings.back': 'Terug naar de instellingen',
-  'settings.methods.pin': 'met zijn sleutels en uw pincode',
-  'settings.methods.device': 'alleen met zijn sleutels, zonder pincode',
+  'settings.methods.pin': 'zijn sleutels en uw pincode',
+  'settings.methods.device': 'alleen zijn sleutels, zonder pincode',
   'settings.working': 'Een ogenblik…',
   'settings.failed': 'Dat is niet gelukt. Er is niets gewijzigd. Probeer het opnieuw.',
   'settings.offline': 'De server is niet bereikbaar. Hier is niets gewijzigd; probeer het opnieuw.',
@@ -355,7 +356,22 @@ export const nl: Texts = {
   'web.failed': 'Niet aangemeld',
   'web.failed.access_denied': 'U kwam terug zonder u aan te melden.',
   'web.failed.other': 'Het aanmelden is niet gelukt. De server zei: {error}.',
+  'web.offline': 'De server is niet bereikbaar. Wacht even en probeer het opnieuw.',
   'web.again': 'Opnieuw proberen',
+
+  'demo.title': 'Assent proberen',
+  'demo.intro':
+    'Met twee vensters naast elkaar ziet u het het best: het ene is het apparaat van Alice, het andere wil iets van haar.',
+  'demo.enroll': 'Meld deze browser aan als het apparaat van Alice',
+  'demo.enroll.body': 'Geef het een naam, kies een pincode, en laat het venster open.',
+  'demo.desk': 'Wees de helpdesk',
+  'demo.desk.body': 'Ga na of het echt Alice is die belt. Haar apparaat toont wie het vraagt, en waarom.',
+  'demo.tv': 'Wees de tv',
+  'demo.tv.body': 'Aanmelden zonder een toetsenbord van betekenis.',
+  'demo.web': 'Wees een website',
+  'demo.web.body': 'Een gewone aanmelding, met haar apparaat in plaats van een wachtwoord.',
+  'demo.nothing': 'Op dit adres staat niets. Dit zijn de pagina’s van de demo.',
+  'demo.unknown_user': 'Die demogebruiker bestaat niet. Probeer alice of bob.',
 
   'desk.title': 'Helpdesk',
   'desk.intro': 'Er is iemand aan de lijn. Ga na of die het echt is, zonder naar een geheim te vragen.',
@@ -410,6 +426,7 @@ export const nl: Texts = {
   'desk.error.access_denied': 'Deze persoon heeft geen apparaat dat kan antwoorden. Meld er eerst een aan.',
   'desk.error.invalid_binding_message':
     'De tekst bevat tekens die niet getoond kunnen worden, of is te lang. Gebruik gewone tekst op één regel.',
+  'desk.error.offline': 'De server is niet bereikbaar. Er is niemand gevraagd. Probeer het zo nog eens.',
   'desk.error.other': 'De server zei: {error}.',
   'desk.error.who': 'Vul in wie er belt.',
 
@@ -422,8 +439,10 @@ export const nl: Texts = {
   'tv.left': 'nog {time}',
   'tv.verified': 'Welkom, {user}',
   'tv.refused': 'Niet aangemeld',
-  'tv.refused.body': 'Het verzoek is geweigerd.',
+  'tv.refused.body': 'Het antwoord op uw apparaat was nee.',
   'tv.expired': 'Geen antwoord op tijd',
+  'tv.expired.body': 'Houd uw apparaat bij de hand en probeer het opnieuw.',
   'tv.broken': 'Verbinding verbroken',
+  'tv.broken.body': 'Hier is niets goedgekeurd.',
   'tv.again': 'Opnieuw proberen',
 };

@@ -51,6 +51,8 @@ export const SIGN_IN_ASSETS: AssetList = {
 };
 
 export const DEMO_ASSETS: AssetList = {
+  'index.html': 'demo/index.html',
+  'index.js': 'demo/index.ts',
   'helpdesk.html': 'demo/helpdesk.html',
   'helpdesk.js': 'demo/helpdesk.ts',
   'tv.html': 'demo/tv.html',
