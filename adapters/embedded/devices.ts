@@ -72,12 +72,13 @@ function afterProof(failures: Device['failures'], pin: Save['pin']): Device['fai
 /** Messages that have reserved a try lie among the replay records, which go by their end. */
 const scopeOf = (deviceId: string) => `device-proof:${deviceId}`;
 
-export function reserveProof(tx: Tx, { deviceId, jti, jwsHash, limits, until }: ReserveProof) {
+export function reserveProof(tx: Tx, { deviceId, jti, jwsHash, pinKey, limits, until }: ReserveProof) {
   const replayed = replayOf(tx, { deviceId, jti, jwsHash });
   if (replayed) return replayed;
   const device = readDevice(tx.db, deviceId);
   if (!device) return { result: 'missing' as const };
   if (device.state !== 'active') return { result: 'refused' as const, state: device.state };
+  if (device.keys.pin !== pinKey) return { result: 'stale' as const };
   const { failures } = device;
   const scope = scopeOf(deviceId);
   if (tx.db.get('SELECT 1 FROM replays WHERE scope = ? AND id = ?', scope, jwsHash)) {

@@ -94,7 +94,7 @@ export function createDeviceStore(context: Context): DeviceStore {
       }
     },
 
-    async reserveProof({ deviceId, jti, jwsHash, limits, now, until }) {
+    async reserveProof({ deviceId, jti, jwsHash, pinKey, limits, now, until }) {
       const receipt = { deviceId, jti, jwsHash, outcome: '', until };
       const reply = await scripts.run(
         'reserveProof',
@@ -104,7 +104,7 @@ export function createDeviceStore(context: Context): DeviceStore {
           receiptKey(context, deviceId, receipt),
           keys.proofTry(deviceId, jwsHash),
         ],
-        [now, receiptJson(receipt), limits.pin, limits.pinLifetime, lifetimeMs(until, now)],
+        [now, receiptJson(receipt), limits.pin, limits.pinLifetime, lifetimeMs(until, now), pinKey ?? ''],
       );
       switch (reply[0]) {
         case 'reserved':

@@ -37,6 +37,7 @@ interface Replies {
     | ['reserved' | 'again', pin: number, number: number, pinLifetime: number]
     | ['exhausted', 'pin' | 'pin_lifetime']
     | ['refused', string]
+    | ['stale']
     | ['missing']
     | Replayed;
   failProof: ['recorded'] | ['missing'] | Replayed;

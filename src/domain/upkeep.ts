@@ -266,10 +266,12 @@ export function createUpkeep(deps: Deps): Upkeep {
     const { deviceId, jti, jwsHash, until } = receiptOf(request, {}, now);
     const { pin, pinLifetime } = limitsFor(device);
     const limits = { pin, pinLifetime };
-    const reserved = await store.devices.reserveProof({ deviceId, jti, jwsHash, limits, now, until });
+    const { pin: pinKey } = device.keys;
+    const reserved = await store.devices.reserveProof({ deviceId, jti, jwsHash, pinKey, limits, now, until });
     if (reserved.result === 'reserved' || reserved.result === 'again') return reserved.failures;
     // another message holds the last try and may still be right; if its process died, the next approval locks the device
     if (reserved.result === 'exhausted') throw attemptFailed(0);
+    if (reserved.result === 'stale') throw new Stale();
     if (reserved.result === 'repeated') throw new Repeated(repeated<Outcome>(reserved));
     return refused(reserved);
   }

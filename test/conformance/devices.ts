@@ -156,7 +156,7 @@ export const deviceStoreSuite: Suite = (name, open) => {
       const limits = { pin: 3, pinLifetime: 100 };
       const proofOf = (device: Device, overrides = {}) => {
         const { deviceId, jti, jwsHash, until } = aReceipt(device);
-        return { deviceId, jti, jwsHash, limits, now: T0, until, ...overrides };
+        return { deviceId, jti, jwsHash, pinKey: device.keys.pin, limits, now: T0, until, ...overrides };
       };
       const save = (device: Device, overrides: Partial<Parameters<ConformingStore['devices']['save']>[0]> = {}) =>
         at.store.devices.save({ device, states: ['active'], now: T0, events: [], ...overrides });
@@ -218,6 +218,17 @@ export const deviceStoreSuite: Suite = (name, open) => {
         expect(await at.store.devices.failProof({ ...failed, deviceId: nobody.id, receipt: aReceipt(nobody) })).toEqual(
           { result: 'missing' },
         );
+      });
+
+      test('a try at a PIN key that is another one by now is not counted against the new one', async () => {
+        const device = await withDevice(at.store, await withUser(at.store));
+        const [before, after] = [proofOf(device), proofOf(device)];
+        await at.store.devices.reserveProof(before);
+        await save({ ...device, keys: { ...device.keys, pin: 'sealed.other' } }, { pin: 'renewed' });
+        for (const proof of [before, after]) {
+          expect(await at.store.devices.reserveProof(proof)).toEqual({ result: 'stale' });
+        }
+        expect(await failuresOf(device)).toMatchObject({ pin: 0, pinLifetime: 0 });
       });
 
       test('a right PIN clears its failures and takes its own try back; a new PIN key begins at zero', async () => {

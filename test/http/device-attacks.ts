@@ -336,7 +336,7 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       const { operation } = await server.ask(user);
       const answer = await raw.answerTo(operation.id);
       const calls = countCalls(server.scene.store);
-      await raw.call('decide', raw.approval(answer));
+      await raw.call('decide', raw.approval({ ...answer, ctr: 1 }));
       expect(calls()).toEqual(['operations.forDevice', 'operations.reserveAttempt', 'operations.decide']);
       await raw.call('inbox');
       expect(calls()).toEqual(['devices.withUser', 'operations.pendingOf']);
@@ -570,6 +570,72 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       server.scene.clock.advance(301);
       expect(await raw.activate()).toMatchObject({ status: 400, code: 'ticket_invalid' });
       expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'pending' });
+    });
+  });
+
+  describe('what a device changes about itself', () => {
+    const server = deviceServerForEach(options);
+
+    /** A PIN change by a key that stands for the old PIN, right or wrong. */
+    function changeBy(raw: RawDevice, old = raw.pin) {
+      const [key, kid] = [newEcKey(), jti()];
+      const message = raw.make('methods', {
+        claims: { action: 'change', method: 'pin', key: { kid } },
+        proofs: (hash) => [proofBy(old, raw.pinKid, hash), proofBy(key, kid, hash, { jwk: publicJwkOf(key) })],
+      });
+      return { key, kid, message };
+    }
+    const ticketBy = (raw: RawDevice, key = raw.pin, kid = raw.pinKid) =>
+      raw.make('tickets', { proofs: (hash) => [proofBy(key, kid, hash)] });
+
+    test('a hundred guesses at once get no more tries than a row of them', async () => {
+      const raw = await enrollRaw(server, await server.alice());
+      const guesses = Array.from({ length: 100 }, () => changeBy(raw, newEcKey()).message);
+      const answers = await Promise.all(guesses.map((guess) => raw.post('methods', guess)));
+      expect(answers.every(({ status }) => status === 403)).toBe(true);
+      const device = await server.scene.devices.get(raw.id);
+      expect(device).toMatchObject({ state: 'locked', failures: { pin: 3, pinLifetime: 3 } });
+      expect(device.keys.pin).toBeUndefined();
+    });
+
+    test('of ten changes at once by who knows the PIN one is made, and its PIN is the one that counts', async () => {
+      const raw = await enrollRaw(server, await server.alice());
+      const changes = Array.from({ length: 10 }, () => changeBy(raw));
+      const answers = await Promise.all(changes.map(({ message }) => raw.post('methods', message)));
+      const made = changes.filter((_, i) => answers[i]!.status === 200);
+      expect(made).toHaveLength(1);
+      expect(await raw.post('tickets', ticketBy(raw, made[0]!.key, made[0]!.kid))).toMatchObject({ status: 200 });
+      expect(await raw.post('tickets', ticketBy(raw))).toMatchObject({ code: 'proof_required' });
+    });
+
+    test('a process that dies between the try and the change: the same message is looked at again, and counted once', async () => {
+      const raw = await enrollRaw(server, await server.alice());
+      const { devices } = server.scene.store;
+      const { save, failProof } = devices;
+      const crash = async () => {
+        throw new Error('the process died here');
+      };
+      const acts = { tickets: ticketBy(raw), methods: changeBy(raw).message };
+      for (const [act, message] of Object.entries(acts)) {
+        Object.assign(devices, { save: crash, failProof: crash });
+        expect(await raw.post(act, message)).toMatchObject({ status: 500 });
+        expect(await server.scene.devices.get(raw.id)).toMatchObject({ failures: { pin: 1 } });
+        Object.assign(devices, { save, failProof });
+        expect(await raw.post(act, message)).toMatchObject({ status: 200 });
+        expect(await server.scene.devices.get(raw.id)).toMatchObject({ failures: { pin: 0, pinLifetime: 0 } });
+      }
+    });
+
+    test('each takes three round trips to the store', async () => {
+      const raw = await enrollRaw(server, await server.alice());
+      const [ticket, { message }] = [ticketBy(raw), changeBy(raw)];
+      const calls = countCalls(server.scene.store);
+      await raw.post('methods', message);
+      expect(calls()).toEqual(['devices.withUser', 'devices.reserveProof', 'devices.save']);
+      await raw.post('methods', message);
+      expect(calls()).toEqual(['devices.withUser']);
+      await raw.post('tickets', ticket);
+      expect(calls()).toEqual(['devices.withUser']);
     });
   });
 }

@@ -1,9 +1,9 @@
 --[[ reserveProof   counts a try of a device's PIN before a proof is looked at.
   KEYS[1] root   KEYS[2] device   KEYS[3] receipt   KEYS[4] mark of the message
   ARGV[1] now, epoch ms   ARGV[2] receipt with the message's hash   ARGV[3] limit pin   ARGV[4] limit of the PIN key's life
-  ARGV[5] lifetime of the mark, ms
+  ARGV[5] lifetime of the mark, ms   ARGV[6] the PIN key as read, '' for none
   returns { 'reserved' | 'again', pin, number, pinLifetime } | { 'exhausted', 'pin' | 'pin_lifetime' } | { 'refused', state }
-        | { 'missing' } | { 'repeated', outcome } | { 'message_reused' }
+        | { 'stale' } | { 'missing' } | { 'repeated', outcome } | { 'message_reused' }
   Repeated with the same message: 'again', nothing is counted twice. ]]
 --- @include receipts
 local device = KEYS[2]
@@ -12,6 +12,7 @@ if before then return before end
 local state, pin, number, lifetime = unpack(redis.call('HMGET', device, 's', 'fp', 'fn', 'fl'))
 if not state then return { 'missing' } end
 if state ~= 'active' then return { 'refused', state } end
+if (redis.call('HGET', device, 'pk') or '') ~= ARGV[6] then return { 'stale' } end
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return { 'again', tonumber(pin), tonumber(number), tonumber(lifetime) }
 end

@@ -80,7 +80,7 @@ export interface DeviceStore {
 
   /**
    * Reserves a try of the PIN for a message that changes the device itself, before any proof is looked at; the counters
-   * have grown when this resolves. One step. `again`: this very message has reserved before and has no outcome yet (a
+   * have grown when this resolves. One step. `stale`: the PIN key is another one by now, at which nothing was guessed. `again`: this very message has reserved before and has no outcome yet (a
    * crash); looked at before `exhausted`. `failures` counts this try.
    */
   reserveProof(attempt: {
@@ -88,6 +88,8 @@ export interface DeviceStore {
     jti: string;
     /** SHA-256 of the message's JWS: it reserves once, however often it is sent. */
     jwsHash: string;
+    /** As read: `keys.pin` of the record that the message is held against. */
+    pinKey: string | undefined;
     /** At or above a limit nothing is reserved: `exhausted`. */
     limits: { pin: number; pinLifetime: number };
     now: number;
@@ -97,6 +99,7 @@ export interface DeviceStore {
     | { result: 'reserved' | 'again'; failures: Device['failures'] }
     | { result: 'exhausted'; which: 'pin' | 'pin_lifetime' }
     | { result: 'refused'; state: DeviceState }
+    | { result: 'stale' }
     | { result: 'missing' }
     | Replayed
   >;
