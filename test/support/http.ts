@@ -13,6 +13,8 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   body?: URLSearchParams | string;
   timeoutMs?: number;
+  /** One that was kept open may be about to end. */
+  isNewConnection?: boolean;
 }
 
 const agent = new Agent({ keepAlive: true });
@@ -20,13 +22,13 @@ const agent = new Agent({ keepAlive: true });
 /** For those who ask ten thousand times: `fetch` costs three times as much, more than the server that is asked. */
 export function exchange(
   url: string,
-  { method, headers = {}, body = '', timeoutMs }: HttpRequest,
+  { method, headers = {}, body = '', timeoutMs, isNewConnection = false }: HttpRequest,
 ): Promise<HttpAnswer> {
   const type = body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
   const bytes = Buffer.from(String(body));
   const sent = { ...type, ...headers, 'content-length': String(bytes.length) };
   return new Promise((resolve, reject) => {
-    const call = request(url, { method, headers: sent, agent }, (answer) => {
+    const call = request(url, { method, headers: sent, agent: isNewConnection ? false : agent }, (answer) => {
       // all of it, as part of the call: what breaks in the middle did not arrive
       text(answer).then((whole) => resolve(answerOf(answer, whole)), reject);
     });

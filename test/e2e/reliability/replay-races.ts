@@ -41,7 +41,7 @@ export function replayRaces(kind: StoreKind): void {
     expect(outcomes.filter((each) => each.join() !== expected)).toEqual([]);
   }, 120_000);
 
-  test('one client assertion presented 50 times at once is accepted once, and never again', async () => {
+  test('TH-10 one client assertion presented 50 times at once is accepted once, and never again', async () => {
     const issuer = await issuerOf(deployment);
     const assertion = await key.assertion(issuer, randomUUID());
     const answers = await Promise.all(Array.from({ length: 50 }, () => present(assertion)));

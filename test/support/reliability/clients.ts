@@ -35,13 +35,19 @@ const patienceMs = 8_000;
 const possession = 'urn:assent:acr:possession';
 let requests = 0;
 
-export function createVirtualClient(deployment: Deployment, history: History, id: string): VirtualClient {
+/** @param options.send for a client that sends in another way than once */
+export function createVirtualClient(
+  deployment: Pick<Deployment, 'servers' | 'next'>,
+  history: History,
+  id: string,
+  { send = exchange }: { send?: typeof exchange } = {},
+): VirtualClient {
   const secret = deployment.servers[0]!.secretOf(id);
   const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
 
   const call: VirtualClient['call'] = (path, params, { at = deployment.next(), method = 'POST' } = {}) =>
     recorded(history, `${method} ${path}`, () =>
-      exchange(`${at.issuer}${path}`, {
+      send(`${at.issuer}${path}`, {
         method,
         headers: { authorization },
         body: new URLSearchParams(params),

@@ -19,6 +19,8 @@ export interface Deployment extends AsyncDisposable {
 
 export interface DeployOptions {
   config?: Record<string, unknown>;
+  /** Redis that is there already, and stays. */
+  store?: string;
   /** Beside the suite's own. */
   moreClients?: Record<string, unknown>[];
   history?: History;
@@ -44,21 +46,21 @@ const clients = clientIds.map((client_id) => ({
 
 export async function deploy(
   kind: StoreKind,
-  { config = {}, moreClients = [], history, wrapper = [], env = {} }: DeployOptions = {},
+  { config = {}, moreClients = [], history, wrapper = [], env = {}, store }: DeployOptions = {},
 ): Promise<Deployment> {
   // whoever died while it issued tokens is waited for this long; the shortest that the settings allow
   const common = { redemption: { leaseMs: 500 }, ...config, clients: [...clients, ...moreClients] };
   if (kind === 'embedded')
     return deploymentOf(kind, [await startServer({ config: common, wrapper, env })], undefined, history);
 
-  const redis = await startRedis();
+  const redis = store === undefined ? await startRedis() : undefined;
   // both answer under the address of the balancer that this suite plays
   const [publicPort, authenticatorPort] = await freePorts(2);
   const address = {
     issuer: `http://localhost:${publicPort}`,
     authenticator: { origin: `http://localhost:${authenticatorPort}` },
   };
-  const starts = [0, 1].map(() => startServer({ store: redis.url, config: { ...common, ...address }, env }));
+  const starts = [0, 1].map(() => startServer({ store: store ?? redis!.url, config: { ...common, ...address }, env }));
   const started = await Promise.allSettled(starts);
   const servers = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   const failed = started.find((each) => each.status === 'rejected');

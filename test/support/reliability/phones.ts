@@ -110,10 +110,17 @@ export async function createPhone(
 }
 
 /** Everybody at once, a few at a time. */
-export async function createPhones(deployment: Deployment, history: History, names: string[]): Promise<VirtualPhone[]> {
+export async function createPhones(
+  deployment: Deployment,
+  history: History,
+  names: string[],
+  options: PhoneOptions = {},
+): Promise<VirtualPhone[]> {
   const phones: VirtualPhone[] = [];
   for (let i = 0; i < names.length; i += 4)
-    phones.push(...(await Promise.all(names.slice(i, i + 4).map((name) => createPhone(deployment, history, name)))));
+    phones.push(
+      ...(await Promise.all(names.slice(i, i + 4).map((name) => createPhone(deployment, history, name, options)))),
+    );
   return phones;
 }
 
