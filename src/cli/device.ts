@@ -6,9 +6,11 @@ import {
   type Device,
   type DeviceStorage,
   type Enrollment,
+  type EnrollmentProgress,
   memoryStorage,
   openDevice,
   resumeEnrollment,
+  type Waiting,
 } from '../device-sdk/index.ts';
 import { deviceFile, fileStorage } from './device-file.ts';
 import { enrollmentSource } from './enrollment-source.ts';
@@ -54,7 +56,7 @@ export async function enroll(
 ): Promise<Enrolled> {
   const file = deviceFile(options.device, terminal.env);
   const storage = fileStorage(file);
-  if (address === undefined) return { device: await resumeEnrollment(storage), file };
+  if (address === undefined) return { device: await resumed(storage, terminal), file };
   const former = await formerDevice(storage);
   const source = await enrollmentSource(address, {
     user: options.user,
@@ -63,7 +65,7 @@ export async function enroll(
   const enrollment = await beginEnrollment(storage, source);
   if (former) await refuseToForget(former, { enrollment, options, storage, file });
   const pin = await newPin(enrollment, options, terminal);
-  const device = await finish(enrollment, pin);
+  const device = await finish(enrollment, pin, terminal);
   if (!former) return { device, file };
   // it has no keys any longer, so it must not look like a device that could be reached
   await former.unenroll().catch(() => undefined);
@@ -118,15 +120,44 @@ async function newPin({ policy }: Enrollment, { pin }: EnrollOptions, terminal: 
   }
 }
 
-async function finish(enrollment: Enrollment, pin: string | undefined): Promise<Device> {
+function resumed(storage: DeviceStorage, terminal: Terminal): Promise<Device> {
+  return whileWaiting(terminal, (waiting) => resumeEnrollment(storage, waiting));
+}
+
+async function finish(enrollment: Enrollment, pin: string | undefined, terminal: Terminal): Promise<Device> {
   const info = { name: `assent on ${hostname()}`.slice(0, 64), os: `${type()} ${release()}`.slice(0, 64) };
   try {
-    return await enrollment.finish({ device: info, pin });
+    return await whileWaiting(terminal, (waiting) => enrollment.finish({ device: info, pin, ...waiting }));
   } catch (error) {
     if (codeOf(error) !== 'network') throw error;
     const advice = 'The keys are kept. Go on with: assent device enroll (without an address)';
     throw usage('network', 'The server went away in the middle of it.', { advice, cause: explain(error) });
   }
+}
+
+/** Says once what the enrollment waits for; Ctrl+C leaves it to be gone on with. */
+async function whileWaiting<T>(terminal: Terminal, work: (waiting: Waiting) => Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const stop = () => over.abort();
+  let said: string | undefined;
+  const onProgress = ({ waiting, code }: EnrollmentProgress) => {
+    if (said === waiting) return;
+    said = waiting;
+    if (code !== undefined) terminal.say(`\n    ${code.slice(0, 3)} ${code.slice(3)}\n`);
+    terminal.say(waitingFor(waiting, code !== undefined));
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    return await work({ onProgress, signal: over.signal });
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+function waitingFor(waiting: EnrollmentProgress['waiting'], hasCode: boolean): string {
+  if (waiting === 'code') return 'These digits are to be typed where the link came from. Waiting …';
+  const asked = 'Another device of the same person was asked. Waiting for its answer …';
+  return hasCode ? `These digits are to be typed on another device of the same person. ${asked}` : asked;
 }
 
 function unlessKeysLost(error: unknown): undefined {

@@ -4,6 +4,7 @@ import {
   type ManagementClient,
   type ManagementDevice,
   type ManagementTicket,
+  type ManagementTicketStatus,
   type ManagementUser,
 } from '../support/management-client.ts';
 import { usage } from './errors.ts';
@@ -123,8 +124,9 @@ export async function ticketCommand(
   const user = await find(management, named);
   const body = { application: options.application, ttl_seconds: options.ttl };
   const ticket = await management.call<ManagementTicket>(`/users/${user.id}/enrollment-tickets`, { body });
-  const { operation_id, ticket_uri, activation_code, expires_at } = ticket;
-  const document = { operation_id, user_id: user.id, ticket_uri, activation_code, expires_at };
+  const { operation_id, ticket_uri, activation_code, expires_at, confirm: confirms } = ticket;
+  const document = { operation_id, user_id: user.id, ticket_uri, activation_code, expires_at, confirm: confirms };
+  const digits = `It will show six digits. Type them here: assent ticket confirm ${user.username ?? user.id} ${operation_id} <digits>`;
   run.result(document, [
     `Whoever opens this can approve as ${user.username ?? user.id}. Give it to nobody else.`,
     ...(run.terminal.showsPictures && !run.json ? await qrLines(ticket_uri) : []),
@@ -134,7 +136,27 @@ export async function ticketCommand(
       'valid for': duration((Date.parse(expires_at) - Date.now()) / 1000),
     }),
     `On this computer: assent device enroll '${ticket_uri}'`,
+    ...(confirms === 'code' ? [digits] : []),
   ]);
+}
+
+/** The digits that a new device shows; whoever made its ticket types them. */
+export async function confirmTicketCommand(
+  run: Run,
+  named: string,
+  operationId: string,
+  typed: string,
+  options: ManagementOptions,
+) {
+  const code = typed.replace(/[\s-]/g, '');
+  if (!/^\d{6}$/.test(code)) {
+    throw usage('digits_invalid', `"${typed}" is not six digits.`, { advice: 'No try was spent.' });
+  }
+  const management = await open(run, options);
+  const user = await find(management, named);
+  const path = `/users/${user.id}/enrollment-tickets/${encodeURIComponent(operationId)}/confirm`;
+  const ticket = await management.call<ManagementTicketStatus>(path, { body: { code } });
+  run.result(ticket, ['The digits are right. The device will be active in a moment.']);
 }
 
 /** A single page, however many they are. */

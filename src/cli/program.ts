@@ -11,6 +11,8 @@ export function createProgram(terminal: Terminal): Command {
   const program = new Command('assent')
     .description('CIBA authorization server with the approval side included.')
     .usage('<command> [options]')
+    // an option belongs to the command before it: `ticket` and `ticket confirm` have the same ones
+    .enablePositionalOptions()
     .exitOverride()
     // main.ts says what went wrong, in the words of every other failure
     .configureOutput({ outputError: () => {}, writeErr: (text) => terminal.say(text.trimEnd()) })
@@ -120,6 +122,13 @@ function addPeople(program: Command, does: Does): void {
     .option('--application <id>', 'default: the first active one')
     .option('--ttl <seconds>', 'how long it can be used', seconds);
   does(withManagement(ticket), async () => (await load()).ticketCommand);
+  const confirm = ticket
+    .command('confirm')
+    .description('type the six digits that the new device shows')
+    .argument('<user>')
+    .argument('<operation>', 'of the ticket')
+    .argument('<digits>');
+  does(withManagement(confirm), async () => (await load()).confirmTicketCommand);
   const client = program.command('client').description('OAuth clients');
   const clients = () => import('./client-commands.ts');
   const register = client

@@ -239,9 +239,10 @@ async function confirm(confirming: Confirming, sealed: string): Promise<Device> 
   const device = { ...draft.device, serverKeys };
   await storage.save('enrolling', { ...draft, device, settled: true });
   await untilActive(confirming, claims).catch(async (error: unknown) => {
-    // nothing will come of these keys any longer
-    if (codeOf(error) === 'enrollment_denied') await storage.erase('enrolling');
-    throw error;
+    // nothing will come of these keys any longer; the first answer that said so may have been lost
+    const isOver = codeOf(error) === 'enrollment_denied' || codeOf(error) === 'device_deactivated';
+    if (isOver) await storage.erase('enrolling');
+    throw isOver ? new DeviceError('enrollment_denied', { cause: error }) : error;
   });
   return keep(storage, runtime, device);
 }

@@ -89,7 +89,8 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
       throw new DomainError('ticket_invalid', { detail: 'ended before the device was confirmed' });
     }
     const answer = { exp: Math.floor(registration.expiresAt / SECOND), poll_seconds: pollSeconds };
-    const approval = approveByExistingDevice === 'off' ? 'nobody' : await approvalOf(device, registration, caller);
+    const isAsked = approveByExistingDevice !== 'off' || isFromDevice(registration);
+    const approval = isAsked ? await approvalOf(device, registration, caller) : 'nobody';
     if (approval === 'approved') return undefined;
     if (approval === 'pending') return { waiting: 'approval', ...answer };
     const isConfirmed = confirm === 'off' || registration.ticket?.confirmedAt !== undefined;
@@ -177,6 +178,11 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
     waiting,
     codeOf: (device) => (policyOf(device).confirm === 'code' ? enrollmentCode(secrets, device) : undefined),
   };
+}
+
+/** The ticket was shown on a device of the person, so that is where the digits are typed: it is asked like an approving one. */
+function isFromDevice({ clientId }: Operation): boolean {
+  return clientId.startsWith('device:');
 }
 
 function unlessNobody(error: unknown): DomainError {

@@ -56,6 +56,16 @@ export interface ManagementTicket {
   ticket_uri: string;
   activation_code: string;
   expires_at: string;
+  /** `code`: the new device will show six digits. */
+  confirm: 'off' | 'code';
+}
+
+/** What became of one. */
+export interface ManagementTicketStatus {
+  operation_id: string;
+  state: string;
+  device_id: string | null;
+  confirmed_at: string | null;
 }
 
 export interface ManagementClient {

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCli, runCliProcess, startCli } from '../support/cli.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { repository, startServer, type TestServer } from '../support/server.ts';
 
 const pin = '493817';
 
@@ -10,7 +10,9 @@ let env: Record<string, string>;
 const cli = (...args: string[]) => runCli(args, { env });
 
 beforeAll(async () => {
-  server = await startServer();
+  const config = JSON.parse(await readFile(join(repository, 'config/development.json'), 'utf8'));
+  const digits = { id: 'with-digits', name: 'With digits', enrollment_mode: 'multiple', confirm: 'code' };
+  server = await startServer({ config: { applications: [...config.applications, digits] } });
   env = { ...server.env, XDG_CONFIG_HOME: join(server.folder, 'xdg') };
 });
 afterAll(async () => server?.[Symbol.asyncDispose]());
@@ -168,6 +170,20 @@ test('watch shows requests and what becomes of them, and stops when told', async
 });
 
 describe('enrollment', () => {
+  test('shows six digits, and is enrolled when they were typed where the ticket came from', async () => {
+    const ticket = await cli('ticket', 'bob', '--application', 'with-digits');
+    const [, operation] = /assent ticket confirm bob (\S+) <digits>/.exec(ticket.stdout)!;
+    await using enroll = startCli(['device', 'enroll', ticket.stdout, '--device', 'digits'], { env });
+    const [, one, two] = /(\d{3}) (\d{3})/.exec(await enroll.until('Waiting'))!;
+    const confirm = (typed: string) => cli('ticket', 'confirm', 'bob', operation!, typed, '--json');
+    expect(await confirm('12 34')).toMatchObject({ status: 2 });
+    expect((await confirm(one === '000' ? '111 111' : '000 000')).json()).toMatchObject({
+      error: { code: 'code_wrong' },
+    });
+    expect((await confirm(`${one} ${two}`)).json()).toMatchObject({ confirmed_at: expect.any(String) });
+    expect(await enroll.result).toMatchObject({ status: 0, stdout: expect.stringContaining('now a device of') });
+  });
+
   test('takes what `assent ticket` prints', async () => {
     const ticket = await cli('ticket', 'bob');
     expect(ticket.status).toBe(0);

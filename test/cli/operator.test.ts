@@ -173,7 +173,7 @@ describe('with a server', () => {
     const locked = await runCli(['device', 'inbox', '--json'], { env });
     expect([locked.status, locked.json().error.code]).toEqual([1, 'device_locked']);
     await cli('device', 'unlock', id);
-    expect((await runCli(['device', 'inbox', '--json'], { env })).json()).toEqual({ operations: [] });
+    expect((await runCli(['device', 'inbox', '--json'], { env })).json()).toEqual({ operations: [], notices: [] });
     expect((await cli('device', 'list', 'alice', '--json')).json().items).toMatchObject([{ id, state: 'active' }]);
   });
 

@@ -35,9 +35,9 @@ beforeEach(() => {
 afterEach(() => ends.abort());
 
 /** An enrollment that is left waiting: what it shows, and how it ends. */
-async function enrolling(server: DeviceServer, user: User, choice: Partial<FinishChoice> = {}) {
+async function enrolling(server: DeviceServer, user: User, choice: Partial<FinishChoice> = {}, link?: string) {
   const storage = memoryStorage();
-  const { uri, operationId } = await server.ticket(user);
+  const { uri, operationId } = link === undefined ? await server.ticket(user) : { uri: link, operationId: '' };
   const enrollment = await beginEnrollment(storage, uri, server.sdk);
   const shown: EnrollmentProgress[] = [];
   let tell = () => {};
@@ -150,6 +150,30 @@ describe('six digits', () => {
     expect(rests).not.toContain(code);
     await bob.confirm(code);
     await bob.ended;
+  });
+});
+
+describe('six digits, and a ticket that a device of the person has made', () => {
+  const server = deviceServerForEach(wanting({ confirm: 'code' }));
+
+  test('they are typed on that device: where the ticket was shown', async () => {
+    const user = await server.alice();
+    const bob = await enrolling(server, user);
+    await bob.confirm(bob.shown[0]!.code!);
+    const maker = await bob.ended;
+    expect(bob.shown[0]!.waiting).toBe('code');
+    // one that can give a PIN
+    const first = await server.enroll(user, { pin, applicationId: 'first-app' });
+    const made = await first.createTicket({ pin, application: 'assent-web' });
+    const second = await enrolling(server, user, {}, made.uri.replace('http://localhost:3002', server.base));
+    expect(second.shown[0]!.waiting).toBe('approval');
+    expect((await maker.inbox()).operations).toEqual([]);
+    const { op } = (await first.inbox()).operations[0]!;
+    await first.decide(await first.present(op), { decision: 'approve', pin, match: second.shown[0]!.code! });
+    expect((await second.ended).deviceId).toBe(second.deviceId);
+    expect((await maker.inbox()).notices.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['ticket.created', 'device.activated']),
+    );
   });
 });
 

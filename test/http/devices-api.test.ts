@@ -1,3 +1,5 @@
+import { beginEnrollment, memoryStorage } from '../../src/device-sdk/index.ts';
+import { anApplication } from '../domain/scene.ts';
 import { managementForEach } from './support/management.ts';
 
 const pin = '483920';
@@ -29,6 +31,7 @@ describe('devices over the management API', () => {
       created_at: expect.any(String),
       activated_at: expect.any(String),
       last_used_at: '2030-01-01T00:01:00.000Z',
+      attestation: null,
     });
     await api('POST', `/devices/${device.deviceId}/lock`);
     expect((await api('GET', `/devices/${device.deviceId}`)).body).toMatchObject({
@@ -121,7 +124,10 @@ describe('devices over the management API', () => {
 });
 
 describe('enrollment tickets over the management API', () => {
-  const server = managementForEach();
+  const enrollment = { confirm: 'code', approveByExistingDevice: 'off', attestation: 'off' } as const;
+  const server = managementForEach({
+    applications: [anApplication(), anApplication({ id: 'with-digits', enrollment })],
+  });
   const api = (...call: Parameters<typeof server.api>) => server.api(...call);
 
   test('a ticket is shown once, with a QR code, and its state tells what became of it', async () => {
@@ -154,6 +160,37 @@ describe('enrollment tickets over the management API', () => {
     });
     const { id } = await server.user();
     expect(await api('GET', `/users/${id}/enrollment-tickets/${operationId}`)).toMatchObject({ status: 404 });
+  });
+
+  test('what a new device shows is typed here; the answer tells what came of it', async () => {
+    const user = await server.devices.alice();
+    const { body: ticket } = await api('POST', `/users/${user.id}/enrollment-tickets`, {
+      body: { application: 'with-digits' },
+    });
+    expect(ticket.confirm).toBe('code');
+    const path = `/users/${user.id}/enrollment-tickets/${ticket.operation_id}/confirm`;
+    const confirm = (code: unknown) => api('POST', path, { body: { code } });
+    expect(await confirm('123456')).toMatchObject({ status: 409, body: { code: 'state_conflict' } });
+    for (const code of ['12345', '1234567', 'abcdef', 123456]) {
+      expect(await confirm(code)).toMatchObject({ status: 400, body: { invalid_params: [{ name: 'code' }] } });
+    }
+    const uri = ticket.ticket_uri.replace('http://localhost:3002', server.devices.base);
+    const enrollment = await beginEnrollment(memoryStorage(), uri, server.devices.sdk);
+    let shown: (code: string) => void = () => {};
+    const digits = new Promise<string>((resolve) => {
+      shown = resolve;
+    });
+    const finished = enrollment.finish({ device: {}, onProgress: ({ code }) => shown(code!) });
+    const code = await digits;
+    const wrong = code === '000000' ? '000001' : '000000';
+    expect(await confirm(wrong)).toMatchObject({ status: 403, body: { code: 'code_wrong', attempts_left: 2 } });
+    const right = await confirm(code);
+    expect(right).toMatchObject({ status: 200, body: { confirmed_at: '2030-01-01T00:00:00.000Z' } });
+    const { deviceId } = await finished;
+    expect(await confirm(code)).toMatchObject({ status: 200, body: { state: 'approved', device_id: deviceId } });
+    const elsewhere = path.replace(user.id, (await server.user()).id);
+    expect(await api('POST', elsewhere, { body: { code } })).toMatchObject({ status: 404 });
+    expect(await api('GET', `/devices/${deviceId}`)).toMatchObject({ body: { attestation: null } });
   });
 
   test('F013 a device cannot be added before the user is there', async () => {

@@ -239,7 +239,7 @@ export const managementSchemas = {
     activated_at: orNull(instant('When the keys were confirmed; null before.')),
     last_used_at: orNull(instant('When it last took part in something; null before.')),
     attestation: {
-      anyOf: [{ $ref: '#/components/schemas/Attestation' }, { type: 'null' }],
+      anyOf: [{ $ref: '#/components/schemas/Attestation' }, { type: 'null', description: 'Nothing is known.' }],
       description: 'What its platform said of its key when it was enrolled; null where nothing was asked or sent.',
     },
   }),
