@@ -51,6 +51,32 @@ describe('what a device changes about itself, by the SDK over HTTP', () => {
     expect(await eventsOf(user)).toContain('device.keys_rotated');
   });
 
+  test('a stream that was opened with keys which are replaced ends, and the device hears on with the new ones', async () => {
+    const user = await server.alice();
+    const device = await server.enroll(user, { pin });
+    const over = new AbortController();
+    const heard: string[] = [];
+    let wake = () => {};
+    const until = (count: number) =>
+      new Promise<void>((resolve) => {
+        wake = () => heard.length >= count && resolve();
+        wake();
+      });
+    const onEvent = ({ event }: { event: string }) => {
+      heard.push(event);
+      wake();
+    };
+    const following = device.events(onEvent, { signal: over.signal });
+    await until(1);
+    await device.rotate({ pin });
+    await until(2);
+    await server.ask(user);
+    await until(3);
+    over.abort();
+    await following;
+    expect(heard).toEqual(['inbox', 'inbox', 'operation']);
+  });
+
   test('an enrolled device adds another one of the same person', async () => {
     const user = await server.alice();
     const first = await server.enroll(user, { pin });
