@@ -5,6 +5,7 @@ import { startServer, type TestServer } from '../support/server.ts';
 import { requireSystem } from '../support/system.ts';
 
 const pin = '271990';
+const otherPin = '445100';
 
 requireSystem('chromium')('in a browser', () => {
   let server: TestServer;
@@ -136,11 +137,38 @@ requireSystem('chromium')('in a browser', () => {
     await phone.page.click('#reason-not_me');
     await phone.page.waitForSelector('.outcome');
     await look('outcome', phone);
+    await phone.page.click('.answer button');
+    await lookAtSettings(phone.page, (screen) => look(screen, phone));
     await desk.page.waitForSelector('.notice.bad');
     await look('help desk refused', desk);
     await desk.page.goto(`${server.issuer}/demo/tv`);
     await look('tv', desk);
     expect(found).toEqual({});
+  });
+
+  test('a PIN that was changed on the device is the one that approves', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await using desk = await openBrowser();
+    await enroll(server, phone.page, user);
+    await phone.page.click('#settings');
+    await phone.page.click('#change-pin');
+    await phone.page.fill('#old-pin', pin);
+    await phone.page.fill('#pin', otherPin);
+    await phone.page.fill('#pin-again', otherPin);
+    await phone.page.click('#act');
+    await phone.page.waitForSelector('text=Your PIN was changed');
+    await phone.page.click('.answer button');
+
+    // a request does not interrupt who is in the settings; it is one tap away
+    await ask(server, desk.page, user, 'Case 4712');
+    await phone.page.click('#show-request');
+    await phone.page.waitForSelector('#approve');
+    await choose(phone.page, await desk.page.textContent('#number'));
+    await phone.page.fill('#pin', otherPin);
+    await phone.page.click('#confirm');
+    await desk.page.waitForSelector('text=It is Alice');
+    expect(phone.complaints).toEqual([]);
   });
 
   test('the keys stay in the browser: none of them can be exported, and no PIN is stored', async () => {
@@ -164,6 +192,78 @@ requireSystem('chromium')('in a browser', () => {
     await phone.page.waitForSelector('text=After a reload');
     await phone.page.reload();
     await phone.page.waitForSelector('text=After a reload');
+  });
+});
+
+requireSystem('chromium')('a second device, where the first one must say yes and six digits are typed', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    const strict = { confirm: 'code', approve_by_existing_device: 'if_any' };
+    const application = { id: 'assent-web', methods: ['device', 'pin'], enrollment_mode: 'multiple' };
+    server = await startServer({ config: { applications: [{ ...application, name: 'Web', ...strict }] } });
+  });
+  afterAll(async () => server?.[Symbol.asyncDispose]());
+
+  test('is added by a link of the first; a notice of it stands there, and one tap removes it', async () => {
+    const user = await newUser(server);
+    await using first = await openBrowser({ size: phoneSize });
+    await using second = await openBrowser({ size: phoneSize });
+    await enrollWithCode(server, first.page, user);
+    await first.page.click('#settings');
+    await first.page.click('#add-device');
+    await first.page.fill('#old-pin', pin);
+    await first.page.click('#act');
+    const link = String(await first.page.getAttribute('#copy', 'data-link'));
+
+    await second.page.goto(link);
+    await second.page.fill('#name', 'Tablet');
+    await choosePin(second.page);
+    await second.page.waitForSelector('text=Approve on your other device');
+    // the device that waits for it is shown the question at once, in the server's own name
+    await first.page.waitForSelector('text=Add “Tablet” to your devices?');
+    expect(await first.page.locator('.registered').count()).toBe(0);
+    await first.page.fill('#match', await codeOn(second.page));
+    await first.page.click('#approve');
+    await first.page.fill('#pin', pin);
+    await first.page.click('#confirm');
+    await first.page.waitForSelector('text=Device added');
+    await first.page.click('.answer button');
+    await second.page.click('#done');
+    await second.page.waitForSelector('#settings');
+
+    await first.page.waitForSelector('text=A new device was added: “Tablet”');
+    expect(await first.page.textContent('#said')).toContain('A new device was added');
+    expect(await accessibilityProblems(first.page)).toEqual([]);
+    await first.page.click('text=This was not me: remove it');
+    await first.page.waitForSelector('text=It can no longer approve anything');
+    await second.page.waitForSelector('text=This device is no longer enrolled');
+    await first.page.click('text=I have seen this');
+    await first.page.reload();
+    await first.page.waitForSelector('#settings');
+    expect(await first.page.locator('[data-notice="device.activated"]').count()).toBe(0);
+  });
+
+  test('who opens a link of somebody else gets nothing when the owner says no, and is told so', async () => {
+    const user = await newUser(server);
+    await using owner = await openBrowser({ size: phoneSize });
+    await using thief = await openBrowser({ size: phoneSize });
+    await enrollWithCode(server, owner.page, user);
+    await thief.page.goto((await ticketFor(server, user)).ticket_uri);
+    await choosePin(thief.page);
+    await thief.page.waitForSelector('#code');
+    // a reload in between loses nothing
+    await thief.page.reload();
+    await thief.page.waitForSelector('#code');
+    await owner.page.waitForSelector('#match');
+    expect(await accessibilityProblems(owner.page)).toEqual([]);
+    expect(await accessibilityProblems(thief.page)).toEqual([]);
+    for (const selector of ['h1', '#match', '#deny', '#approve'])
+      expect([selector, await isInView(owner.page, selector)]).toEqual([selector, true]);
+    await owner.page.click('text=I did not start this');
+    await owner.page.waitForSelector('text=cannot approve anything');
+    await thief.page.waitForSelector('text=This device was not added');
+    await thief.page.reload();
+    await thief.page.waitForSelector('text=No enrollment on this device yet');
   });
 });
 
@@ -203,6 +303,69 @@ async function enroll(
   await page.click('#done');
   await page.waitForSelector('.outcome, #approve');
   await look('inbox');
+}
+
+/** The digits go where the link came from: here, to the management API. */
+async function enrollWithCode(server: TestServer, page: Page, user: string): Promise<void> {
+  const ticket = await ticketFor(server, user);
+  await page.goto(ticket.ticket_uri);
+  await choosePin(page);
+  await page.waitForSelector('text=Type this code where you got the link');
+  const code = (await codeOn(page)).replace(' ', '');
+  await manage(server, 'POST', `/users/${ticket.user_id}/enrollment-tickets/${ticket.operation_id}/confirm`, { code });
+  await page.click('#done');
+  await page.waitForSelector('#settings');
+}
+
+async function choosePin(page: Page): Promise<void> {
+  await page.click('#continue');
+  await page.fill('#pin', pin);
+  await page.fill('#pin-again', pin);
+  await page.click('#save');
+}
+
+/** As a person reads it: in two groups of three. */
+async function codeOn(page: Page): Promise<string> {
+  return String(await page.textContent('#code [aria-hidden]'));
+}
+
+async function ticketFor(server: TestServer, username: string) {
+  const { items } = await manage(server, 'GET', `/users?username=${username}`);
+  const { id } = (items as { id: string }[])[0]!;
+  const ticket = await manage(server, 'POST', `/users/${id}/enrollment-tickets`, {});
+  return { user_id: id, operation_id: String(ticket['operation_id']), ticket_uri: String(ticket['ticket_uri']) };
+}
+
+async function manage(
+  { management, managementKey }: TestServer,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: object,
+): Promise<Record<string, unknown>> {
+  const response = await fetch(`${management}/management/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${managementKey}`, 'content-type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+/** Each screen of “This device”, and the link for another one. */
+async function lookAtSettings(page: Page, look: (screen: string) => Promise<void>): Promise<void> {
+  await page.click('#settings');
+  await page.waitForSelector('#remove-pin');
+  await look('settings');
+  for (const id of ['change-pin', 'rotate', 'remove-pin', 'remove']) {
+    await page.click(`#${id}`);
+    await look(`settings: ${id}`);
+    await page.click('#back');
+  }
+  await page.click('#add-device');
+  await page.fill('#old-pin', pin);
+  await page.click('#act');
+  await page.waitForSelector('#copy');
+  await look('settings: link');
 }
 
 async function ask(server: TestServer, desk: Page, user: string, text: string): Promise<void> {

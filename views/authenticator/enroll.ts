@@ -27,14 +27,19 @@ export interface EnrollDeps {
 }
 
 /** Three steps with their reason: this device, your PIN, done; a fourth where the new device is to be confirmed elsewhere. */
-export async function enrollByLink(source: EnrollmentSource, deps: EnrollDeps): Promise<void> {
+export async function enrollByLink(link: string, deps: EnrollDeps): Promise<void> {
+  show([h('div', { class: 'outcome', role: 'status' }, sign('time'), h('h1', {}, t('enroll.checking')))]);
   try {
-    const enrollment = await beginEnrollment(deps.storage, source, deps.options);
-    setPerson(enrollment.display.masked_user);
-    stepDevice(enrollment, deps);
+    await redeem(link, deps);
   } catch (error) {
-    failed(error, deps, () => void enrollByLink(source, deps));
+    failed(error, deps, () => void enrollByLink(link, deps));
   }
+}
+
+async function redeem(source: EnrollmentSource, deps: EnrollDeps): Promise<void> {
+  const enrollment = await beginEnrollment(deps.storage, source, deps.options);
+  setPerson(enrollment.display.masked_user);
+  stepDevice(enrollment, deps);
 }
 
 /**
@@ -53,31 +58,39 @@ export async function goOnEnrolling(deps: EnrollDeps): Promise<void> {
   }
 }
 
+/** What was typed stays where it did not lead on: the mistake may be one letter. */
 export function enrollByCode(deps: EnrollDeps): void {
-  const user = field('user', t('enroll.code.user'), {
-    autocomplete: 'username',
-    autocapitalize: 'none',
-    spellcheck: 'false',
-  });
+  const words = { autocapitalize: 'none', spellcheck: 'false' };
+  const user = field('user', t('enroll.code.user'), { ...words, autocomplete: 'username' });
   const code = field('code', t('enroll.code.code'), {
-    autocomplete: 'one-time-code',
+    ...words,
     autocapitalize: 'characters',
-    spellcheck: 'false',
+    autocomplete: 'one-time-code',
   });
-  const submit = (event: Event) => {
-    event.preventDefault();
-    if (!user.input.value.trim()) return user.input.focus();
-    if (!code.input.value.trim()) return code.input.focus();
-    void enrollByLink(
-      { authenticatorUrl: location.origin, user: user.input.value.trim(), activationCode: code.input.value.trim() },
-      deps,
-    );
-  };
   const button = h('button', { class: 'button main wide', type: 'submit' }, t('enroll.code.continue'));
+  const busy = (isBusy: boolean) => {
+    button.textContent = t(isBusy ? 'enroll.checking' : 'enroll.code.continue');
+    if (isBusy) button.setAttribute('aria-disabled', 'true');
+    else button.removeAttribute('aria-disabled');
+  };
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (button.getAttribute('aria-disabled')) return;
+    const [name, typed] = [user.input.value.trim(), code.input.value.trim()];
+    if (user.complain(name ? '' : t('signin.who.empty')) || code.complain(typed ? '' : t('enroll.code.empty'))) return;
+    busy(true);
+    try {
+      await redeem({ authenticatorUrl: location.origin, user: name, activationCode: typed }, deps);
+    } catch (error) {
+      busy(false);
+      const isOffline = codeOf(error) === 'network';
+      code.complain(t(isOffline ? 'error.offline' : (CODE_FAILURES[codeOf(error) ?? ''] ?? 'enroll.code.wrong')));
+    }
+  };
   show([
     h(
       'form',
-      { class: 'stack', novalidate: true, onsubmit: submit },
+      { class: 'stack', novalidate: true, onsubmit: (event) => void submit(event) },
       h('h1', {}, t('enroll.code.title')),
       h('p', {}, t('enroll.code.body')),
       user.element,
@@ -86,6 +99,16 @@ export function enrollByCode(deps: EnrollDeps): void {
     ),
   ]);
 }
+
+/** Anything else is said as a wrong code: the server does not tell more, and neither do we. */
+const CODE_FAILURES: Record<string, TextKey> = {
+  enrollment_conflict: 'enroll.failed.enrollment_conflict',
+  keys_untrusted: 'enroll.failed.key_mismatch',
+  no_approving_device: 'wait.nobody',
+  rate_limited: 'enroll.failed.often',
+  server_unexpected: 'enroll.failed.other',
+  unavailable: 'enroll.failed.other',
+};
 
 const stepsOf = ({ policy }: Enrollment): Step[] =>
   policy.confirm === 'code' ? ['device', 'pin', 'confirm', 'done'] : ['device', 'pin', 'done'];
@@ -227,12 +250,14 @@ function stepDone(device: Device, { ready }: EnrollDeps): void {
 }
 
 const FAILURES: Record<string, TextKey> = {
+  no_approving_device: 'wait.nobody',
   ticket_invalid: 'enroll.failed.ticket_invalid',
   ticket_unreadable: 'enroll.failed.ticket_invalid',
   ticket_bound: 'enroll.failed.ticket_bound',
   enrollment_conflict: 'enroll.failed.enrollment_conflict',
   keys_untrusted: 'enroll.failed.key_mismatch',
   attestation_refused: 'enroll.failed.attestation',
+  rate_limited: 'enroll.failed.often',
   network: 'error.offline',
 };
 

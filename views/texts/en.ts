@@ -37,12 +37,16 @@ export const en = {
   'enroll.code.user': 'User name, e-mail or phone',
   'enroll.code.code': 'Activation code',
   'enroll.code.continue': 'Continue',
+  'enroll.code.empty': 'Enter the code.',
+  'enroll.code.wrong': 'Name and code do not fit together, or the code has expired. Check both, or ask for a new code.',
+  'enroll.checking': 'One moment…',
   'enroll.failed.title': 'This device could not be enrolled',
   'enroll.failed.ticket_invalid': 'The link is used up or has expired. Nothing was changed. Ask for a new one.',
   'enroll.failed.ticket_bound':
     'Another device has used this link. If that was not you, tell the people who gave it to you.',
   'enroll.failed.enrollment_conflict': 'You already have a device. Remove it first, then ask for a new link.',
   'enroll.failed.key_mismatch': 'The server is not the one that this link was made for. Nothing was sent.',
+  'enroll.failed.often': 'There were too many tries. Nothing was changed. Wait a while, then try again.',
   'enroll.failed.other': 'Something went wrong and nothing was changed. Try the link again, or ask for a new one.',
 
   // start without an enrollment

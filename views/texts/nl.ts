@@ -38,12 +38,17 @@ export const nl: Texts = {
   'enroll.code.user': 'Gebruikersnaam, e-mail of telefoon',
   'enroll.code.code': 'Activeringscode',
   'enroll.code.continue': 'Verder',
+  'enroll.code.empty': 'Voer de code in.',
+  'enroll.code.wrong':
+    'Naam en code horen niet bij elkaar, of de code is verlopen. Controleer beide, of vraag een nieuwe code.',
+  'enroll.checking': 'Een ogenblik…',
   'enroll.failed.title': 'Dit apparaat kon niet worden aangemeld',
   'enroll.failed.ticket_invalid': 'De link is al gebruikt of verlopen. Er is niets gewijzigd. Vraag een nieuwe aan.',
   'enroll.failed.ticket_bound':
     'Een ander apparaat heeft deze link gebruikt. Was u dat niet, meld het dan bij wie u de link gaf.',
   'enroll.failed.enrollment_conflict': 'U hebt al een apparaat. Verwijder dat eerst en vraag dan een nieuwe link aan.',
   'enroll.failed.key_mismatch': 'Deze server is niet die waarvoor de link is gemaakt. Er is niets verzonden.',
+  'enroll.failed.often': 'Er waren te veel pogingen. Er is niets gewijzigd. Wacht even en probeer het dan opnieuw.',
   'enroll.failed.other': 'Er ging iets mis en er is niets gewijzigd. Probeer de link opnieuw of vraag een nieuwe aan.',
 
   'welcome.title': 'Dit apparaat is nog niet aangemeld',
