@@ -20,7 +20,7 @@ export interface Hold {
   readonly ms: number;
   /** The time runs from `begin`. */
   until(res: ServerResponse): Promise<'look' | 'gone'>;
-  /** Whatever came of it. */
+  /** It has been answered, or never will be: whoever waits for a turn may go on. */
   end(): void;
 }
 
@@ -57,7 +57,10 @@ export function createHolds({ watchOperation, stopping, timers = systemTimers }:
       const isFull = open.size >= limits.perProcess || (perClient.get(clientId) ?? 0) >= limits.perClient;
       if (isFull || stopping?.aborted) return undefined;
       const { promise, resolve } = Promise.withResolvers<'look' | 'gone'>();
-      const look = () => inTurn(() => resolve('look'));
+      let turn: Turn | undefined;
+      const look = () => {
+        turn ??= inTurn(() => resolve('look'));
+      };
       const gone = () => resolve('gone');
       const unwatch = watchOperation(operationId, look);
       const cancel = timers.after(ms, look);
@@ -74,6 +77,7 @@ export function createHolds({ watchOperation, stopping, timers = systemTimers }:
         },
         end() {
           if (!open.delete(look)) return;
+          turn?.end();
           count(clientId, -1);
           unwatch();
           cancel();
@@ -84,21 +88,42 @@ export function createHolds({ watchOperation, stopping, timers = systemTimers }:
   };
 }
 
+/** From when its time comes until `end`; ended before, its time never comes. */
+interface Turn {
+  end(): void;
+}
+
 /**
  * RL-15: thousands that wake at the same moment (their time is over, the server stops, one wake-up tells of many) go on
- * some at a time, so that others are served in between.
+ * some at a time, and others only as these have their answers. Let loose all at once they would stand in one another's way
+ * until the store's answers, which are there, count as late.
  */
-function createTurns(size = 200): (resume: () => void) => void {
-  const queue: (() => void)[] = [];
-  let isRunning = false;
+function createTurns(size = 200): (resume: () => void) => Turn {
+  const queue = new Set<() => void>();
+  let awake = 0;
+  let isPlanned = false;
   const next = () => {
-    for (const resume of queue.splice(0, size)) resume();
-    isRunning = queue.length > 0;
-    if (isRunning) setImmediate(next);
+    isPlanned = false;
+    for (const begin of queue) {
+      if (awake >= size) return;
+      queue.delete(begin);
+      awake++;
+      begin();
+    }
+  };
+  const plan = () => {
+    if (isPlanned || queue.size === 0 || awake >= size) return;
+    isPlanned = true;
+    setImmediate(next);
   };
   return (resume) => {
-    queue.push(resume);
-    if (!isRunning) setImmediate(next);
-    isRunning = true;
+    queue.add(resume);
+    plan();
+    return {
+      end() {
+        if (!queue.delete(resume)) awake--;
+        plan();
+      },
+    };
   };
 }

@@ -18,7 +18,7 @@ import {
 } from './engine-patches.ts';
 import { asOAuthError, ProtocolError } from './errors.ts';
 import { type Form, readForm } from './form.ts';
-import { createHolds } from './hold.ts';
+import { createHolds, type Hold, type HoldLimits } from './hold.ts';
 import { issueTokens, repeated, type StoredResponse } from './issuance.ts';
 import { deliveryModeOf } from './notification-record.ts';
 import { preferredWaitSeconds } from './prefer.ts';
@@ -82,43 +82,48 @@ export function createTokenCall(deps: Deps): TokenCall {
     await leaving.get(authReqId);
     const holder = nextHolder();
     const asked = { authReqId, clientId: client.clientId, holder };
-    const wait = waitOf(req, client, engine.settings.ciba.hold.maxSeconds);
-    const outcome = await (wait ? waiting(asked, wait, current, res) : redemptions.poll(asked));
-    if (outcome === 'gone') return;
-    if (outcome.outcome === 'issue' || outcome.outcome === 'repeat') {
-      await handOver({ engine, ctx, res, proof, authReqId, holder }, outcome);
-    } else {
-      send(res, answerOf(outcome, client));
+    const { hold: limits } = engine.settings.ciba;
+    const wait = waitOf(req, client, limits.maxSeconds);
+    const hold = wait && beginHold(asked, wait, limits);
+    try {
+      const outcome = await (hold ? waiting(asked, hold, current, res) : redemptions.poll(asked));
+      if (outcome === 'gone') return;
+      if (outcome.outcome === 'issue' || outcome.outcome === 'repeat') {
+        await handOver({ engine, ctx, res, proof, authReqId, holder }, outcome);
+      } else {
+        send(res, answerOf(outcome, client));
+      }
+    } finally {
+      hold?.end();
     }
   }
 
-  /** As a poll, but not told `pending` before the time is over. */
-  async function waiting(asked: Asked, wait: Wait, current: () => Engine, res: ServerResponse) {
-    const { authReqId, clientId, holder } = asked;
-    const limits = current().settings.ciba.hold;
+  function beginHold({ authReqId, clientId }: Asked, wait: Wait, limits: HoldLimits): PreferredHold | undefined {
     // what is no id of ours is nothing to wait for
-    const operationId = isHandle(authReqId) ? operationIdOf(authReqId) : undefined;
-    const ms = wait.seconds * SECOND;
-    const hold = operationId === undefined ? undefined : holds.begin({ clientId, operationId, ms, limits });
-    if (!hold || operationId === undefined) return redemptions.poll(asked);
-    try {
-      const first = await redemptions.poll({ ...asked, holdMs: hold.ms });
-      if (first.outcome !== 'slow_down' && wait.preferred) res.setHeader('preference-applied', `wait=${wait.seconds}`);
-      if (first.outcome !== 'pending') return first;
-      if ((await hold.until(res)) === 'gone') {
-        hold.end();
-        // the next poll need not wait for a hold that nobody is held by
-        await redemptions.release({ operationId, holder });
-        return 'gone';
-      }
-      // promise 5: it was checked when the wait began
-      if (!(await current().provider.Client.find(clientId))) {
-        throw new ProtocolError('invalid_client', 'client authentication failed', { status: 401 });
-      }
-      return await redemptions.poll({ ...asked, by: 'held' });
-    } finally {
+    if (!isHandle(authReqId)) return undefined;
+    const operationId = operationIdOf(authReqId);
+    const hold = holds.begin({ clientId, operationId, ms: wait.seconds * SECOND, limits });
+    return hold && { ...hold, operationId, wait };
+  }
+
+  /** As a poll, but not told `pending` before the time is over. */
+  async function waiting(asked: Asked, hold: PreferredHold, current: () => Engine, res: ServerResponse) {
+    const { clientId, holder } = asked;
+    const { operationId, wait } = hold;
+    const first = await redemptions.poll({ ...asked, holdMs: hold.ms });
+    if (first.outcome !== 'slow_down' && wait.preferred) res.setHeader('preference-applied', `wait=${wait.seconds}`);
+    if (first.outcome !== 'pending') return first;
+    if ((await hold.until(res)) === 'gone') {
       hold.end();
+      // the next poll need not wait for a hold that nobody is held by
+      await redemptions.release({ operationId, holder });
+      return 'gone';
     }
+    // promise 5: it was checked when the wait began
+    if (!(await current().provider.Client.find(clientId))) {
+      throw new ProtocolError('invalid_client', 'client authentication failed', { status: 401 });
+    }
+    return redemptions.poll({ ...asked, by: 'held' });
   }
 
   async function handOver(handing: Handing, outcome: Issue | Repeat): Promise<void> {
@@ -206,6 +211,12 @@ interface Wait {
   seconds: number;
   /** The request says so itself, and is told that it was heard (RFC 7240, 3). */
   preferred: boolean;
+}
+
+/** Until its answer has left. */
+interface PreferredHold extends Hold {
+  operationId: string;
+  wait: Wait;
 }
 
 /** How long this poll may be held: as the request says, else as its client is registered. */

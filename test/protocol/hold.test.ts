@@ -41,6 +41,32 @@ test('RL-15 ten thousand that wake at the same moment go on at most two hundred 
   expect([listeners.size, timers.pending()]).toEqual([0, 0]);
 });
 
+test('RL-15 no more than two hundred are awake before one of them has its answer, whoever has left meanwhile', async () => {
+  const { timers, begin } = holding();
+  const holds = Array.from({ length: 700 }, (_, n) => ({ hold: begin(n), res: aResponse(), state: 'waits' }));
+  for (const each of holds) void each.hold.until(each.res).then((how) => Object.assign(each, { state: how }));
+  const awake = async () => {
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    return holds.filter(({ state }) => state === 'look').length;
+  };
+  timers.advance(25);
+  expect(await awake()).toBe(200);
+  for (const { hold } of holds.slice(0, 50)) hold.end();
+  expect(await awake()).toBe(250);
+  // who is gone before its turn takes nobody's place
+  for (const { hold, res } of holds.slice(250, 600)) {
+    res.emit('close');
+    await Promise.resolve();
+    hold.end();
+    hold.end();
+  }
+  expect(await awake()).toBe(250);
+  for (const { hold } of holds.slice(50, 150)) hold.end();
+  expect(await awake()).toBe(350);
+  for (const { hold } of holds) hold.end();
+  expect(timers.pending()).toBe(0);
+});
+
 test('P-07 told of the end before it waits, it does not wait', async () => {
   const { listeners, begin } = holding();
   const hold = begin(1);
