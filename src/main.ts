@@ -70,7 +70,11 @@ async function openStorage(config: Config, embeddedFile: string | undefined, log
   const common = { log, eventRetentionMs: config.retention.auditHours * HOUR };
   const store = embeddedFile
     ? await openEmbedded({ ...common, file: embeddedFile })
-    : await openRedis({ ...common, url: config.store });
+    : await openRedis({
+        ...common,
+        url: config.store,
+        waitForReplicas: { count: config.redis.waitReplicas, withinMs: config.redis.waitMs },
+      });
   return { store, artifacts: store.artifacts };
 }
 

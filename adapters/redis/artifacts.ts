@@ -3,7 +3,7 @@ import { lifetimeMs } from './changes.ts';
 import type { Context } from './context.ts';
 import { answered } from './failures.ts';
 
-export function createArtifactStore({ client, keys, scripts }: Context): ArtifactStore {
+export function createArtifactStore({ client, keys, scripts, replicated }: Context): ArtifactStore {
   return {
     async write(artifacts, now) {
       await Promise.all(
@@ -25,7 +25,8 @@ export function createArtifactStore({ client, keys, scripts }: Context): Artifac
     },
 
     async destroy(model, id) {
-      await answered(client.del(keys.artifact(model, id)));
+      const key = keys.artifact(model, id);
+      await (replicated ? replicated(key, (on) => on.del(key)) : answered(client.del(key)));
     },
   };
 }

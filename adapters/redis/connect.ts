@@ -16,6 +16,8 @@ export interface ConnectOptions {
   tls?: ConnectionOptions;
   /** How long a first connection may take. */
   openWithinMs: number;
+  /** Longer than the profile's, where commands may have to wait for others. */
+  commandTimeoutMs?: number;
 }
 
 export interface Connection {
@@ -51,6 +53,8 @@ const profile = {
   lazyConnect: true,
 } satisfies RedisOptions;
 
+const profileWith = (commandTimeout: number = profile.commandTimeout) => ({ ...profile, commandTimeout });
+
 const retryDelayMs = (times: number) => Math.min(50 * times, 500);
 
 /** @throws StoreUnavailable when there is no connection within `openWithinMs` */
@@ -66,9 +70,9 @@ export async function connect(url: RedisUrl, options: ConnectOptions): Promise<C
   return connection;
 }
 
-function toSingle(url: RedisUrl, { tls }: ConnectOptions): Connection {
+function toSingle(url: RedisUrl, { tls, commandTimeoutMs }: ConnectOptions): Connection {
   const options: RedisOptions = {
-    ...profile,
+    ...profileWith(commandTimeoutMs),
     ...credentialsOf(url),
     db: url.db,
     ...(url.kind === 'sentinel'
@@ -94,8 +98,12 @@ function toSingle(url: RedisUrl, { tls }: ConnectOptions): Connection {
   };
 }
 
-function toCluster(url: RedisUrl, { tls }: ConnectOptions): Connection {
-  const redisOptions: RedisOptions = { ...profile, ...credentialsOf(url), ...(url.tls && { tls: { ...tls } }) };
+function toCluster(url: RedisUrl, { tls, commandTimeoutMs }: ConnectOptions): Connection {
+  const redisOptions: RedisOptions = {
+    ...profileWith(commandTimeoutMs),
+    ...credentialsOf(url),
+    ...(url.tls && { tls: { ...tls } }),
+  };
   const options: ClusterOptions = {
     redisOptions,
     enableOfflineQueue: false,

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Changes } from './changes.ts';
 import type { Keys } from './keys.ts';
+import type { Replicated } from './replicas.ts';
 import type { Scripts } from './scripts.ts';
 import type { Walk } from './walk.ts';
 
@@ -9,6 +10,8 @@ export interface Context {
   client: Redis | Cluster;
   keys: Keys;
   scripts: Scripts;
+  /** Where the store waits for replicas. */
+  replicated?: Replicated;
   changes: Changes;
   walk: Walk;
   /** How long audit events are kept. */

@@ -18,6 +18,7 @@ import { createNotificationLogStore } from './notification-log.ts';
 import { createOperationStore } from './operations.ts';
 import { createOutboxStore } from './outbox.ts';
 import { createReplayStore } from './replay.ts';
+import { createReplicated, type ReplicaWait } from './replicas.ts';
 import { checkSchema, warnOfLosses } from './schema.ts';
 import { createScripts } from './scripts.ts';
 import { createKeyStore } from './server-keys.ts';
@@ -37,6 +38,8 @@ export interface RedisStoreOptions {
   eventRetentionMs?: number;
   /** How long the first connection may take: Redis may still be starting. */
   openWithinMs?: number;
+  /** What must not be lost with a master is acknowledged when replicas have it. Without: as soon as the master has it. */
+  waitForReplicas?: ReplicaWait;
 }
 
 export type RedisStore = Store & { artifacts: ArtifactStore };
@@ -47,23 +50,56 @@ export type RedisStore = Store & { artifacts: ArtifactStore };
  * @throws Error when the store was written by another schema version
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
-  const { url, prefix = 'assent:', log = silent, tls, eventRetentionMs = 400 * DAY, openWithinMs = 10_000 } = options;
+  const { prefix = 'assent:', log = silent, eventRetentionMs = 400 * DAY } = options;
   const keys = createKeys(prefix);
-  const connection = await connect(parseRedisUrl(url), { log, openWithinMs, ...(tls && { tls }) });
+  const connections = await openConnections(options, log);
+  const [connection, ofReplicated] = connections;
   try {
     await checkSchema(connection.client, keys);
     await Promise.all(connection.masters().map((master) => warnOfLosses(master, log)));
   } catch (error) {
-    await connection.close();
+    await closeAll(connections);
     throw error;
   }
   const { client } = connection;
-  const scripts = createScripts(client);
+  const replicated = ofReplicated && createReplicated(ofReplicated.client, keys, options.waitForReplicas!);
+  const scripts = createScripts(client, replicated);
   const changes = createChanges(eventRetentionMs);
-  return storeOf({ client, keys, scripts, changes, walk: createWalk(), eventRetentionMs }, connection);
+  const context = {
+    client,
+    keys,
+    scripts,
+    changes,
+    walk: createWalk(),
+    eventRetentionMs,
+    ...(replicated && { replicated }),
+  };
+  return storeOf(context, connection, () => closeAll(connections));
 }
 
-function storeOf(context: Context, connection: Connection): RedisStore {
+/** One for all, and one for what waits for replicas, so that nothing else does. */
+async function openConnections(
+  { url, tls, openWithinMs = 10_000, waitForReplicas }: RedisStoreOptions,
+  log: StoreLog,
+): Promise<[Connection, Connection?]> {
+  const common = { openWithinMs, ...(tls && { tls }) };
+  const connection = await connect(parseRedisUrl(url), { ...common, log });
+  if (!waitForReplicas || waitForReplicas.count === 0) return [connection];
+  try {
+    // what is lost and found again is told by the first; a command waits for the WAIT before it, and then for its own
+    const commandTimeoutMs = 2 * waitForReplicas.withinMs + 500;
+    return [connection, await connect(parseRedisUrl(url), { ...common, log: silent, commandTimeoutMs })];
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function closeAll(connections: (Connection | undefined)[]): Promise<void> {
+  await Promise.all(connections.map((each) => each?.close()));
+}
+
+function storeOf(context: Context, connection: Connection, close: () => Promise<void>): RedisStore {
   const { client, keys, scripts, walk, eventRetentionMs } = context;
   const wakeups = createWakeups(keys, connection.newSubscriber);
   return {
@@ -103,7 +139,7 @@ function storeOf(context: Context, connection: Connection): RedisStore {
 
     async close() {
       wakeups.close();
-      await connection.close();
+      await close();
     },
   };
 }

@@ -47,6 +47,7 @@ export const names = {
   artifact: 'a:',
   schema: 'schema',
   check: 'check',
+  beacon: 'beacon',
 } as const;
 
 type Name = keyof typeof names;
@@ -71,6 +72,8 @@ export interface Keys {
   /** The mark of a message that has reserved a try of its device's PIN. */
   proofTry(deviceId: string, jwsHash: string): string;
   artifact(model: string, id: string): string;
+  /** In the partition of the key. */
+  beaconBeside(key: string): string;
   /** One per partition: an index or a table. */
   at(partition: Partition, name: Name): string;
   channel(partition: Partition): string;
@@ -114,6 +117,7 @@ export function createKeys(prefix: string): Keys {
       const known = MODEL.test(model) && SHA256_HEX.test(id);
       return at(partitionFor(id), 'artifact') + (known ? `${model}:${id}` : `~${sha256(joined([model, id]))}`);
     },
+    beaconBeside: (key) => key.slice(0, key.indexOf('}') + 2) + names.beacon,
     channel: (partition) => `${prefix}wake:${partition}`,
     channels: `${prefix}wake:*`,
     partitionOfChannel: (channel) => channel.slice(-2),

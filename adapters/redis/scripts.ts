@@ -2,11 +2,13 @@
  * The Lua scripts as typed calls. Each file under scripts/ opens with its contract; here stand the number of its keys and
  * the same codes as a type. What several scripts share lies in scripts/shared and is put in by `--- @include name`.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { answered } from './failures.ts';
 import { names } from './keys.ts';
 import { isPacked, unpack } from './packing.ts';
+import type { Replicated } from './replicas.ts';
 
 /** A hash as Lua gives it: name, value, name, value … */
 export type Fields = string[];
@@ -167,17 +169,66 @@ export interface Scripts {
   run<N extends ScriptName>(name: N, keys: string[], args?: Argument[]): Promise<Replies[N]>;
 }
 
+/**
+ * What is not acknowledged before replicas have it, where the store waits for them (replicas.ts): what somebody was told and
+ * will not be told differently, what is used up, and what counts tries (IV-06).
+ */
+const replicatedScripts: ReadonlySet<ScriptName> = new Set<ScriptName>([
+  'startOperation',
+  'decideOperation',
+  'failAttempt',
+  'cancelOperation',
+  'commitRedemption',
+  'writeArtifact',
+  'consumeArtifact',
+  'useOnce',
+  'reserveCount',
+  'reserveAttempt',
+  'reserveCode',
+  'reserveProof',
+  'failProof',
+  'bindTicket',
+  'confirmTicket',
+  'activateDevice',
+  'saveDevice',
+  'changeDevice',
+  'createUser',
+  'updateUser',
+  'changeUser',
+  'saveClient',
+]);
+
 /** Defines all scripts on the connection: sent whole once per connection, by their hash from then on. */
-export function createScripts(client: Redis | Cluster): Scripts {
+export function createScripts(client: Redis | Cluster, replicated?: Replicated): Scripts {
   const commands = client as unknown as Record<string, (...args: Argument[]) => Promise<Raw>>;
   for (const [name, count] of Object.entries(numberOfKeys)) {
     client.defineCommand(name, { numberOfKeys: count, lua: sourceOf(name) });
   }
+  const runReplicated = replicated && replicatedRun(replicated);
   return {
     async run<N extends ScriptName>(name: N, keys: string[], args: Argument[] = []) {
-      const reply = await answered(commands[`${name}Buffer`]!(...keys, ...args));
+      const reply =
+        runReplicated && replicatedScripts.has(name)
+          ? await runReplicated(name, keys, args)
+          : await answered(commands[`${name}Buffer`]!(...keys, ...args));
       return toTexts(reply) as Replies[N];
     },
+  };
+}
+
+/** By its hash; whole where the server does not know it. Not left to ioredis, which would send it a second time after the WAIT. */
+function replicatedRun(replicated: Replicated) {
+  const sources = new Map([...replicatedScripts].map((name) => [name, sourceOf(name)]));
+  const hashes = new Map([...sources].map(([name, lua]) => [name, createHash('sha1').update(lua).digest('hex')]));
+  return async (name: ScriptName, keys: string[], args: Argument[]): Promise<Raw> => {
+    const send = (command: 'EVALSHA' | 'EVAL', script: string) =>
+      replicated(keys[0]!, (on) => on.callBuffer(command, script, keys.length, ...keys, ...args) as Promise<Raw>);
+    try {
+      return await send('EVALSHA', hashes.get(name)!);
+    } catch (error) {
+      if (!String((error as Error).cause).includes('NOSCRIPT')) throw error;
+      return send('EVAL', sources.get(name)!);
+    }
   };
 }
 

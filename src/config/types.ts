@@ -28,6 +28,13 @@ export interface Config {
   };
   /** Where everything is kept. `embedded:<file>` is one file for exactly one server process; the others are Redis or Valkey, alone, with Sentinel or as a cluster. */
   store: string;
+  /** What Redis must have done before something is acknowledged. Without effect on the embedded store. */
+  redis: {
+    /** So many replicas must have a start, a decision, tokens, a used id or a counted try before it is acknowledged (`WAIT`), so that the loss of a master does not take it back. 0: the master alone. See docs/running.md. */
+    waitReplicas: number;
+    /** They must say so within this time, in milliseconds; otherwise the answer is 503, and what was asked may be repeated. */
+    waitMs: number;
+  };
   /** 32 random bytes, base64url: it opens the root that everything secret in the store is encrypted or keyed with. Losing it is losing the store. `openssl rand -base64 32 | tr +/ -_ | tr -d =` */
   masterKey?: string;
   /** Former master keys, comma between them, while the master key is being replaced: they open a store that `masterKey` does not open yet. `docs/keys.md` says how. */

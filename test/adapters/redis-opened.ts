@@ -1,4 +1,4 @@
-import { openRedisStore } from '../../adapters/redis/index.ts';
+import { openRedisStore, type RedisStoreOptions } from '../../adapters/redis/index.ts';
 import { createKeys, idPart } from '../../adapters/redis/keys.ts';
 import type { Opened, SuiteOptions } from '../conformance/index.ts';
 import type { TestRedis } from '../support/redis.ts';
@@ -10,10 +10,14 @@ export const options: SuiteOptions = {
   },
 };
 
-/** Two stores on one empty Redis, as two servers would have them. */
-export async function openEmpty(url: string, nodes: TestRedis[]): Promise<Opened> {
+/** Two stores on one empty Redis, as two servers would have them; `more` is how the first is opened. */
+export async function openEmpty(
+  url: string,
+  nodes: TestRedis[],
+  more: Partial<RedisStoreOptions> = {},
+): Promise<Opened> {
   await Promise.all(nodes.map((node) => node.flush()));
-  const [store, peer] = await Promise.all([openRedisStore({ url }), openRedisStore({ url })]);
+  const [store, peer] = await Promise.all([openRedisStore({ url, ...more }), openRedisStore({ url })]);
   return {
     store,
     peers: [peer],

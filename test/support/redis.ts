@@ -35,10 +35,12 @@ export interface TestRedis extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Three masters without replicas, every slot served. */
+/** Three masters, every slot served; without replicas unless they are asked for. */
 export interface TestRedisCluster extends AsyncDisposable {
   url: string;
   nodes: TestRedis[];
+  /** The first is that of the first node, and so on. */
+  replicas: TestRedis[];
   stop(): Promise<void>;
 }
 
@@ -50,26 +52,35 @@ export async function startRedis({ appendfsync = 'always', args = [] }: RedisOpt
   return startServer(port!, ['--appendfsync', appendfsync, ...args]);
 }
 
-export async function startRedisCluster(options: RedisOptions = {}): Promise<TestRedisCluster> {
-  const { appendfsync = 'always', args = [] } = options;
-  const ports = await freePorts(6);
-  const nodes = await Promise.all(
-    [0, 1, 2].map((index) => {
-      const bus = ['--cluster-enabled', 'yes', '--cluster-port', String(ports[index + 3])];
-      return startServer(ports[index]!, ['--appendfsync', appendfsync, ...bus, ...args]);
+export async function startRedisCluster(
+  options: RedisOptions & { withReplicas?: boolean } = {},
+): Promise<TestRedisCluster> {
+  const { appendfsync = 'always', args = [], withReplicas = false } = options;
+  const count = withReplicas ? 6 : 3;
+  const ports = await freePorts(2 * count);
+  const all = await Promise.all(
+    Array.from({ length: count }, (_, index) => {
+      const bus = ['--cluster-enabled', 'yes', '--cluster-port', String(ports[index + count])];
+      const inStep = ['--repl-diskless-sync-delay', '0'];
+      return startServer(ports[index]!, ['--appendfsync', appendfsync, ...bus, ...inStep, ...args]);
     }),
   );
+  const [nodes, replicas] = [all.slice(0, 3), all.slice(3)];
   const stop = async () => {
-    await Promise.all(nodes.map((node) => node.stop()));
+    await Promise.all(all.map((node) => node.stop()));
   };
   try {
-    await formCluster(nodes, ports.slice(3));
+    await formCluster(all, ports.slice(count));
+    for (const [i, replica] of replicas.entries()) {
+      const id = (await nodes[i]!.command('cluster', 'myid')).trim();
+      await replicate(nodes[i]!, () => replica.command('cluster', 'replicate', id));
+    }
   } catch (error) {
     await stop();
     throw error;
   }
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
-  return { url: `redis+cluster://${addresses.join(',')}`, nodes, stop, [Symbol.asyncDispose]: stop };
+  return { url: `redis+cluster://${addresses.join(',')}`, nodes, replicas, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** A master with one replica in step, and a sentinel that watches them as `assent`. */
@@ -84,15 +95,27 @@ export interface TestSentinel extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** A master and one replica that is in step. */
+export async function startRedisPair(options: RedisOptions = {}): Promise<{ master: TestRedis; replica: TestRedis }> {
+  const args = ['--repl-diskless-sync-delay', '0', ...(options.args ?? [])];
+  const [master, replica] = await Promise.all([startRedis({ ...options, args }), startRedis(options)]);
+  await replicate(master, () => replica.command('replicaof', '127.0.0.1', String(master.port)));
+  return { master, replica };
+}
+
+/** Resolves when the replica acknowledges what its master gets: it is called online some time before. Both are empty. */
+async function replicate(master: TestRedis, begin: () => Promise<string>): Promise<void> {
+  await begin();
+  await until('the replica', async () => (await master.command('info', 'replication')).includes('state=online'));
+  await until('its acknowledgement', async () =>
+    (await ask(master.port, 'FLUSHALL', 'WAIT 1 1000')).endsWith(':1\r\n'),
+  );
+}
+
 export async function startRedisWithSentinel(): Promise<TestSentinel> {
   const [port] = await freePorts(1);
   const folder = await temporaryFolder('assent-sentinel');
-  const [master, replica] = await Promise.all([
-    startRedis({ args: ['--repl-diskless-sync-delay', '0'] }),
-    startRedis(),
-  ]);
-  await replica.command('replicaof', '127.0.0.1', String(master.port));
-  await until('the replica', async () => (await master.command('info', 'replication')).includes('state=online'));
+  const { master, replica } = await startRedisPair();
   const file = join(folder.path, 'sentinel.conf');
   const lines = [
     `port ${port}`,
@@ -143,9 +166,9 @@ async function formCluster(nodes: TestRedis[], busPorts: number[]): Promise<void
     [10923, 16383],
   ];
   for (const [index, node] of nodes.entries()) {
-    const [first, last] = slots[index]!;
     await node.command('cluster', 'set-config-epoch', String(index + 1));
-    await node.command('cluster', 'addslotsrange', String(first), String(last));
+    const [first, last] = slots[index] ?? [];
+    if (first !== undefined) await node.command('cluster', 'addslotsrange', String(first), String(last));
   }
   for (const [index, { port }] of nodes.entries()) {
     await nodes[0]!.command('cluster', 'meet', '127.0.0.1', String(port), String(busPorts[index]));
@@ -221,14 +244,17 @@ async function flushAll(port: number): Promise<void> {
 }
 
 /** One command that is answered with one line, on a connection of its own. */
-function ask(port: number, line: string): Promise<string> {
+function ask(port: number, ...lines: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(`${line}\r\n`));
+    const socket = connect(port, '127.0.0.1', () => socket.write(lines.map((line) => `${line}\r\n`).join('')));
+    let answers = '';
     socket.setEncoding('utf8');
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('closed without an answer')));
-    socket.once('data', (answer: string) => {
-      resolve(answer);
+    socket.on('data', (chunk: string) => {
+      answers += chunk;
+      if (answers.split('\r\n').length <= lines.length) return;
+      resolve(answers);
       socket.destroy();
     });
   });
