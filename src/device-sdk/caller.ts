@@ -100,7 +100,7 @@ export function createCaller(options: CallerOptions): Caller {
   }
 
   function callSigned(act: Act, members: object, prove?: Prove): Promise<Record<string, unknown>> {
-    if (!changes.includes(act)) return sendSigned(act, members, prove);
+    if (!options.nextCounter || !changes.includes(act)) return sendSigned(act, members, prove);
     const sent = before.then(() => sendSigned(act, members, prove));
     before = sent.catch(() => undefined);
     return sent;
