@@ -36,7 +36,19 @@ test('what cannot be is told, and changes nothing', async () => {
 test('keys are rotated from a terminal', async () => {
   const { items } = (await cli('key', 'rotate', '--alg', 'ES256')).json();
   const states = items
-    .filter(({ alg }: { alg: string }) => alg === 'ES256')
+    .filter(({ use, alg }: { use: string; alg: string }) => use === 'oidc' && alg === 'ES256')
     .map(({ state }: { state: string }) => state);
   expect(states.sort()).toEqual(['current', 'next']);
+  const sealed = (await cli('key', 'rotate', '--use', 'seal')).json().items;
+  expect(sealed.filter(({ use }: { use: string }) => use === 'seal')).toHaveLength(2);
+});
+
+test('master keys are listed and rotated from a terminal, and the one in use is not forgotten', async () => {
+  const { in_use, slots, generations } = (await cli('key', 'master')).json();
+  expect(slots).toMatchObject([{ id: in_use }]);
+  expect((await cli('key', 'rotate-master')).json().generations).toHaveLength(generations.length + 1);
+  const refused = await cli('key', 'forget-master', in_use);
+  expect([refused.status, refused.json().error.code]).toEqual([2, 'master_key_in_use']);
+  const shown = await runCli(['key', 'master'], { env: server.env });
+  expect(shown.stdout).toContain(in_use);
 });
