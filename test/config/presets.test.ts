@@ -48,6 +48,8 @@ const contradictions: [PresetName, string, unknown][] = [
   ['psd2', 'ciba.requests.mustHaveDetails', false],
   ['psd2', 'ciba.expiry.maxSeconds', 600],
   ['psd2', 'retention.evidenceHours', 24],
+  ['psd2', 'device.enrollment.confirm', 'off'],
+  ['psd2', 'device.enrollment.attestation', 'record'],
   ['agent', 'ciba.pendingPolicy', 'replace'],
   ['agent', 'tokens.refreshSeconds', 1_209_600],
   ['callcenter', 'ciba.requests.mustMatch', false],
@@ -59,6 +61,35 @@ test.each(contradictions)('B10 %s with another %s does not start, and says why',
   expect(problemsOf({ preset, ...within(setting, value) })).toEqual([
     { setting, message: expect.stringContaining(`with the preset ${preset}`) },
   ]);
+});
+
+describe('psd2 and the applications of devices', () => {
+  const verifier = { plugins: { attestation: './attestation.js' } };
+  const app = (members: object = {}) => ({ applications: [{ id: 'bank-app', name: 'Bank', ...members }] });
+
+  test('every one enrolls with six digits and an attested key, named or not', () => {
+    const [application] = load({ preset: 'psd2', ...verifier, ...app() }).applications;
+    expect(application).toMatchObject({ confirm: 'code', attestation: 'require', approve_by_existing_device: 'off' });
+  });
+
+  test.each(['confirm', 'attestation'])('none may do without %s', (name) => {
+    expect(problemsOf({ preset: 'psd2', ...verifier, ...app({ [name]: 'off' }) })).toEqual([
+      { setting: `applications[0].${name}`, message: `must not be less than device.enrollment.${name}` },
+    ]);
+  });
+
+  test('without a verifier nobody could tell which keys to trust, and it does not start', () => {
+    expect(problemsOf({ preset: 'psd2', ...app() })).toEqual([
+      { setting: 'applications[0].attestation', message: expect.stringMatching(/^needs plugins\.attestation: [^.]+$/) },
+    ]);
+    expect(problemsOf(app({ attestation: 'record' }))).toEqual([]);
+  });
+
+  test('an application may be stricter than all must be', () => {
+    const device = { enrollment: { approveByExistingDevice: 'if_any' } };
+    expect(problemsOf({ device, ...app({ approve_by_existing_device: 'required', confirm: 'code' }) })).toEqual([]);
+    expect(problemsOf({ device, ...app({ approve_by_existing_device: 'off' }) })).toHaveLength(1);
+  });
 });
 
 test('a stricter setting than the preset’s own is no contradiction', () => {
