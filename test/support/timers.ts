@@ -11,7 +11,12 @@ export interface TestTimers extends Timers {
 
 export function createTimers(clock: TestClock): TestTimers {
   const set = new Set<{ at: number; run: () => void }>();
-  const nextUntil = (end: number) => [...set].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+  // of those at the same moment the one that was set first
+  function nextUntil(end: number) {
+    let next: { at: number; run: () => void } | undefined;
+    for (const timer of set) if (timer.at <= end && timer.at < (next?.at ?? Infinity)) next = timer;
+    return next;
+  }
   return {
     after(ms, run) {
       const timer = { at: clock.now() + ms, run };
