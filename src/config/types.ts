@@ -340,7 +340,7 @@ export interface Config {
     policy?: string;
     /** Gives keys for ID tokens whose private halves are elsewhere, in a KMS or an HSM; they sign instead of keys of our own, each for its algorithm (docs/keys.md). */
     signer?: string;
-    /** Verifies what platforms say of the keys of new devices (docs/devices.md): App Attest, Android key attestation, Play Integrity, WebAuthn. */
+    /** Verifies what platforms say of the keys of new devices (docs/enrollment.md): App Attest, Android key attestation, Play Integrity, WebAuthn. */
     attestation?: string;
   };
   /** Types of `authorization_details` (RFC 9396). A client needs them in its own `authorization_details_types`. */
