@@ -48,12 +48,11 @@ const KNOWN: Record<string, TextKey> = {
   'device.method_removed': 'notice.method_removed',
   'device.keys_rotated': 'notice.keys_rotated',
   'device.locked': 'notice.locked',
-  'device.lock.imminent': 'notice.lock_imminent',
   'device.unlocked': 'notice.unlocked',
   'device.deactivated': 'notice.removed',
   'device.unenrolled': 'notice.removed',
   'device.revoked': 'notice.removed',
-  'device.enrollment_refused': 'notice.enrollment_refused',
+  'device.clone_suspected': 'notice.clone_suspected',
   'ticket.created': 'notice.ticket_created',
 };
 

@@ -48,8 +48,12 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''
       return;
     }
     if (prompt.needsPin) showPin(prompt, handlers, match);
-    else handlers.answer({ decision: 'approve', match });
+    else once(approveButton, t('pin.checking'), () => handlers.answer({ decision: 'approve', match }));
   };
+  const approveButton = h('button', { class: 'button main', id: 'approve', onclick: approve }, t('prompt.approve'));
+  const notStarted = h('button', { class: 'link', id: 'not-me' }, t('prompt.not_started'));
+  const notMe = () => handlers.answer({ decision: 'deny', reason: 'not_me' });
+  notStarted.addEventListener('click', () => once(notStarted, t('deny.working'), notMe));
   const { element: clock, stop } = timeLeft(prompt.createdAt, prompt.expiresAt, handlers.expired);
 
   show(
@@ -68,18 +72,9 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''
           'div',
           { class: 'buttons' },
           h('button', { class: 'button', id: 'deny', onclick: () => showReasons(prompt, handlers) }, t('prompt.deny')),
-          h('button', { class: 'button main', id: 'approve', onclick: approve }, t('prompt.approve')),
+          approveButton,
         ),
-        h(
-          'div',
-          { class: 'foot' },
-          h(
-            'button',
-            { class: 'link', onclick: () => handlers.answer({ decision: 'deny', reason: 'not_me' }) },
-            t('prompt.not_started'),
-          ),
-          clock,
-        ),
+        h('div', { class: 'foot' }, notStarted, clock),
         handlers.waiting > 0 &&
           h(
             'p',
@@ -90,6 +85,14 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''
     ],
     stop,
   );
+}
+
+/** Until the answer is there the button says so, and takes no second press. */
+function once(button: HTMLElement, working: string, run: () => void): void {
+  if (button.getAttribute('aria-disabled')) return;
+  button.setAttribute('aria-disabled', 'true');
+  button.textContent = working;
+  run();
 }
 
 function who({ client, kind }: Prompt): HTMLElement {
@@ -185,10 +188,8 @@ function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undef
   const button = h('button', { class: 'button main', id: 'confirm', type: 'submit' }, t('pin.confirm'));
   const submit = (event: Event) => {
     event.preventDefault();
-    if (pin.complain(pin.input.value ? '' : t('pin.empty')) || button.getAttribute('aria-disabled')) return;
-    button.setAttribute('aria-disabled', 'true');
-    button.textContent = t('pin.checking');
-    handlers.answer({ decision: 'approve', pin: pin.input.value, match });
+    if (pin.complain(pin.input.value ? '' : t('pin.empty'))) return;
+    once(button, t('pin.checking'), () => handlers.answer({ decision: 'approve', pin: pin.input.value, match }));
   };
   const { element: clock, stop } = timeLeft(prompt.createdAt, prompt.expiresAt, handlers.expired);
   const back = h(
@@ -223,11 +224,13 @@ const subjectOf = ({ client, joining: device }: Prompt): string =>
 const REASONS = ['not_me', 'incorrect_data', 'cancelled'] as const;
 
 function showReasons(prompt: Prompt, handlers: PromptHandlers): void {
-  const answer = (reason: (typeof REASONS)[number]) => () => handlers.answer({ decision: 'deny', reason });
   const reasons = REASONS.filter((reason) => reason !== 'incorrect_data' || !prompt.joining);
-  const buttons = reasons.map((reason) =>
-    h('button', { class: 'button wide', id: `reason-${reason}`, onclick: answer(reason) }, t(`deny.${reason}`)),
-  );
+  const buttons = reasons.map((reason) => {
+    const button = h('button', { class: 'button wide', id: `reason-${reason}` }, t(`deny.${reason}`));
+    const answer = () => handlers.answer({ decision: 'deny', reason });
+    button.addEventListener('click', () => once(button, t('deny.working'), answer));
+    return button;
+  });
   const back = h('button', { class: 'link', onclick: () => showPrompt(prompt, handlers) }, t('pin.back'));
   const { element: clock, stop } = timeLeft(prompt.createdAt, prompt.expiresAt, handlers.expired);
   show(
