@@ -2,8 +2,8 @@
 
 export type JsonObject = Record<string, unknown>;
 
-// Strings (with escapes) and structure; everything between them is numbers, literals and blanks.
-const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
+// With escapes. Of what lies between strings only a colon says anything here: it follows the name of a member.
+const strings = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
 
 /**
  * Parse a JSON object and refuse what two readers could understand differently.
@@ -15,7 +15,9 @@ const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
 export function parseJsonObject(text: string, maxDepth = 12): JsonObject {
   const value: unknown = JSON.parse(text);
   if (!isJsonObject(value)) throw new SyntaxError('not a JSON object');
-  refuseAmbiguity(text, maxDepth);
+  // a member that is named twice is two in the text and one in the value
+  const named = text.replace(strings, '').split(':').length - 1;
+  if (membersIn(value, maxDepth) !== named) throw new SyntaxError('ambiguous member');
   return value;
 }
 
@@ -23,20 +25,12 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Walks text that JSON.parse has accepted, so quotes and brackets are known to be balanced. */
-function refuseAmbiguity(text: string, maxDepth: number): void {
-  const open: Set<string>[] = [];
-  let lastString = '';
-  for (const [part] of text.matchAll(token)) {
-    if (part === '{' || part === '[') {
-      if (open.push(new Set()) > maxDepth) throw new SyntaxError('nested too deep');
-    } else if (part === '}' || part === ']') open.pop();
-    else if (part === ':') addName(open.at(-1), JSON.parse(lastString) as string);
-    else lastString = part;
-  }
-}
-
-function addName(names: Set<string> | undefined, name: string): void {
-  if (name === '__proto__' || names?.has(name)) throw new SyntaxError('ambiguous member');
-  names?.add(name);
+/** At every level. @throws SyntaxError */
+function membersIn(value: unknown, levels: number): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (levels === 0) throw new SyntaxError('nested too deep');
+  if (Object.hasOwn(value, '__proto__')) throw new SyntaxError('ambiguous member');
+  const inside: unknown[] = Array.isArray(value) ? value : Object.values(value);
+  const own = Array.isArray(value) ? 0 : inside.length;
+  return inside.reduce<number>((sum, each) => sum + membersIn(each, levels - 1), own);
 }

@@ -6,14 +6,7 @@
  */
 
 import { utf8Text } from '../../support/bytes.ts';
-import {
-  type EcPublicJwk,
-  isSignedBy,
-  type ParsedJws,
-  parseJws,
-  parsePublicJwk,
-  publicKeyOf,
-} from '../../support/jose/index.ts';
+import { type EcPublicJwk, isSignedBy, type ParsedJws, parseJws, parsePublicJwk } from '../../support/jose/index.ts';
 import { parseJsonObject } from '../../support/strict-json.ts';
 import { DomainError } from '../errors.ts';
 import { base64urlOf } from './payload.ts';
@@ -117,7 +110,7 @@ function readJwk({ header }: ParsedJws): EcPublicJwk | undefined {
 }
 
 function proves(jws: ParsedJws, jwk: EcPublicJwk, payloadHash: string): boolean {
-  const isSigned = isSignedBy(jws, publicKeyOf(jwk));
+  const isSigned = isSignedBy(jws, jwk);
   return isSigned && jws.header.typ === typ.proof && isOver(jws.payload, payloadHash);
 }
 

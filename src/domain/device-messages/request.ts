@@ -7,7 +7,6 @@ import {
   type ParsedJws,
   parseJws,
   parsePublicJwk,
-  publicKeyOf,
 } from '../../support/jose/index.ts';
 import { type JsonObject, parseJsonObject } from '../../support/strict-json.ts';
 import { DomainError } from '../errors.ts';
@@ -79,9 +78,9 @@ async function verifySigned<D>(opened: OpenedSigned, checks: RequestChecks<D>): 
   const deviceId = jws.header.kid ?? '';
   const device = await checks.findDevice(deviceId);
   if (device === undefined) throw refused('no such device');
-  const isPresent = isSignedBy(jws, publicKeyOf(checks.sigKey(device)));
+  const isPresent = isSignedBy(jws, checks.sigKey(device));
   const next = isPresent ? undefined : checks.nextSigKey?.(device);
-  if (!isPresent && !(next && isSignedBy(jws, publicKeyOf(next)))) throw refused('signature');
+  if (!isPresent && !(next && isSignedBy(jws, next))) throw refused('signature');
   const payload = readClaims(jws, deviceId, checks);
   const common = { device, deviceId, act: checks.act, ...commonClaims(payload), payload };
   return { ...common, signed: signedPart(opened, jws), ...(next && { byNextKey: true }) };
@@ -131,7 +130,7 @@ export function verifyRedeem(
   if (opened.kind !== 'signed') throw invalid('this call needs a signature');
   const jws = readJws(opened.jws, ['jwk']);
   const sig = headerJwk(jws);
-  if (!isSignedBy(jws, publicKeyOf(sig))) throw refused('signature');
+  if (!isSignedBy(jws, sig)) throw refused('signature');
   const thumbprint = jwkThumbprint(sig);
   if (jws.header.kid !== thumbprint) throw invalid('kid is not the thumbprint of jwk');
   if (opened.proofs.length > 0) throw invalid('no other key is proved here');

@@ -15,21 +15,27 @@ export interface BodyOptions {
   limitBytes?: number;
 }
 
-/** The whole body, byte for byte. @throws HttpProblem payload_too_large | bad_request (cut off) */
-export async function readBytes(req: IncomingMessage, limitBytes = BODY_LIMIT_BYTES): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+/**
+ * The whole body, byte for byte. Events, not an async iterator, which costs more than all else that is done with the body.
+ *
+ * @throws HttpProblem payload_too_large | bad_request (cut off)
+ */
+export function readBytes(req: IncomingMessage, limitBytes = BODY_LIMIT_BYTES): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    req.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > limitBytes) throw new HttpProblem('payload_too_large', { headers: { connection: 'close' } });
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof HttpProblem) throw error;
-    throw new HttpProblem('bad_request', { detail: 'The body is not complete.', cause: error });
-  }
-  return Buffer.concat(chunks, length);
+      if (length <= limitBytes) chunks.push(chunk);
+      else reject(new HttpProblem('payload_too_large', { headers: { connection: 'close' } }));
+    });
+    req.once('end', () => resolve(Buffer.concat(chunks)));
+    const broken = (cause?: Error) =>
+      reject(new HttpProblem('bad_request', { detail: 'The body is not complete.', cause }));
+    req.once('error', broken);
+    // a request that was read whole closes as well, after its answer
+    req.once('close', () => req.readableEnded || broken());
+  });
 }
 
 /** The body as text. @throws HttpProblem unsupported_media_type | payload_too_large | bad_request */

@@ -5,6 +5,7 @@ import type { JsonObject } from '../strict-json.ts';
 import { decodePart, maxMessageBytes, readHeader, splitCompact } from './compact.ts';
 import { derOf, rawOf } from './ecdsa.ts';
 import { JoseError } from './errors.ts';
+import { type EcPublicJwk, publicKeyOf } from './jwk.ts';
 
 export interface JwsHeader extends JsonObject {
   typ: string;
@@ -56,15 +57,23 @@ export function parseJws(token: string, { allow = [], maxBytes = maxMessageBytes
   };
 }
 
-/** @param key P-256 public key; any other type of key verifies nothing */
-export function isSignedBy(jws: ParsedJws, key: KeyObject): boolean {
-  if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false;
+/** By the key that the signer is known by. @throws JoseError key, where that is no point of P-256 */
+export function isSignedBy(jws: ParsedJws, jwk: EcPublicJwk): boolean {
+  return verifies(jws, publicKeyOf(jwk));
+}
+
+function verifies(jws: ParsedJws, key: KeyObject): boolean {
   return verify('sha256', Buffer.from(jws.signingInput), key, derOf(jws.signature));
 }
+
+/** To ask a key that was just imported costs half as much as the import: those of {@link publicKeyOf} are not asked. */
+const isP256 = (key: KeyObject) =>
+  key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
 
 /**
  * Verify with one key or with the key that `kid` names.
  *
+ * @param key any other than a P-256 public key verifies nothing
  * @param typ compared exactly, no `application/` prefix, no case folding
  * @throws JoseError malformed | header | signature (an unknown `kid` included)
  */
@@ -78,7 +87,8 @@ export function verifyJws(
 ): ParsedJws {
   const jws = parseJws(token, options);
   const publicKey = typeof key === 'function' ? key(jws.header.kid ?? '') : key;
-  if (!publicKey || !isSignedBy(jws, publicKey)) throw new JoseError('signature', 'does not verify');
+  if (!publicKey || !isP256(publicKey) || !verifies(jws, publicKey))
+    throw new JoseError('signature', 'does not verify');
   if (jws.header.typ !== typ) throw new JoseError('header', 'another typ');
   return jws;
 }
