@@ -25,8 +25,16 @@ export async function loadPlugins({ plugins, keys }: Config): Promise<Plugins> {
   return {
     ...(policy && { policy }),
     ...(attestation && { attestation }),
-    ...(listSigners && { signers: checkedSigners(await listSigners(), [keys.idTokenAlg, ...keys.idTokenAlgs]) }),
+    ...(listSigners && { signers: await signersOf(listSigners, [keys.idTokenAlg, ...keys.idTokenAlgs]) }),
   };
+}
+
+/** @throws Error where it cannot say which keys it has: it may be able to a moment later, so this is no wrong setting */
+async function signersOf(list: () => unknown, algs: readonly string[]): Promise<ExternalSigner[]> {
+  const listed = await Promise.resolve(list()).catch((cause: unknown) => {
+    throw new Error(`plugins.signer did not list its keys: ${(cause as Error)?.message ?? cause}`, { cause });
+  });
+  return checkedSigners(listed, algs);
 }
 
 /** @throws ConfigError where one of them is no key that ID tokens can be signed with */

@@ -15,7 +15,17 @@ import { operationIdOf } from '../../src/support/ids.ts';
 import { createTimers } from '../support/timers.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
 import { startVault, type Vault } from '../support/vault.ts';
-import { type Alice, aClient, answer, CIBA, headerOf, openProtocol, type ProtocolScene, withAlice } from './scene.ts';
+import {
+  type Alice,
+  aClient,
+  answer,
+  CIBA,
+  headerOf,
+  openProtocol,
+  type ProtocolScene,
+  settings,
+  withAlice,
+} from './scene.ts';
 
 const by = { actor: 'management:test' };
 const example = readFileSync(join(import.meta.dirname, '../../docs/keys.md'), 'utf8').match(/```js\n(.*?)```/s)![1]!;
@@ -35,7 +45,12 @@ beforeEach(async () => {
   [vault, folder] = [await startVault(), await temporaryFolder('signer')];
   Object.assign(process.env, { VAULT_ADDR: vault.address, VAULT_TOKEN: vault.token });
   const clients = [aClient('helpdesk'), aClient('rsa', { id_token_signed_response_alg: 'RS256' })];
-  scene = await openProtocol({ clients, cap: { perClient: 0, policy: 'replace', perUser: 0 } });
+  const resources = [{ indicator: 'https://api.example', scopes: ['orders'], format: 'jwt' as const }];
+  scene = await openProtocol({
+    clients,
+    settings: { ...settings, resources },
+    cap: { perClient: 0, policy: 'replace', perUser: 0 },
+  });
   timers = createTimers(scene.clock);
   alice = await withAlice(scene);
   await startProcess();
@@ -86,8 +101,9 @@ async function post(path: string, params: Record<string, string>, client = 'help
   const reply = await fetch(origin + path, { method: 'POST', headers, body: new URLSearchParams(params) });
   return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Record<string, string> };
 }
-async function approved(client = 'helpdesk'): Promise<string> {
-  const { body } = await post('/bc-authorize', { scope: 'openid offline_access', login_hint: 'alice' }, client);
+async function approved(client = 'helpdesk', more: Record<string, string> = {}): Promise<string> {
+  const asked = { scope: 'openid offline_access', login_hint: 'alice', ...more };
+  const { body } = await post('/bc-authorize', asked, client);
   await answer(scene, alice, body['auth_req_id']!);
   return body['auth_req_id']!;
 }
@@ -111,6 +127,11 @@ test('a key outside is published first, then signs in the place of ours, and onl
   await verify(theirs);
   await jwtVerify(ours, createLocalJWKSet(await jwks()), { currentDate: new Date(scene.clock.now() - HOUR) });
   expect(headerOf(await idToken('rsa'))).toMatchObject({ alg: 'RS256' });
+  // a token that its resource server verifies by itself is signed by it, too
+  const id = await approved('helpdesk', { scope: 'openid orders', resource: 'https://api.example' });
+  const { access_token } = (await poll(id)).body;
+  expect(headerOf(access_token!)).toMatchObject({ typ: 'at+jwt', kid: 'assent-1' });
+  await verify(access_token!);
   // nothing private of it is here
   const stored = (await scene.scene.store.keys.list()).find(({ kid }) => kid === 'assent-1');
   expect(stored).toMatchObject({ external: true, state: 'current' });
