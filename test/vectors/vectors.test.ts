@@ -15,9 +15,11 @@ import {
   evaluateProofs,
   openUp,
   type ProofKey,
+  readEnroll,
   readMethods,
   readRotate,
   readTickets,
+  readUnenroll,
   serverKeyPair,
   type VerifiedRequest,
   verifyRedeem,
@@ -43,7 +45,9 @@ interface Vectors {
   redeem: Row[];
   proofs: { payload: string; rows: { name: string; proofs: string[]; expect: boolean[] }[] };
   upkeep: { waits: string; rows: Row[] };
+  enrollment: { rows: Row[] };
   down: Row[];
+  confirmations: { rows: (Row & { code?: string })[] };
   challenges: { op: string; rows: (Row & { challenge_sha256?: string; ctx_hash?: string })[] };
   key_sets: { name: string; held: string[]; sets: string[]; not_before?: number; expect: string }[];
   first_contact: { name: string; k: string; sets: string[]; expect: string }[];
@@ -134,6 +138,20 @@ describe('the server', () => {
     },
   );
 
+  test.each(vectors.enrollment.rows.map((row) => [row.expect, row.name, row] as const))(
+    '%s: %s',
+    async (expected, _, { token, act }) => {
+      const findDevice = async (id: string) => (id === device.id ? 'device' : undefined);
+      const checks = { issuer, act, now, findDevice, sigKey: () => publicOf(key('sig')) };
+      const read = async () => {
+        const request = await verifyRequest(open(token), checks);
+        if (act === 'enroll') readEnroll(request, publicOf(key('sig')));
+        else readUnenroll(request);
+      };
+      expect(await verdict(read)).toBe(expected);
+    },
+  );
+
   test('thumbprints', () => {
     for (const [name, thumbprint] of Object.entries(vectors.thumbprints))
       expect(jwkThumbprint(key(name))).toBe(thumbprint);
@@ -171,6 +189,18 @@ describe('the device', () => {
         if (row.ctx_hash) expect(view.contextHash).toBe(row.ctx_hash);
       };
       expect(await verdict(read)).toBe(expected);
+    },
+  );
+
+  test.each(vectors.confirmations.rows.map((row) => [row.expect, row.name, row] as const))(
+    'a confirmation, %s: %s',
+    async (expected, _, { token, code }) => {
+      const caller = await challengeCaller();
+      const open = async () => {
+        const { claims } = await caller.openSealed(token, 'assent-confirm+jwt');
+        expect([typeof claims.confirm, claims.code]).toEqual(['string', code]);
+      };
+      expect(await verdict(open)).toBe(expected);
     },
   );
 
