@@ -74,7 +74,7 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
     },
     pacing: { toleranceMs: 10_000 },
     // streams stay for the whole measurement
-    device: { eventStreamSeconds: 3_600 },
+    device: { eventStreamSeconds: 3_600, eventStreamsPerDevice: 100 },
     clients: [benchClient, ...clients].map((client) => ({
       client_name: 'Bench',
       ...client,

@@ -120,6 +120,7 @@ function fillIn(draft: Draft): void {
     draft.issuer ??= `http://localhost:${draft.port}`;
     if (draft.authenticator) draft.authenticator.origin ??= `http://localhost:${draft.authenticator.port}`;
   }
+  if (draft.device) draft.device.callsPerMinute ??= draft.environment === 'development' ? 0 : 1200;
   if (typeof draft.mtls === 'object' && URL.canParse(draft.issuer)) draft.mtls.origin ??= mtlsOrigin(draft);
   for (const key of listOf(draft.management?.apiKeys)) {
     if (typeof key.key === 'string') key.sha256 ??= sha256Hex(key.key);

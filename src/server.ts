@@ -28,6 +28,7 @@ import { createTicketConfirmation } from './domain/ticket-confirmation.ts';
 import { createTickets } from './domain/tickets.ts';
 import { createUserCodes } from './domain/user-codes.ts';
 import { createUsers } from './domain/users.ts';
+import { createAddressLimit, noLimit } from './http/address-limit.ts';
 import { createAuthenticatorApp, createManagementApp, createPublicApp } from './http/app.ts';
 import { createDeviceApi } from './http/device-api/index.ts';
 import { peerCertificateOf } from './http/edge/peer-certificate.ts';
@@ -413,6 +414,7 @@ function createDevicePart(
       sessionSeconds: device.sessionSeconds,
       heartbeatMs: device.eventHeartbeatSeconds * SECOND,
       streamLifetimeMs: device.eventStreamSeconds * SECOND,
+      streamsPerDevice: device.eventStreamsPerDevice,
     },
   });
   const all = { ...handlers, inbox: createInboxHandler({ hub }) };
@@ -425,7 +427,9 @@ function createDevicePart(
     holder: randomBytes(9).toString('base64url'),
     log,
   });
-  return { api: createDeviceApi({ ...side, clock, log }), streams: side.streams, dispatcher };
+  const perMinute = device.callsPerMinute;
+  const limit = perMinute === 0 ? noLimit : createAddressLimit({ perMinute, clock });
+  return { api: createDeviceApi({ ...side, limit, clock, log }), streams: side.streams, dispatcher };
 }
 
 /** A verifier that fails is the operator's to mend; the device is told no more than that it could not be done. */

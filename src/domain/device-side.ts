@@ -59,10 +59,12 @@ export interface DeviceSideOptions {
   /** Of event streams (device-protocol, section 7): 15 s and 55 s. */
   heartbeatMs: number;
   streamLifetimeMs: number;
+  streamsPerDevice: number;
 }
 
 export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: DeviceSideDeps): DeviceSide {
-  const { acr, evidenceRetentionMs, skewSeconds, sessionSeconds, heartbeatMs, streamLifetimeMs } = options;
+  const { acr, evidenceRetentionMs, skewSeconds, sessionSeconds, heartbeatMs, streamLifetimeMs, streamsPerDevice } =
+    options;
   const common = { ...deps, serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }) };
   const requests = createDeviceRequests({ ...common, skewSeconds });
   const inbox = createInbox(common);
@@ -73,7 +75,14 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
   return {
     requests,
     calls: createDeviceCalls({ ...common, requests, enrollment, upkeep, answers, inbox, sessionSeconds }),
-    streams: createInboxStreams({ ...common, requests, inbox, heartbeatMs, lifetimeMs: streamLifetimeMs }),
+    streams: createInboxStreams({
+      ...common,
+      requests,
+      inbox,
+      heartbeatMs,
+      lifetimeMs: streamLifetimeMs,
+      perDevice: streamsPerDevice,
+    }),
     serverKeys: common.serverKeys,
   };
 }

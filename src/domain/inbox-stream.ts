@@ -51,17 +51,31 @@ interface Deps {
   /** Section 7: a comment every 15 s, an end at 55 s, below what proxies cut. */
   heartbeatMs: number;
   lifetimeMs: number;
+  /** One more ends the oldest: a device that lost a connection comes back before this server knows. */
+  perDevice: number;
 }
 
 export function createInboxStreams(deps: Deps): InboxStreams {
   const open = new Set<() => void>();
+  const ofDevice = new Map<string, (() => void)[]>();
   let isOver = false;
+
+  function leave(id: string, end: () => void): void {
+    open.delete(end);
+    const others = (ofDevice.get(id) ?? []).filter((each) => each !== end);
+    if (others.length > 0) ofDevice.set(id, others);
+    else ofDevice.delete(id);
+  }
+
   return {
     async open({ device, rk, sink }) {
       // on the connection of the stream that has just ended: nobody would tell this one to end
       if (isOver) throw new DomainError('unavailable', { detail: 'the process stops' });
-      const stream = createStream(deps, device, rk, sink, () => open.delete(stream.end));
+      const stream = createStream(deps, device, rk, sink, () => leave(device.id, stream.end));
       open.add(stream.end);
+      const all = [...(ofDevice.get(device.id) ?? []), stream.end];
+      ofDevice.set(device.id, all);
+      if (all.length > deps.perDevice) all[0]!();
       try {
         await stream.start();
       } catch (error) {

@@ -115,6 +115,26 @@ describe('the event stream of a device', () => {
     expect(server.side.streams.count()).toBe(0);
   });
 
+  test('a fifth stream of a device ends its oldest, and no other device’s', async () => {
+    const user = await server.alice();
+    const [raw, other] = [await enrollRaw(server, user), await enrollRaw(server, user)];
+    const others = await listen(other);
+    const streams = [];
+    for (let i = 0; i < 5; i++) {
+      const stream = await listen(raw);
+      expect(await stream.event()).toMatchObject({ event: 'inbox' });
+      streams.push(stream);
+    }
+    expect(await streams[0]!.event()).toBeUndefined();
+    expect(server.side.streams.count()).toBe(5);
+    const { operation } = await server.ask(user);
+    expect(await others.event()).toMatchObject({ event: 'inbox' });
+    for (const stream of [...streams.slice(1), others]) {
+      expect(await stream.event()).toMatchObject({ event: 'operation', op: operation.id });
+    }
+    for (const stream of [...streams.slice(1), others]) await stream.leave();
+  });
+
   test('the streams of a partition share one subscription, and only the person’s own hear of an operation', async () => {
     const user = await server.alice();
     const devices = [await enrollRaw(server, user), await enrollRaw(server, user)];

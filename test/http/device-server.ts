@@ -10,6 +10,7 @@ import type { AttestationVerifier } from '../../src/domain/attestation.ts';
 import { createDeviceSide, type DeviceSideOptions } from '../../src/domain/device-side.ts';
 import type { StartOperation } from '../../src/domain/operations.ts';
 import type { User } from '../../src/domain/user.ts';
+import { type AddressLimit, noLimit } from '../../src/http/address-limit.ts';
 import { createPublicApp } from '../../src/http/app.ts';
 import { createDeviceApi } from '../../src/http/device-api/index.ts';
 import { createHealth } from '../../src/observability/health.ts';
@@ -32,8 +33,14 @@ export interface Exchange {
 
 const issuer = 'https://assent.example.test';
 
+export interface DeviceServerOptions extends SceneOptions {
+  verifyAttestation?: AttestationVerifier;
+  /** Of calls from one address. */
+  limit?: AddressLimit;
+}
+
 /** The device API over HTTP, on the real app and a new embedded store; time moves when a test says so. */
-export async function startDeviceServer(options: SceneOptions & { verifyAttestation?: AttestationVerifier } = {}) {
+export async function startDeviceServer(options: DeviceServerOptions = {}) {
   const scene = await openScene(options);
   const timers = createTimers(scene.clock);
   const hub = createWakeHub(scene.store);
@@ -53,6 +60,7 @@ export async function startDeviceServer(options: SceneOptions & { verifyAttestat
         sessionSeconds: 3600,
         heartbeatMs: 15 * SECOND,
         streamLifetimeMs: 55 * SECOND,
+        streamsPerDevice: 4,
         ...changed,
       },
     });
@@ -73,7 +81,7 @@ export async function startDeviceServer(options: SceneOptions & { verifyAttestat
       issuer,
       authenticatorOrigin: 'https://authenticator.example.test',
       health: createHealth({ checkStore: () => scene.store.check() }),
-      deviceApi: createDeviceApi({ ...side, clock: scene.clock.now, log: silentLog }),
+      deviceApi: createDeviceApi({ ...side, limit: options.limit ?? noLimit, clock: scene.clock.now, log: silentLog }),
       engine: { paths: [], handle: () => {} },
       log: silentLog,
       limits: { maxHeadersCount: 64, bodyLimitBytes: 56 * 1024 },

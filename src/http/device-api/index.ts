@@ -8,6 +8,7 @@ import type { Caller } from '../../domain/enrollment.ts';
 import type { InboxStreams } from '../../domain/inbox-stream.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Clock } from '../../support/clock.ts';
+import type { AddressLimit } from '../address-limit.ts';
 import { readText } from '../middleware/body.ts';
 import type { AppContext, Middleware } from '../middleware/context.ts';
 import { problemOf } from '../problem.ts';
@@ -22,6 +23,8 @@ export interface DeviceApiParts {
   calls: DeviceCalls;
   streams: Pick<InboxStreams, 'open'>;
   serverKeys: Pick<DeviceServerKeys, 'keySets' | 'sealJwks'>;
+  /** Before anything is decrypted: that is where calls begin to cost. */
+  limit: AddressLimit;
   clock: Clock;
   log: Log;
 }
@@ -39,6 +42,7 @@ export function createDeviceApi(parts: DeviceApiParts): Middleware {
 async function answerCall(parts: DeviceApiParts, act: Act, ctx: AppContext): Promise<void> {
   ctx.set('cache-control', 'no-store');
   const body = await readText(ctx, { types: [JOSE_TYPE] });
+  parts.limit(ctx.ip);
   // from here on there is a key to answer under; before, the refusal is a plain problem document
   const opened = parts.requests.open(body);
   try {
