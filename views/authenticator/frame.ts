@@ -9,17 +9,27 @@ document.documentElement.lang = language;
 const app = document.getElementById('app') as HTMLElement;
 
 /** What is said of the person in the corner: who this device is enrolled for. */
-let person = '';
+const person = h('span', { class: 'person' });
 export function setPerson(name: string): void {
-  person = name;
+  person.textContent = name;
 }
+
+/** Stays where it is while screens change: made anew, its picture would flicker. */
+const brand = h(
+  'header',
+  { class: 'brand' },
+  h('img', { src: '/icon.svg', alt: '' }),
+  h('span', {}, t('app.name')),
+  person,
+);
+app.append(brand);
 
 /** What stands above every screen until it is taken away: something waits elsewhere. */
 let banner: HTMLElement | undefined;
 export function setBanner(element: HTMLElement | undefined): void {
   banner?.remove();
   banner = element;
-  if (element) app.querySelector('.brand')?.after(element);
+  if (element) brand.after(element);
 }
 
 /** Said politely to who does not see the screen; the screen shows the same. */
@@ -51,14 +61,8 @@ let leave: (() => void) | undefined;
 export function show(screen: (Node | undefined)[], onLeave?: () => void): void {
   leave?.();
   leave = onLeave;
-  const brand = h(
-    'header',
-    { class: 'brand' },
-    h('img', { src: '/icon.svg', alt: '' }),
-    h('span', {}, t('app.name')),
-    person !== '' && h('span', { class: 'person' }, person),
-  );
-  app.replaceChildren(brand, ...[banner, ...screen].filter((node) => node !== undefined));
+  for (const old of [...app.children]) if (old !== brand) old.remove();
+  app.append(...[banner, ...screen].filter((node) => node !== undefined));
   const heading = app.querySelector<HTMLElement>('h1');
   document.title = heading?.textContent ? `${heading.textContent} · ${t('app.name')}` : t('app.name');
   heading?.setAttribute('tabindex', '-1');
