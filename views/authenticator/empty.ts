@@ -8,12 +8,18 @@ export interface Contact {
   isLost: boolean;
 }
 
-/**
- * Nothing to answer: says when it was last checked and how to test it. What changed elsewhere stands above.
- *
- * @param look asks the server if it was not heard for a while, and says what came of it
- */
-export function showEmpty(notices: HTMLElement, look: () => Promise<Contact>, openSettings: () => void): void {
+export interface Rest {
+  /** What changed elsewhere: stands above. */
+  notices: HTMLElement;
+  /** Asks the server if it was not heard for a while, and says what came of it. */
+  look(): Promise<Contact>;
+  openSettings(): void;
+  /** Another screen has taken its place. */
+  left(): void;
+}
+
+/** Nothing to answer: says when it was last checked and how to test it. */
+export function showEmpty({ notices, look, openSettings, left }: Rest): void {
   const line = h('p', { class: 'quiet' });
   const refresh = async () => {
     const { at, isLost } = await look();
@@ -25,6 +31,7 @@ export function showEmpty(notices: HTMLElement, look: () => Promise<Contact>, op
   addEventListener('online', now);
   addEventListener('offline', now);
   const stop = () => {
+    left();
     clearInterval(timer);
     removeEventListener('online', now);
     removeEventListener('offline', now);

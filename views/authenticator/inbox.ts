@@ -24,6 +24,8 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   let shown: ChallengeView | undefined;
   /** An outcome stays until the person has read it. */
   let reading = false;
+  /** Nothing to answer is on the screen; shown again, it would take the focus from whoever reads it. */
+  let atRest = false;
   /** In the settings: what to do when a request arrives. */
   let away: (() => void) | undefined;
   let settings: Settings | undefined;
@@ -49,7 +51,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     if (shown || reading || stopped.signal.aborted) return;
     if (away) return away();
     const op = [...waiting].at(-1);
-    if (op === undefined) return showEmpty(notices.element, look, openSettings);
+    if (op === undefined) return rest();
     try {
       const view = await device.present(op);
       if (shown || reading || away) return;
@@ -60,6 +62,12 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       waiting.delete(op);
       if (!gone(error)) return next();
     }
+  };
+
+  const rest = (): void => {
+    if (atRest) return;
+    showEmpty({ notices: notices.element, look, openSettings, left: () => (atRest = false) });
+    atRest = true;
   };
 
   /** The stream brings a word of its own about once a minute; a server that was silent for longer is asked. */
@@ -83,7 +91,12 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       setBanner(undefined);
       void next();
     };
-    const banner = () => setBanner(waiting.size > 0 ? requestWaits(waiting.size, home) : undefined);
+    let told = 0;
+    const banner = () => {
+      if (waiting.size === told) return;
+      told = waiting.size;
+      setBanner(told > 0 ? requestWaits(told, home) : undefined);
+    };
     settings = showSettings(device, { home, gone, startAgain });
     away = () => (settings?.expectsRequest() && waiting.size > 0 ? home() : banner());
   };

@@ -29,6 +29,8 @@ export function createNoticeBoard(device: Device, gone: (error: unknown) => bool
   };
   const remove = (id: string) => {
     shown.get(id)?.remove();
+    // the button that was pressed is gone: reading goes on at the heading
+    document.querySelector<HTMLElement>('h1')?.focus();
     shown.delete(id);
     element.hidden = shown.size === 0;
   };

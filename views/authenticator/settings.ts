@@ -70,7 +70,7 @@ export function showSettings(device: Device, deps: SettingsDeps): Settings {
     ]);
     device.status().then((answer) => {
       status = answer;
-      if (facts.isConnected) fill();
+      if (facts.isConnected) keepingFocus(fill);
     }, deps.gone);
   };
 
@@ -107,6 +107,13 @@ export function showSettings(device: Device, deps: SettingsDeps): Settings {
 
   list();
   return { expectsRequest: () => expects, told, isLeaving: () => leaving };
+}
+
+/** Rows are made anew; whoever was on one stays on it. */
+function keepingFocus(change: () => void): void {
+  const id = document.activeElement?.id;
+  change();
+  if (id) document.getElementById(id)?.focus();
 }
 
 type RowText =
