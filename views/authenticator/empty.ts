@@ -3,7 +3,7 @@ import { show, sign, t, timeText } from './frame.ts';
 
 /** When the server was last heard, and whether it is there now. */
 export interface Contact {
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; 0: not yet. */
   at: number;
   isLost: boolean;
 }
@@ -20,7 +20,7 @@ export interface Rest {
 
 /** Nothing to answer: says when it was last checked and how to test it. */
 export function showEmpty({ notices, look, openSettings, left }: Rest): void {
-  const line = h('p', { class: 'quiet' });
+  const line = h('p', { class: 'quiet' }, t('enroll.checking'));
   const refresh = async () => {
     const { at, isLost } = await look();
     line.textContent = isLost ? t('inbox.offline') : t('inbox.checked', { time: timeText(at) });

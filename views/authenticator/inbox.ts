@@ -30,7 +30,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   let away: (() => void) | undefined;
   let settings: Settings | undefined;
   const stopped = new AbortController();
-  const contact: Contact = { at: Date.now(), isLost: false };
+  const contact: Contact = { at: 0, isLost: false };
 
   const over = (error: unknown): void => {
     // who is being removed by the person themselves says so in its own words
