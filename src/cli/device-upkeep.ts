@@ -22,7 +22,7 @@ export async function pinCommand(
   if (options.remove && (options.newPin !== undefined || options.ticket !== undefined)) {
     throw usage('usage', '--remove goes with neither --new-pin nor --ticket.', { advice: 'Nothing was changed.' });
   }
-  const done = await changing('the PIN', async () => {
+  const done = await changing('the PIN was changed', async () => {
     if (options.remove) return removed(device, options, terminal);
     return device.hasPin ? changed(device, options, terminal) : added(device, options, terminal);
   });
@@ -65,7 +65,7 @@ export async function rotateCommand({ terminal, result }: Run, options: Common &
   const ticket = device.hasPin ? undefined : await linkIn(options.ticket, terminal);
   if (!device.hasPin && ticket === undefined) throw ticketMissing();
   const pin = device.hasPin ? await presentPin(device, options, terminal) : undefined;
-  await changing('the keys', () => device.rotate({ pin, ticket }));
+  await changing('the keys were changed', () => device.rotate({ pin, ticket }));
   result({ device_id: device.deviceId, rotated: true }, [
     'This device has new keys. The old ones, and copies of them, are worth nothing any longer.',
   ]);
@@ -79,7 +79,7 @@ export async function deviceTicketCommand(
   const device = await openEnrolled(options, terminal);
   const pin = await presentPin(device, options, terminal);
   const { application, ttl: ttlSeconds } = options;
-  const ticket = await changing('anything', () => device.createTicket({ pin, application, ttlSeconds }));
+  const ticket = await changing('a link was made', () => device.createTicket({ pin, application, ttlSeconds }));
   const { operationId: operation_id, uri, activationCode, expiresAt: expires_at } = ticket;
   const document = { operation_id, ticket_uri: uri, activation_code: activationCode, expires_at };
   run.result(document, [
@@ -156,8 +156,10 @@ function inWords(error: unknown, what: string): CliError {
   const say = (text: string, advice: string) => new CliError(status, code, text, { ...details, advice, cause: error });
   if (code === 'attempt_failed') return say('The PIN was not right.', `Nothing was changed. ${triesLeft(error)}`);
   if (code === 'network') {
-    const advice = `Whether ${what} was changed is not known. The next command finds out by itself.`;
-    return say(message, advice);
+    return say(message, `Whether ${what} is not known. The next command finds out by itself.`);
+  }
+  if (code === 'method_unavailable') {
+    return say('This device has no PIN (any longer).', 'Give it one: assent device pin --ticket <link>');
   }
   if (codeOf(error)?.startsWith('pin_')) return say(message, 'Nothing was changed. Choose another.');
   if (code === 'device_locked' || code.startsWith('device_') || code === 'keys_lost') return explained;

@@ -228,7 +228,8 @@ function addDevice(program: Command, does: Does): void {
     .addOption(new Option('--pin <digits>', 'the present one; asked for where it is not given'))
     .option('--new-pin <digits>', 'asked for, twice, where it is not given')
     .option('--remove', 'do without a PIN')
-    .addOption(ticket);
+    .addOption(ticket)
+    .addHelpText('after', '\nA PIN that is forgotten cannot be changed: enroll again, with a new link.');
   does(newPin, async () => (await upkeep()).pinCommand);
   const rotate = here('rotate', 'give it new keys; copies of the old ones are worth nothing any longer')
     .addOption(pin)
@@ -237,7 +238,11 @@ function addDevice(program: Command, does: Does): void {
   const another = here('ticket', 'a link that makes another device one of the same person')
     .addOption(pin)
     .option('--application <id>', 'of which application; default: of the same')
-    .option('--ttl <seconds>', 'how long it can be used; default: 300', seconds);
+    .option('--ttl <seconds>', 'how long it can be used; default: 300', seconds)
+    .addHelpText(
+      'after',
+      '\nWhere a person may have only one device of an application, end this one before the link is opened:\n  assent device unenroll',
+    );
   does(another, async () => (await upkeep()).deviceTicketCommand);
   does(here('unenroll', 'end it, and erase its keys'), async () => (await load()).unenrollCommand);
 

@@ -45,7 +45,8 @@ export async function changePin(live: Live, { pin, newPin }: { pin: string; newP
 
 /** @see Device.addPin */
 export async function addPin(live: Live, { newPin, ticket }: { newPin: string; ticket: string }): Promise<void> {
-  const { status } = await current(live);
+  const { stored, status } = await current(live);
+  if (stored.pin) throw new DeviceError('state_conflict', { detail: 'This device has a PIN already.' });
   checkNewPin(newPin, lengthIn(status));
   const made = await newPinKey(newPin, live.exportable);
   await withNewPin(live, made.stored, 'activate', ticketIn(ticket), async (payload) => [
@@ -107,20 +108,18 @@ export async function settledPin(live: Live): Promise<StoredDevice> {
 async function current(live: Live): Promise<{ stored: StoredDevice; status: StatusAnswer }> {
   const status = (await live.caller.signed('status', {})) as unknown as StatusAnswer;
   await live.reload();
-  const stored = await live.update((held) => settledBy(held, status.device.pin?.kid, live.caller.now()));
+  const stored = await live.update((held) => settledBy(held, status.device, live.caller.now()));
   return { stored, status };
 }
 
-/** @param kid of the PIN key that the server has; undefined where it has none */
-function settledBy(held: StoredDevice, kid: string | undefined, now: number): StoredDevice {
+function settledBy(held: StoredDevice, { pin: has, methods }: StatusAnswer['device'], now: number): StoredDevice {
   const { pinChange, ...rest } = held;
-  if (!pinChange) return held;
-  const arrived = pinChange.next.find((pin) => pin.kid === kid);
+  const arrived = pinChange?.next.find(({ kid }) => kid === has?.kid);
   if (arrived) return { ...rest, pin: arrived };
   const { pin, ...withoutPin } = rest;
-  // removed, or deleted with a lock: what was there can prove nothing any longer
-  if (pin && kid === undefined) return withoutPin;
-  return now > pinChange.until ? rest : held;
+  // removed, or deleted with a lock: what is here can prove nothing any longer
+  if (pin && !has && !methods.includes('pin')) return withoutPin;
+  return pinChange && now > pinChange.until ? rest : held;
 }
 
 /** @param next undefined: the PIN goes */

@@ -102,6 +102,17 @@ describe('a PIN change that is interrupted', () => {
     expect(only(server).failures).toBe(1);
   });
 
+  test('a PIN that the server has deleted with a lock is noticed, and can be set anew', async () => {
+    const { server, device } = await enrolled();
+    only(server).pin = undefined;
+    await expect(device.changePin({ pin: PIN, newPin: NEXT })).rejects.toMatchObject({ code: 'method_unavailable' });
+    expect(device.hasPin).toBe(false);
+    await device.addPin({ newPin: NEXT, ticket: server.newTicket().uri });
+    expect(await approve(server, device, NEXT)).toMatchObject({ state: 'approved' });
+    const again = device.addPin({ newPin: PIN, ticket: server.newTicket().uri });
+    await expect(again).rejects.toMatchObject({ code: 'state_conflict' });
+  });
+
   test('a removal whose answer is lost is noticed', async () => {
     const { server, storage } = await enrolled();
     const network = broken(server, 'methods', 'answer');

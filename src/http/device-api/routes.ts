@@ -22,8 +22,8 @@ const summaries: Record<Act, string> = {
 const problems = {
   400: 'Unreadable or invalid. Plain where the message could not be opened, sealed otherwise.',
   401: 'The device is not known, or its signature does not verify.',
-  403: 'The device proved its key and is not usable, or the answer could not be verified.',
-  404: 'No such operation for this device.',
+  403: 'The device proved its key and is not usable, a proof could not be verified, or one is missing.',
+  404: 'No such operation for this device, or no such application.',
   409: 'Not possible in the current state: closed operation, stale challenge, used message id, second device.',
   413: 'Longer than 56 KiB.',
   415: 'Not `application/jose`.',
