@@ -1,6 +1,7 @@
 /** The OAuth clients that servers know, and what they send. */
 import { type Agent, request } from 'node:http';
 import { request as secureRequest } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const CIBA = 'urn:openid:params:grant-type:ciba';
 
@@ -98,10 +99,19 @@ export async function start(target: Target, user: string): Promise<string> {
   return String(body['auth_req_id']);
 }
 
-/** One for each of so many, of the users in turn. */
+/** One for each of so many, of the users in turn. Nothing is measured here: a machine that is too busy is waited for. */
 export function startMany(target: Target, users: readonly string[], count: number): Promise<string[]> {
   const asked = Array.from({ length: count }, (_, i) => users[i % users.length]!);
-  return inParallel(asked, 16, (user) => start(target, user));
+  return inParallel(asked, 16, async (user) => {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await start(target, user);
+      } catch (error) {
+        if (tries === 5) throw error;
+        await sleep(200);
+      }
+    }
+  });
 }
 
 /** So many at a time; the results in the order of the items. */

@@ -12,7 +12,7 @@ import type { AllAnswered, AllSent, Holding } from './holders.ts';
 import type { LoopDelay } from './loop-delay.ts';
 import { possibleConnections } from './memory.ts';
 import type { Options } from './options.ts';
-import { flags, type Measured, startBeside, until } from './processes.ts';
+import { flags, type Measured, startBeside } from './processes.ts';
 import { startRedis } from './redis.ts';
 import { most, type Report } from './report.ts';
 import { seed } from './seed.ts';
@@ -44,7 +44,7 @@ export async function measureHeld({ size, profile }: Options, report: Report): P
   await sleep(2_000); // what the starts left behind is collected
   const before = assent.process.residentBytes();
   // opening so many takes a while, and nobody waits longer than 25 s
-  const endsAt = now() + 1000 * Math.min(24, 6 + Math.ceil(holds / 600));
+  const endsAt = now() + 1000 * Math.min(24, 8 + Math.ceil(holds / 750));
   let answered = await holder.hold(ids, endsAt);
   await assent.loopDelay();
   const calm = await during(assent, good, () => sleep(2_000));
@@ -59,7 +59,8 @@ export async function measureHeld({ size, profile }: Options, report: Report): P
 
   await sleep(Math.max(0, endsAt - now() - 1_000));
   const over = await during(assent, good, () => answered.all);
-  expectAnswers(over.result, { authorization_pending: holds });
+  const unexpected: Unexpected = {};
+  note(unexpected, 'authorization_pending', over.result);
   const late = over.result.answeredAt.map((at, index) => at - over.result.overAt[index]!);
   const longest = Math.max(...late);
   const lateness = `p50 ${percentile(late, 50).toFixed(0)} ms, p99 ${percentile(late, 99).toFixed(0)} ms, last ${longest.toFixed(0)} ms after its time`;
@@ -74,7 +75,7 @@ export async function measureHeld({ size, profile }: Options, report: Report): P
     const decidedAt = now();
     return { startedAt, decidedAt, ...(await answered.all) };
   });
-  expectAnswers(decided.result, { 200: holds });
+  note(unexpected, '200', decided.result);
   const { startedAt, decidedAt, answeredAt } = decided.result;
   const last = Math.max(...answeredAt);
   const rate = Math.round((holds * 1000) / (last - startedAt));
@@ -91,11 +92,14 @@ export async function measureHeld({ size, profile }: Options, report: Report): P
   const exited = once(assent.process.child, 'exit');
   assent.process.child.kill('SIGTERM');
   const told = await answered.all;
-  expectAnswers(told, { authorization_pending: holds });
+  note(unexpected, 'authorization_pending', told);
   const [status] = await exited;
   const toldMs = Math.max(...told.answeredAt) - stoppedAt;
   const text = `all ${holds} answered in ${Math.round(toldMs)} ms, process gone in ${Math.round(now() - stoppedAt)} ms, exit ${status}`;
   line('the server stops', toldMs, text, most(1000, ' ms'));
+  const others = Object.entries(unexpected).map(([answer, count]) => `${count} ${answer}`);
+  const count = Object.values(unexpected).reduce((sum, each) => sum + each, 0);
+  line('answered otherwise than they should', count, [`${count} of ${3 * holds}`, ...others].join(', '), most(0));
   await holder.process.stop();
 }
 
@@ -124,8 +128,11 @@ function createHolder(assent: BenchAssent): Holder {
       await told<AllSent>();
       const all = told<AllAnswered>();
       all.catch(() => {}); // whoever waits for it says so
-      const isHeld = async () => (await assent.metric('assent_holds_total')) - before >= ids.length;
-      await Promise.race([until('the requests to be held', isHeld, 60_000), all.then(() => {})]);
+      // what was refused does not come any more, and nobody waits for it
+      for (let held = 0, last = -1; held < ids.length && held !== last; await sleep(500)) {
+        last = held;
+        held = (await assent.metric('assent_holds_total')) - before;
+      }
       return { all };
     },
   };
@@ -191,7 +198,11 @@ async function during<T>(assent: BenchAssent, client: GoodClient, work: () => Pr
 const inWords = ({ loop, good }: During<unknown>) =>
   `p99 ${loop.p99.toFixed(1)} ms, longest ${loop.max.toFixed(0)} ms; polls beside it p50 ${good.p50.toFixed(1)} ms, p99 ${good.p99.toFixed(1)} ms`;
 
-function expectAnswers({ answers }: AllAnswered, expected: Record<string, number>): void {
-  if (JSON.stringify(answers) !== JSON.stringify(expected))
-    throw new Error(`held requests were answered ${JSON.stringify(answers)}`);
+type Unexpected = Record<string, number>;
+
+/** A machine that has much else to do makes the store's answers late, and these 503. */
+function note(unexpected: Unexpected, expected: string, { answers }: AllAnswered): void {
+  for (const [answer, count] of Object.entries(answers)) {
+    if (answer !== expected) unexpected[answer] = (unexpected[answer] ?? 0) + count;
+  }
 }

@@ -52,8 +52,9 @@ test('RL-15 no more than two hundred are awake before one of them has its answer
   timers.advance(25);
   const first = await awake();
   expect(first).toBeLessThanOrEqual(200);
-  for (const { hold } of holds.slice(0, 50)) hold.end();
-  expect(await awake()).toBe(first + 50);
+  expect(first).toBeGreaterThan(10);
+  for (const { hold } of holds.slice(0, 10)) hold.end();
+  expect(await awake()).toBe(first + 10);
   // who is gone before its turn takes nobody's place
   for (const { hold, res } of holds.slice(300, 600)) {
     res.emit('close');
@@ -61,8 +62,8 @@ test('RL-15 no more than two hundred are awake before one of them has its answer
     hold.end();
     hold.end();
   }
-  expect(await awake()).toBe(first + 50);
-  for (const { hold } of holds.slice(50, first)) hold.end();
+  expect(await awake()).toBe(first + 10);
+  for (const { hold } of holds.slice(10, first)) hold.end();
   expect(await awake()).toBe(first + first);
   for (const { hold } of holds) hold.end();
   expect(timers.pending()).toBe(0);
