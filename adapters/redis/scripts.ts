@@ -196,6 +196,10 @@ const replicatedScripts: ReadonlySet<ScriptName> = new Set<ScriptName>([
   'updateUser',
   'changeUser',
   'saveClient',
+  'addKey',
+  'promoteKey',
+  'destroyKey',
+  'saveKeyRing',
 ]);
 
 /** Defines all scripts on the connection: sent whole once per connection, by their hash from then on. */
