@@ -36,8 +36,13 @@ function showTicket(
   show(
     [
       h('h1', {}, t('add.title')),
-      h('p', {}, t('add.body')),
-      h('figure', { class: 'card qr' }, qrCode(uri, t('add.qr')), copyable(uri)),
+      isLoopback(uri) ? undefined : h('p', {}, t('add.body')),
+      h(
+        'figure',
+        { class: 'card qr' },
+        isLoopback(uri) ? h('p', {}, t('add.loopback')) : qrCode(uri, t('add.qr')),
+        copyable(uri),
+      ),
       h(
         'div',
         { class: 'numberbox' },
@@ -55,6 +60,11 @@ function showTicket(
     ],
     stop,
   );
+}
+
+/** A picture would only send a phone to itself. */
+function isLoopback(uri: string): boolean {
+  return /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(uri).hostname);
 }
 
 function copyable(uri: string): HTMLElement {

@@ -258,6 +258,8 @@ export const en = {
   'settings.add.act': 'Make link',
   'add.title': 'Open this on your other device',
   'add.body': 'Scan it there, or open the link. It works once.',
+  'add.loopback':
+    'This server runs on this computer only, so a phone does not reach it. Open the link here, in another browser or a private window.',
   'add.qr': 'QR code with the enrollment link',
   'add.copy': 'Copy the link',
   'add.code': 'Or type this activation code',

@@ -253,6 +253,8 @@ export const nl: Texts = {
   'settings.add.act': 'Link maken',
   'add.title': 'Open dit op uw andere apparaat',
   'add.body': 'Scan de code daar, of open de link. Die werkt één keer.',
+  'add.loopback':
+    'Deze server draait alleen op deze computer, dus een telefoon bereikt hem niet. Open de link hier, in een andere browser of een privévenster.',
   'add.qr': 'QR-code met de aanmeldlink',
   'add.copy': 'Link kopiëren',
   'add.code': 'Of typ deze activeringscode',
