@@ -329,6 +329,7 @@ async function createDomain(config: Config, deps: ServerDeps) {
       defaultSeconds: ticketSeconds,
       maxSeconds: ticketMaxSeconds,
       retentionMs,
+      ownBoxes: config.device.ownBox,
     },
   });
   const { pendingPerClient: perClient, pendingPerUser: perUser, pendingPolicy: policy } = config.ciba;
@@ -414,6 +415,7 @@ function createDevicePart(
       sessionSeconds: device.sessionSeconds,
       heartbeatMs: device.eventHeartbeatSeconds * SECOND,
       streamLifetimeMs: device.eventStreamSeconds * SECOND,
+      ownBoxes: { rotationDays: config.keys.boxRotationDays, destroyHours: config.keys.boxDestroyHours },
       streamsPerDevice: device.eventStreamsPerDevice,
     },
   });

@@ -133,8 +133,11 @@ function othersInUse(db: Db, { id, userId, applicationId }: Device): Device[] {
   );
 }
 
+/** What only this device wrote to goes with it. */
+const ended = { state: 'deactivated', box: undefined } satisfies Partial<Device>;
+
 function replace(tx: Tx, device: Device, now: number, event: Activate['replacedEvent']): void {
-  replaceDevice(tx, device, { state: 'deactivated' });
+  replaceDevice(tx, device, ended);
   cancelOperationsOf(tx, device, now);
   writeEvents(tx, [{ ...event, id: `${device.id}.${event.type}`, deviceId: device.id }]);
 }
@@ -158,6 +161,7 @@ export function changeDeviceState(tx: Tx, { id, from, to, reason, now, events, r
 
 function consequencesOf(to: DeviceState, { failures }: Device, reason: ChangeState['reason']): Partial<Device> {
   if (to === 'locked') return { lockReason: reason };
+  if (to === 'deactivated') return ended;
   if (to === 'active') return { lockReason: undefined, failures: { ...failures, pin: 0, number: 0 } };
   return {};
 }

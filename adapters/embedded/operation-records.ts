@@ -62,9 +62,17 @@ export function replaceOperation(tx: Tx, operation: Operation, changes: Partial<
 }
 
 /** What the notification needs goes into the outbox; the record keeps how the client was to learn of it (S-13). */
-function withoutSecret(operation: Operation): Operation {
-  const { notification } = operation;
-  return notification ? { ...operation, notification: { mode: notification.mode } } : operation;
+function withoutSecret({ notification, ticket, ...operation }: Operation): Operation {
+  return {
+    ...operation,
+    ...(notification && { notification: { mode: notification.mode } }),
+    ...(ticket && { ticket: withoutBox(ticket) }),
+  };
+}
+
+/** Of a ticket that has ended; the device that came of it has its own copy. */
+function withoutBox({ box: _erased, ...ticket }: NonNullable<Operation['ticket']>): NonNullable<Operation['ticket']> {
+  return ticket;
 }
 
 function notify(tx: Tx, ended: Operation, owed: Operation['notification']): void {

@@ -60,7 +60,7 @@ export function toUser(fields: Fields): StoredUser {
 
 /**
  * s state, v version, u user (key part), a application, lr lock reason, fp fn fl failures (PIN, number, life of the PIN
- * key), pk PIN key, np: the PIN key was deleted with a lock, ct highest counter, at activatedAt, lu lastUsedAt, b the rest as JSON
+ * key), pk PIN key, np: the PIN key was deleted with a lock, bx its box pair, ct highest counter, at activatedAt, lu lastUsedAt, b the rest as JSON
  */
 export function deviceFields(device: Device): Values {
   const { state, version, lockReason, failures } = device;
@@ -80,18 +80,20 @@ export function deviceFields(device: Device): Values {
 /** Fields that a save sets; state, lock reason, failures, counter and owner are not among them. */
 export function changedDeviceFields(device: Device): Values {
   const { state: _s, version: _v, lockReason: _l, failures: _f, ctr: _c, activatedAt, lastUsedAt, ...rest } = device;
-  const { pin, ...keys } = rest.keys;
+  const { box, keys: all, ...body } = rest;
+  const { pin, ...keys } = all;
   return {
     a: rest.applicationId,
     pk: pin,
+    bx: box && JSON.stringify(box),
     at: activatedAt,
     lu: lastUsedAt,
-    b: JSON.stringify({ ...rest, keys }),
+    b: JSON.stringify({ ...body, keys }),
   };
 }
 
 export function toDevice(fields: Fields): Device {
-  const { s, v, lr, fp, fn, fl, ct, pk, np, at, lu, b } = byName(fields);
+  const { s, v, lr, fp, fn, fl, ct, pk, np, bx, at, lu, b } = byName(fields);
   const rest = JSON.parse(b!) as Omit<Device, 'state' | 'version' | 'failures'>;
   return defined<Device>({
     ...rest,
@@ -102,6 +104,7 @@ export function toDevice(fields: Fields): Device {
     lockReason: lr as Device['lockReason'],
     failures: { pin: Number(fp), number: Number(fn), pinLifetime: Number(fl) },
     ctr: numberOf(ct),
+    box: bx === undefined ? undefined : (JSON.parse(bx) as Device['box']),
     activatedAt: numberOf(at),
     lastUsedAt: numberOf(lu),
   });
@@ -112,7 +115,7 @@ export function toDevice(fields: Fields): Device {
 /**
  * s state, v version, k kind, c client, u user (key part), d named device, x expiresAt, a answerBy, r retainUntil,
  * f finishedAt, e endReason, t m tries (used, max), i polling interval now, l last accepted poll, h:<hash> a message that
- * has reserved a try; tw tc tk tb td of a ticket (wrong codes, tries and time of its confirmation, bound to, device); dc decision as JSON, dd its device;
+ * has reserved a try; tw tc tk tx tb td of a ticket (wrong codes, tries and time of its confirmation, box pair, bound to, device); dc decision as JSON, dd its device;
  * nm ns notification (mode, sealed), wh wu a poll that is held (by whom, until when),
  * rs rh ru rr rb rp ra redemption (state, holder, until, response, binding, replayUntil, delivered or expired at)
  */
@@ -136,6 +139,7 @@ export function operationFields(operation: Operation): Values {
     tw: ticket?.wrongCodes,
     tc: ticket?.confirmTries,
     tk: ticket?.confirmedAt,
+    tx: ticket?.box && JSON.stringify(ticket.box),
     tb: ticket?.boundTo,
     td: ticket?.deviceId,
   };
@@ -182,8 +186,9 @@ export function toOperation(id: string, body: string, fields: Fields): Operation
   });
 }
 
-function countedOf({ tw, tc, tk }: Record<string, string | undefined>) {
-  return { wrongCodes: Number(tw), confirmTries: numberOf(tc), confirmedAt: numberOf(tk) };
+function countedOf({ tw, tc, tk, tx }: Record<string, string | undefined>) {
+  const box = tx === undefined ? undefined : (JSON.parse(tx) as NonNullable<Operation['ticket']>['box']);
+  return { wrongCodes: Number(tw), confirmTries: numberOf(tc), confirmedAt: numberOf(tk), box };
 }
 
 function toRedemption(f: Record<string, string | undefined>): Redemption | undefined {

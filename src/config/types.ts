@@ -269,6 +269,8 @@ export interface Config {
     ticketSeconds: number;
     /** The longest that a caller may ask for. */
     ticketMaxSeconds: number;
+    /** Each device that enrolls from now on encrypts to a key pair of its own instead of the one that all share (`keys.boxRotationDays` and `keys.boxDestroyHours` hold for it as well). Costs one read of the store for each signed message. */
+    ownBox: boolean;
     /** What a new device must bring beside a ticket and its keys. Applications may be stricter. */
     enrollment: {
       /** `code`: the new device shows six digits, which are typed where the ticket was shown (`POST /users/{id}/enrollment-tickets/{operation_id}/confirm`, `assent ticket confirm`), or on the device that approves it. Three tries. */

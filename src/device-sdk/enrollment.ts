@@ -8,6 +8,7 @@
  */
 import { sha256 } from './bytes.ts';
 import { type Caller, createCaller, type Prove } from './caller.ts';
+import { type PostContext, readPostContext } from './challenge.ts';
 import { callerOf, createDevice, type Device } from './device.ts';
 import { codeOf, DeviceError } from './errors.ts';
 import { newKeyPair, thumbprint, usableKey } from './keys.ts';
@@ -43,6 +44,8 @@ export interface EnrollmentProgress {
 export interface Waiting {
   /** called when it begins to wait, and again whenever the server was asked and still waits */
   onProgress?: (progress: EnrollmentProgress) => void;
+  /** called once it is active, where whoever made the link has something to say then; show it as text, never as HTML */
+  onPostContext?: (context: PostContext) => void;
   /** stop waiting; the enrollment is kept, {@link resumeEnrollment} goes on */
   signal?: AbortSignal;
 }
@@ -73,13 +76,14 @@ export interface Enrollment {
 }
 
 /** @throws DeviceError ticket_unreadable */
-export function parseTicket(uri: string): { base: string; ticket: string; k: string } {
+export function parseTicket(uri: string): { base: string; ticket: string; k: string; o?: string } {
   const url = URL.canParse(uri.trim()) ? new URL(uri.trim()) : undefined;
   const fragment = new URLSearchParams(url?.hash.slice(1));
   const ticket = fragment.get('t');
   const k = fragment.get('k');
   if (!url || !isWeb(url) || !ticket || !k) throw new DeviceError('ticket_unreadable');
-  return { base: baseOf(url), ticket, k };
+  const o = fragment.get('o');
+  return { base: baseOf(url), ticket, k, ...(o && { o }) };
 }
 
 /**
@@ -146,8 +150,8 @@ function createEnrollment(steps: Steps): Enrollment {
 }
 
 /** Until the seal keys are settled, `k` is all that vouches for the server, so every fetch is a first contact. */
-async function firstContact({ base, k }: StoredEnrollment, { fetch }: Runtime): Promise<ServerKeySet> {
-  return firstSet(await fetchSets(base, fetch), k);
+async function firstContact({ base, k, o }: StoredEnrollment, { fetch }: Runtime): Promise<ServerKeySet> {
+  return firstSet(await fetchSets(base, fetch, o === undefined ? undefined : `t.${o}`), k);
 }
 
 async function redeem(
@@ -166,7 +170,7 @@ async function redeem(
 
 async function draftFor(
   storage: DeviceStorage,
-  from: Pick<StoredEnrollment, 'base' | 'k' | 'sourceHash'>,
+  from: Pick<StoredEnrollment, 'base' | 'k' | 'o' | 'sourceHash'>,
 ): Promise<StoredEnrollment> {
   const held = await storage.load('enrolling');
   if (held?.sourceHash === from.sourceHash && held.base === from.base && held.k === from.k) return held;
@@ -190,6 +194,7 @@ async function makeDevice(
     enc,
     ...(pinned && { pin: pinned.stored }),
     serverKeys,
+    ...(answer.keys_for !== undefined && { keysFor: answer.keys_for }),
     display: answer.display,
   };
   return pinned
@@ -217,7 +222,9 @@ async function confirmAgain(storage: DeviceStorage, runtime: Runtime, waiting: W
   if (device.state !== 'active') throw new DeviceError('device_refused');
   // active means that it was confirmed, which is never done before the keys are settled
   if (!draft.settled) throw new DeviceError('keys_untrusted');
-  return keep(storage, runtime, draft.device);
+  // the answer that said so was lost, and maybe a text with it: the same quotation brings it again
+  const quoted = draft.confirm === undefined ? {} : await caller.signed('status', { confirm: draft.confirm });
+  return keepAndTell({ storage, runtime, caller, draft, waiting }, quoted as unknown as StatusAnswer);
 }
 
 interface Confirming {
@@ -235,36 +242,55 @@ interface Confirming {
 async function confirm(confirming: Confirming, sealed: string): Promise<Device> {
   const { storage, runtime, caller, draft } = confirming;
   const { claims, by } = await caller.openSealed(sealed, typ.confirm);
-  const serverKeys = await chainedSet(await fetchSets(draft.base, runtime.fetch), [by]);
+  const { keysFor } = draft.device;
+  const serverKeys = await chainedSet(await fetchSets(draft.base, runtime.fetch, keysFor), [by]);
   const device = { ...draft.device, serverKeys };
-  await storage.save('enrolling', { ...draft, device, settled: true });
-  await untilActive(confirming, claims).catch(async (error: unknown) => {
+  const quotes = typeof claims.confirm === 'string' && { confirm: claims.confirm };
+  const settled = { ...draft, device, settled: true as const, ...quotes };
+  await storage.save('enrolling', settled);
+  // the ticket's own box key ends with the ticket, and that with the next message: from here on it is the device's
+  const settledCaller = keysFor === undefined ? caller : await callerFor(settled, runtime);
+  const going = { ...confirming, caller: settledCaller, draft: settled };
+  const answer = await untilActive(going, claims).catch(async (error: unknown) => {
     // nothing will come of these keys any longer; the first answer that said so may have been lost
     const isOver = codeOf(error) === 'enrollment_denied' || codeOf(error) === 'device_deactivated';
     if (isOver) await storage.erase('enrolling');
     throw isOver ? new DeviceError('enrollment_denied', { cause: error }) : error;
   });
-  return keep(storage, runtime, device);
+  return keepAndTell(going, answer);
 }
 
 /** Each message quotes the value again; the one that finds nothing in the way makes the device active. */
-async function untilActive({ caller, runtime, waiting }: Confirming, claims: Record<string, unknown>): Promise<void> {
+async function untilActive({ caller, runtime, waiting }: Confirming, claims: Record<string, unknown>): Promise<StatusAnswer> {
   const { onProgress, signal } = waiting;
   const code = typeof claims.code === 'string' ? { code: claims.code } : {};
   const ask = async () => (await caller.signed('status', { confirm: claims.confirm })) as unknown as StatusAnswer;
-  let { enrollment } = await ask();
-  while (enrollment) {
+  let answer = await ask();
+  while (answer.enrollment) {
+    const { enrollment } = answer;
     onProgress?.({ waiting: enrollment.waiting, ...code, expiresAt: enrollment.exp });
     await runtime.sleep(enrollment.poll_seconds * 1000, signal);
     if (signal?.aborted) throw new DeviceError('enrollment_waiting');
-    const last: StatusAnswer['enrollment'] = enrollment;
+    const last: StatusAnswer = answer;
     // the person may be away for minutes; a network that is gone for a moment is no end
     const unlessOver = (error: unknown) => {
-      if (codeOf(error) === 'network' && caller.now() < last.exp) return { enrollment: last };
+      if (codeOf(error) === 'network' && caller.now() < enrollment.exp) return last;
       throw error;
     };
-    ({ enrollment } = await ask().catch(unlessOver));
+    answer = await ask().catch(unlessOver);
   }
+  return answer;
+}
+
+/** The device is active, whatever comes of the text: one that does not verify is not shown, and stands in nobody's way. */
+async function keepAndTell({ storage, runtime, caller, draft, waiting }: Confirming, answer: StatusAnswer) {
+  const { onPostContext } = waiting;
+  const { post_context: sealed } = answer;
+  const opened = sealed === undefined || !onPostContext ? undefined : caller.openSealed(sealed, typ.context);
+  const context = await opened?.then(({ claims }) => readPostContext(claims)).catch(() => undefined);
+  const device = await keep(storage, runtime, draft.device);
+  if (context) onPostContext?.(context);
+  return device;
 }
 
 function hasKeys(draft: StoredEnrollment | undefined): draft is SentEnrollment {
@@ -281,7 +307,12 @@ async function keep(storage: DeviceStorage, runtime: Runtime, stored: StoredDevi
 }
 
 function callerFor(draft: SentEnrollment, runtime: Runtime): Promise<Caller> {
-  return callerOf(draft.device, runtime, () => firstContact(draft, runtime));
+  const { base, device, settled } = draft;
+  if (!settled || device.keysFor === undefined) return callerOf(device, runtime, () => firstContact(draft, runtime));
+  const { keysFor } = device;
+  return callerOf(device, runtime, async ({ seal, iat }) =>
+    chainedSet(await fetchSets(base, runtime.fetch, keysFor), seal, iat),
+  );
 }
 
 function unlessNeverArrived(error: unknown): undefined {
@@ -289,10 +320,10 @@ function unlessNeverArrived(error: unknown): undefined {
   throw error;
 }
 
-function readSource(source: EnrollmentSource): { base: string; k?: string; members: object } {
+function readSource(source: EnrollmentSource): { base: string; k?: string; o?: string; members: object } {
   if (typeof source === 'string') {
-    const { base, ticket, k } = parseTicket(source);
-    return { base, k, members: { ticket } };
+    const { ticket, ...from } = parseTicket(source);
+    return { ...from, members: { ticket } };
   }
   const { authenticatorUrl, user, activationCode } = source;
   const url = URL.canParse(authenticatorUrl) ? new URL(authenticatorUrl) : undefined;

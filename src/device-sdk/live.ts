@@ -40,7 +40,7 @@ export async function createLive(first: StoredDevice, storage: DeviceStorage, ru
   }
 
   async function refresh({ seal, iat }: ServerKeySet): Promise<ServerKeySet> {
-    const serverKeys = await chainedSet(await fetchSets(first.base, runtime.fetch), seal, iat);
+    const serverKeys = await chainedSet(await fetchSets(first.base, runtime.fetch, first.keysFor), seal, iat);
     await update((record) => ({ ...record, serverKeys }));
     return serverKeys;
   }

@@ -20,14 +20,20 @@ export interface ServerKeySet {
 // 20 s, as for every call: see exchange.ts
 const deadlineMs = 20_000;
 
-/** @throws DeviceError network | server_unexpected */
-export async function fetchSets(base: string, fetchFn: typeof fetch): Promise<string[]> {
+/**
+ * @param keysFor whose, where they are not everybody's
+ * @throws DeviceError network | server_unexpected
+ */
+export async function fetchSets(base: string, fetchFn: typeof fetch, keysFor?: string): Promise<string[]> {
+  const query = keysFor === undefined ? '' : `?for=${encodeURIComponent(keysFor)}`;
   const signal = AbortSignal.timeout(deadlineMs);
-  const response = await fetchFn(`${base}/device/v1/keys`, { redirect: 'error', cache: 'no-store', signal }).catch(
-    (cause: unknown) => {
-      throw new DeviceError('network', { cause });
-    },
-  );
+  const response = await fetchFn(`${base}/device/v1/keys${query}`, {
+    redirect: 'error',
+    cache: 'no-store',
+    signal,
+  }).catch((cause: unknown) => {
+    throw new DeviceError('network', { cause });
+  });
   const body = response.ok ? parseObject(await response.text()) : {};
   if (!Array.isArray(body.sets) || !body.sets.every((set) => typeof set === 'string')) {
     throw new DeviceError('server_unexpected', { detail: 'no key sets', status: response.status });

@@ -21,6 +21,8 @@ export interface StoredDevice {
   /** of the last message that changed something */
   ctr?: number;
   serverKeys: ServerKeySet;
+  /** with a box key of its own: what `GET keys` is asked for */
+  keysFor?: string;
   display: RedeemAnswer['display'];
 }
 
@@ -33,10 +35,14 @@ export interface StoredEnrollment {
   sig: StoredKeyPair;
   /** thumbprint of the box key, from the link: until the seal keys are settled, only this one is written to */
   k?: string;
+  /** of a link whose box key is its own: the registration */
+  o?: string;
   /** from the moment `enroll` is sent */
   device?: StoredDevice;
   /** the server has proved which seal key is its own, and `device.serverKeys` is the set which that key signs */
   settled?: true;
+  /** what is quoted to become active; quoted again where the answer to that was lost */
+  confirm?: string;
 }
 
 /** What the person has seen and put away, so that it is not shown again here. */

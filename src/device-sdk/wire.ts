@@ -55,6 +55,8 @@ export interface RedeemAnswer {
     confirm?: string;
   };
   display: { issuer: string; application: string; masked_user: string };
+  /** what to ask `keys` for from now on: this device has a box key of its own */
+  keys_for?: string;
 }
 
 export interface EnrollAnswer {

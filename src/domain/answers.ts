@@ -46,6 +46,7 @@ import { type Decision, type Operation, type OperationState, stateAt } from './o
 import { proofKeysOf } from './pin-keys.ts';
 import type { OperationStore } from './ports/operations.ts';
 import type { NewOutboxEntry } from './ports/outbox.ts';
+import { postContextFor } from './post-context.ts';
 import { receiptOf, repeated, replayedBy } from './receipts.ts';
 import { type Consequences, type Counted, consequencesOf, type Limits, limitsOf, type Reserved } from './tries.ts';
 
@@ -93,7 +94,16 @@ export function createAnswers(deps: Deps): Answers {
     return { challenge: sealChallenge(device.keys.enc!, serverKeys.seal(), challenge) };
   }
 
+  /** Receipts and the record of the decision know nothing of the post-context: it is read from the operation each time. */
   async function decide(request: DeviceRequest, caller: Pick<Caller, 'traceId'>): Promise<DecideAnswer> {
+    const answer = await decided(request, caller);
+    const { operation } = request.device;
+    if (answer.state !== 'approved' || operation?.id !== answer.op) return answer;
+    const postContext = postContextFor(deps, request.device, operation);
+    return postContext === undefined ? answer : { ...answer, post_context: postContext };
+  }
+
+  async function decided(request: DeviceRequest, caller: Pick<Caller, 'traceId'>): Promise<DecideAnswer> {
     const message = readDecision(request);
     const { receipt } = request.device;
     if (receipt) return settled(repeated<Outcome>(replayedBy(receipt, request)));

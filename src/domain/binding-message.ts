@@ -11,7 +11,7 @@ export const defaultBindingMessageLimits: BindingMessageLimits = { maxCodePoints
 
 // Control (Cc), format (Cf: bidi controls, zero-width, tags), private use, half a surrogate pair, line and paragraph
 // separator: whatever can hide, reorder or break what the person reads. Spaces and any script are fine.
-const refused = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u;
+export const unshowable = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /**
  * Shown and stored exactly as it came: never cut, trimmed or normalised, so that both screens show the same.
@@ -29,7 +29,7 @@ export function checkBindingMessage(text: string, limits: BindingMessageLimits =
 function problemOf(text: string, { maxCodePoints, maxBytes }: BindingMessageLimits): string | undefined {
   // a code point has at most two UTF-16 units: 100 kB are refused without being walked through
   if (text.length > 2 * maxCodePoints) return 'too long';
-  if (refused.test(text)) return 'control, format, private or broken characters';
+  if (unshowable.test(text)) return 'control, format, private or broken characters';
   if ([...text].length > maxCodePoints || Buffer.byteLength(text) > maxBytes) return 'too long';
   return text === '' ? 'empty' : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The `ctx` string at rest (device-protocol, section 7): under a random key of its own, which the master key wraps.
- * Destroying the wrapped key destroys the text; hash and signatures stay.
+ * The `ctx` string and the post-context at rest (device-protocol, section 7): under a random key of the operation's own,
+ * which the master key wraps. Destroying the wrapped key destroys the texts; hash and signatures stay.
  */
 import { randomBytes } from 'node:crypto';
 import { decrypt, encrypt } from '../support/aead.ts';
@@ -11,6 +11,8 @@ import type { Operation } from './operation.ts';
 
 const keyLabel = 'context-key';
 const aadOf = (operationId: string) => `operation:${operationId}`;
+// neither text can take the other's place
+const postAadOf = (operationId: string) => `operation:${operationId}:post`;
 
 export function sealOperationContext(
   secrets: Pick<Secrets, 'seal'>,
@@ -39,4 +41,32 @@ export function openOperationContext(
   if (!context) return undefined;
   const key = secrets.open(keyLabel, context.wrappedKey, aadOf(id));
   return decrypt(key, Buffer.from(context.sealed, 'base64url'), aadOf(id)).toString('utf8');
+}
+
+/** Under the key of the operation's context; under one of its own where it shows nothing (a registration). */
+export function sealPostContext(
+  secrets: Pick<Secrets, 'seal' | 'open'>,
+  { id, context }: Pick<Operation, 'id' | 'context'>,
+  text: string,
+  random: RandomBytes = randomBytes,
+): NonNullable<Operation['postContext']> {
+  const key = context ? secrets.open(keyLabel, context.wrappedKey, aadOf(id)) : random(32);
+  return {
+    sealed: encrypt(key, text, postAadOf(id)).toString('base64url'),
+    ...(!context && { wrappedKey: secrets.seal(keyLabel, key, aadOf(id)) }),
+  };
+}
+
+/**
+ * @returns undefined where there is none, or its key was destroyed
+ * @throws Error when the stored text was changed or moved to another operation
+ */
+export function openPostContext(
+  secrets: Pick<Secrets, 'open'>,
+  { id, context, postContext }: Pick<Operation, 'id' | 'context' | 'postContext'>,
+): string | undefined {
+  const wrappedKey = postContext?.wrappedKey ?? context?.wrappedKey;
+  if (!postContext || !wrappedKey) return undefined;
+  const key = secrets.open(keyLabel, wrappedKey, aadOf(id));
+  return decrypt(key, Buffer.from(postContext.sealed, 'base64url'), postAadOf(id)).toString('utf8');
 }

@@ -27,6 +27,7 @@ import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
 import { isRevocable } from './notices.ts';
 import { stateAt } from './operation.ts';
+import type { OwnBoxes } from './own-boxes.ts';
 import { proofKeysOf } from './pin-keys.ts';
 import type { Store } from './ports/store.ts';
 import { receiptOf, repeated } from './receipts.ts';
@@ -46,6 +47,7 @@ interface Deps {
   upkeep: Upkeep;
   answers: Answers;
   inbox: Inbox;
+  ownBoxes: Pick<OwnBoxes, 'maintain'>;
   applications: Pick<Applications, 'find'>;
   secrets: Secrets;
   clock: Clock;
@@ -54,14 +56,17 @@ interface Deps {
 }
 
 export function createDeviceCalls(deps: Deps): DeviceCalls {
-  const { store, requests, enrollment, upkeep, answers, inbox, applications, secrets, clock } = deps;
+  const { store, requests, enrollment, upkeep, answers, inbox, ownBoxes, applications, secrets, clock } = deps;
 
   const calls: Record<
     Exclude<Act, 'redeem' | 'events'>,
     (request: DeviceRequest, caller: Caller) => Promise<object>
   > = {
     enroll: enrollment.enroll,
-    session: async (request) => session(request),
+    async session(request) {
+      await ownBoxes.maintain(request.device.device);
+      return session(request);
+    },
     inbox: ({ device: { device, notices } }) => inbox.of(device, notices),
     present: answers.present,
     decide: answers.decide,
@@ -104,10 +109,11 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
   }
 
   async function status(request: DeviceRequest): Promise<StatusAnswer> {
-    const { op } = readStatus(request);
+    const { op, confirm: quoted } = readStatus(request);
     const { device, userState, waiting } = request.device;
     const confirm = confirmationFor(request);
     const operation = op === undefined ? undefined : await operationStatus(op, device);
+    const postContext = quoted === undefined ? undefined : await enrollment.postContext(request, quoted);
     return {
       device: {
         id: device.id,
@@ -118,6 +124,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
       },
       ...policyOf(device),
       ...(confirm !== undefined && { confirm }),
+      ...(postContext !== undefined && { post_context: postContext }),
       ...(operation && { operation }),
       ...(waiting && { enrollment: waiting }),
     };

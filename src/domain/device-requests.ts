@@ -22,6 +22,7 @@ import {
   type OpenedUp,
   openSession,
   openUp,
+  type UpKeys,
   type VerifiedRedeem,
   type VerifiedRequest,
   verifyRedeem,
@@ -32,6 +33,7 @@ import type { EnrollmentWaiting } from './enrollment-gates.ts';
 import { DomainError } from './errors.ts';
 import type { AuditEvent } from './event.ts';
 import type { Operation } from './operation.ts';
+import { isOwnKid, type OwnBoxes } from './own-boxes.ts';
 import type { Store } from './ports/store.ts';
 import type { UserState } from './user.ts';
 
@@ -53,7 +55,7 @@ export type DeviceRequest = VerifiedRequest<KnownDevice>;
 
 export interface DeviceRequests {
   /** @throws DomainError unreadable | unknown_key */
-  open(body: string): OpenedUp;
+  open(body: string): OpenedUp | Promise<OpenedUp>;
   /** @throws DomainError device_refused | message_invalid | clock_skew */
   redeem(opened: OpenedUp): VerifiedRedeem;
   /**
@@ -85,6 +87,7 @@ interface Deps {
   issuer: string;
   store: Pick<Store, 'devices' | 'operations'>;
   serverKeys: Pick<DeviceServerKeys, 'box'>;
+  ownBoxes: Pick<OwnBoxes, 'find'>;
   secrets: Secrets;
   applications: Pick<Applications, 'find'>;
   clock: Clock;
@@ -93,9 +96,9 @@ interface Deps {
 }
 
 export function createDeviceRequests(deps: Deps): DeviceRequests {
-  const { issuer, store, serverKeys, secrets, applications, clock, skewSeconds } = deps;
+  const { issuer, store, serverKeys, ownBoxes, secrets, applications, clock, skewSeconds } = deps;
   return {
-    open: (body) => openUp(body, { boxKey: serverKeys.box, openSession: (id) => openSession(secrets, id, clock()) }),
+    open,
 
     redeem: (opened) => verifyRedeem(opened, { issuer, now: clock(), skewSeconds }),
 
@@ -118,6 +121,22 @@ export function createDeviceRequests(deps: Deps): DeviceRequests {
       if (!usableIn[act].includes(device.state)) throw new DomainError('state_conflict', { detail: device.state });
     },
   };
+
+  /** Only a message to a pair of its device's own costs a look at the store. */
+  function open(body: string): OpenedUp | Promise<OpenedUp> {
+    let own: string | undefined;
+    const openWith = (boxKey: UpKeys['boxKey']) =>
+      openUp(body, { boxKey, openSession: (id) => openSession(secrets, id, clock()) });
+    try {
+      return openWith((kid) => {
+        if (isOwnKid(kid)) own = kid;
+        return serverKeys.box(kid);
+      });
+    } catch (error) {
+      if (own === undefined) throw error;
+      return ownBoxes.find(own).then((pair) => openWith(() => pair));
+    }
+  }
 
   /** An operation of another partition cannot be this device's; the device is looked up all the same. */
   async function find(deviceId: string, { op, jti }: Named, act: Act): Promise<KnownDevice | undefined> {

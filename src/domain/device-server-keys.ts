@@ -8,8 +8,8 @@ export interface DeviceServerKeys {
   seal(): ServerKeyPair;
   /** While its private half exists. */
   box(kid: string): ServerKeyPair | undefined;
-  /** The body of `GET /device/v1/keys`. */
-  keySets(): { sets: string[] };
+  /** The body of `GET /device/v1/keys`; with the `own` box pair of a device in the place of the shared ones. */
+  keySets(own?: NamedJwk & { createdAt: number }): { sets: string[] };
   /** The body of `GET /device/v1/jwks.json`. */
   sealJwks(): { keys: object[] };
 }
@@ -58,7 +58,11 @@ export function createDeviceServerKeys({ issuer, serverKeys }: Deps): DeviceServ
 
     box: (kid) => pair('box', kid),
 
-    keySets() {
+    keySets(own) {
+      if (own) {
+        const { createdAt, ...box } = own;
+        return signedKeySets({ issuer, changedAt: Math.max(changedAt(), createdAt), seal: live('seal'), box: [box] });
+      }
       const [seal, box] = [live('seal'), live('box')];
       const of = [...seal, ...box].map(({ kid }) => kid).join();
       // signed again only when the set is another one: anybody may ask, as often as they like

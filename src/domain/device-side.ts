@@ -15,6 +15,7 @@ import { type ApprovalText, createEnrollmentGates } from './enrollment-gates.ts'
 import { createInbox } from './inbox.ts';
 import { createInboxStreams, type InboxStreams, type UserWatch } from './inbox-stream.ts';
 import type { Operations } from './operations.ts';
+import { createOwnBoxes, type OwnBoxes } from './own-boxes.ts';
 import type { Store } from './ports/store.ts';
 import type { ServerKeys } from './server-keys.ts';
 import type { Tickets } from './tickets.ts';
@@ -26,6 +27,7 @@ export interface DeviceSide {
   calls: DeviceCalls;
   streams: InboxStreams;
   serverKeys: DeviceServerKeys;
+  ownBoxes: Pick<OwnBoxes, 'offered'>;
 }
 
 export interface DeviceSideDeps {
@@ -60,13 +62,16 @@ export interface DeviceSideOptions {
   heartbeatMs: number;
   streamLifetimeMs: number;
   streamsPerDevice: number;
+  /** Of box pairs that devices have for themselves: as of the shared one. */
+  ownBoxes: { rotationDays: number; destroyHours: number };
 }
 
 export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: DeviceSideDeps): DeviceSide {
   const { acr, evidenceRetentionMs, skewSeconds, sessionSeconds, heartbeatMs, streamLifetimeMs, streamsPerDevice } =
     options;
   const common = { ...deps, serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }) };
-  const requests = createDeviceRequests({ ...common, skewSeconds });
+  const ownBoxes = createOwnBoxes({ ...common, ...options.ownBoxes });
+  const requests = createDeviceRequests({ ...common, ownBoxes, skewSeconds });
   const inbox = createInbox(common);
   const gates = createEnrollmentGates({ approvalText: plainApprovalText, ...common });
   const enrollment = createEnrollment({ ...common, gates });
@@ -74,7 +79,7 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
   const upkeep = createUpkeep(common);
   return {
     requests,
-    calls: createDeviceCalls({ ...common, requests, enrollment, upkeep, answers, inbox, sessionSeconds }),
+    calls: createDeviceCalls({ ...common, ownBoxes, requests, enrollment, upkeep, answers, inbox, sessionSeconds }),
     streams: createInboxStreams({
       ...common,
       requests,
@@ -84,6 +89,7 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
       perDevice: streamsPerDevice,
     }),
     serverKeys: common.serverKeys,
+    ownBoxes,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Method } from './application.ts';
 import type { Attestation } from './attestation.ts';
+import type { DeviceBox } from './own-boxes.ts';
 
 /**
  * One enrolled installation of an application; *authentication device* in CIBA's words.
@@ -46,6 +47,8 @@ export interface Device {
   rotation?: { sig: PublicJwk; enc: PublicJwk; at: number };
   /** How often the keys were rotated; sessions belong to one generation. Absent: never. */
   generation?: number;
+  /** The server's pair that only this device writes to, where there is one; gone when the device is deactivated. */
+  box?: DeviceBox;
   /** Activated methods: `device` always, `pin` with a PIN key. */
   methods: Method[];
   /** What the device says of itself; shown to people, trusted for nothing. */

@@ -35,8 +35,10 @@ import { newEvent } from './new-event.ts';
 import { noticeUntil } from './notices.ts';
 import type { Operation } from './operation.ts';
 import { stateAt } from './operation.ts';
+import { movedTo } from './own-boxes.ts';
 import { sealPinKey } from './pin-keys.ts';
 import type { Store } from './ports/store.ts';
+import { postContextFor } from './post-context.ts';
 import { receiptOf, repeated } from './receipts.ts';
 import type { Tickets } from './tickets.ts';
 import type { By, Users } from './users.ts';
@@ -60,6 +62,11 @@ export interface Enrollment {
   ): Promise<{ device: Device; waiting?: EnrollmentWaiting }>;
   /** The confirmation again, for a device that was interrupted after `enroll`. */
   confirmation(device: Device): string | undefined;
+  /**
+   * What whoever made the ticket has to say to the new device: for the message that has made it active, and whenever it
+   * quotes the confirmation again, since that answer may have been lost.
+   */
+  postContext(request: DeviceRequest, quoted: string): Promise<string | undefined>;
 }
 
 interface Deps {
@@ -98,6 +105,7 @@ export function createEnrollment(deps: Deps): Enrollment {
         modes: ['none', 'choose', 'type2', 'type6'],
         confirm: application.enrollment?.confirm ?? 'off',
       },
+      ...(device.box && { keys_for: `d.${device.id}` }),
       display: { issuer, application: application.name, masked_user: maskedName(user) },
     };
   }
@@ -153,9 +161,15 @@ export function createEnrollment(deps: Deps): Enrollment {
     return bound.device;
   }
 
-  function newDevice({ id: operationId, userId, applicationId = '' }: Operation, sig: PublicJwk, now: number): Device {
+  function newDevice(
+    { id: operationId, userId, applicationId = '', ticket }: Operation,
+    sig: PublicJwk,
+    now: number,
+  ): Device {
+    const id = newId(partitionOf(userId), random);
     return {
-      id: newId(partitionOf(userId), random),
+      id,
+      ...(ticket?.box && { box: movedTo(secrets, ticket.box, `t.${operationId}`, `d.${id}`) }),
       version: 1,
       userId,
       applicationId,
@@ -305,7 +319,17 @@ export function createEnrollment(deps: Deps): Enrollment {
     });
   }
 
-  return { redeem, enroll, confirm, confirmation };
+  async function postContext({ device: known }: DeviceRequest, quoted: string): Promise<string | undefined> {
+    const { device } = known;
+    const { enc } = device.keys;
+    // other keys have come since: what is quoted now is not of the enrollment
+    if (device.state !== 'active' || device.generation !== undefined || !enc) return undefined;
+    if (!sameText(quoted, confirmValue(secrets, device.id, enc))) return undefined;
+    const operation = await store.operations.get(device.operationId);
+    return operation?.state === 'approved' ? postContextFor(deps, known, operation) : undefined;
+  }
+
+  return { redeem, enroll, confirm, confirmation, postContext };
 }
 
 function statementOf({ kind, blob }: { kind: string; blob: string }, { enrollNonce = '', keys }: Device) {

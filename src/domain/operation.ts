@@ -1,4 +1,5 @@
 import type { Method } from './application.ts';
+import type { OwnBox } from './own-boxes.ts';
 
 /**
  * One thing asked of one user: the aggregate of this system.
@@ -64,6 +65,12 @@ export interface Operation {
     /** base64url SHA-256 of the string. */
     hash: string;
   };
+  /** What the device is shown after success and not before: JSON of post-context.ts, sealed. */
+  postContext?: {
+    sealed: string;
+    /** Its key, wrapped by the master key. Absent: the key of `context`, and destroyed with it. */
+    wrappedKey?: string;
+  };
   match?: {
     mode: MatchMode;
     /** HMAC of the right number, bound to the operation's id. */
@@ -96,6 +103,8 @@ export interface Operation {
     confirmTries?: number;
     /** When the digits were right. */
     confirmedAt?: number;
+    /** The pair of keys that was made for this ticket alone, where there is one; gone when the registration has ended. */
+    box?: OwnBox;
     /** Thumbprint of the `sig` key that redeemed it, and the device that was made. */
     boundTo?: string;
     deviceId?: string;

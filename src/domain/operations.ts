@@ -3,7 +3,7 @@ import { isId, operationIdOf, type RandomBytes } from '../support/ids.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Method } from './application.ts';
 import type { Applications } from './applications.ts';
-import { sealOperationContext } from './context.ts';
+import { sealOperationContext, sealPostContext } from './context.ts';
 import { buildContext } from './device-messages/context.ts';
 import { DomainError } from './errors.ts';
 import { inboxEntry } from './inbox-entry.ts';
@@ -13,6 +13,7 @@ import { newEvent } from './new-event.ts';
 import { type MatchMode, type Operation, type OperationKind, stateAt } from './operation.ts';
 import type { DeviceStore } from './ports/devices.ts';
 import type { OperationStore, Start } from './ports/operations.ts';
+import { checkPostContext, type PostContext } from './post-context.ts';
 import type { By } from './users.ts';
 
 /** What the person is shown; becomes the `ctx` string of device-protocol, section 4. */
@@ -35,6 +36,8 @@ export interface StartOperation {
   userId: string;
   clientId: string;
   shown: Shown;
+  /** Shown after an approval, to the device that gave it. */
+  postContext?: PostContext;
   applicationId?: string;
   deviceId?: string;
   method?: Method;
@@ -68,7 +71,8 @@ export interface Operations {
   /**
    * Durable when it resolves; devices are told afterwards, nobody waits for them. Round trips: devices of the user,
    * start (the caller has read the user).
-   * @throws DomainError user_unknown (locked and deactivated alike) | no_usable_device | too_many_pending | method_not_available
+   * @throws DomainError user_unknown (locked and deactivated alike) | no_usable_device | too_many_pending | method_not_available |
+   *         invalid_request (post-context)
    */
   start(start: StartOperation): Promise<Started>;
   /** @throws DomainError operation_not_found (also where `clientId` is given and not the operation's) */
@@ -172,6 +176,8 @@ function newOperation(start: StartOperation, { secrets, random, options, now, us
   const expiresAt = now + start.lifetimeSeconds * SECOND;
   const made = makeMatch(start.match, id, { secrets, random, ...(start.matchCode && { code: start.matchCode }) });
   const ctx = buildContext({ ...start.shown, op: id, kind });
+  const context = sealOperationContext(secrets, id, ctx, random);
+  const postContext = start.postContext && checkPostContext(start.postContext);
   const operation: Operation = {
     id,
     version: 1,
@@ -187,7 +193,8 @@ function newOperation(start: StartOperation, { secrets, random, options, now, us
     expiresAt,
     answerBy: answerBy(now, expiresAt, intervalSeconds),
     retainUntil: expiresAt + options.retentionMs,
-    context: sealOperationContext(secrets, id, ctx, random),
+    context,
+    postContext: postContext && sealPostContext(secrets, { id, context }, JSON.stringify(postContext)),
     match: made?.match,
     tries: { used: 0, max: maxTries(start.match, usable) },
     protocol,

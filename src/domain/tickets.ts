@@ -12,13 +12,16 @@ import {
 import { type Secrets, sameText } from '../support/secrets.ts';
 import { newActivationCode, parseActivationCode } from './activation-code.ts';
 import type { Applications } from './applications.ts';
+import { sealPostContext } from './context.ts';
 import { DomainError } from './errors.ts';
 import { identifierHmac, readIdentifier } from './identifiers.ts';
 import { bySystem, newEvent } from './new-event.ts';
 import type { Operation } from './operation.ts';
+import { newOwnBox } from './own-boxes.ts';
 import type { OperationStore, Start } from './ports/operations.ts';
 import type { CounterStore, EventStore } from './ports/records.ts';
 import type { UserStore } from './ports/users.ts';
+import { checkPostContext, type PostContext } from './post-context.ts';
 import type { ServerKeys } from './server-keys.ts';
 import type { By } from './users.ts';
 
@@ -27,12 +30,14 @@ export interface NewTicket {
   applicationId: string;
   /** 30 to 600; default from the configuration. */
   ttlSeconds?: number;
+  /** Shown on the new device once it is active. */
+  postContext?: PostContext;
 }
 
 /** Shown once, stored nowhere: an operation of kind `registration` remembers only hashes. */
 export interface Ticket {
   operationId: string;
-  /** `<authenticator origin>/#t=<ticket>&k=<RFC 7638 thumbprint of the current box key>` */
+  /** `<authenticator origin>/#t=<ticket>&k=<RFC 7638 thumbprint of the box key>`, and `&o=<operation id>` where that key is its own */
   uri: string;
   /** 8 characters of Base32 (40 random bits) and a checksum character, grouped `XXXX-XXXX-X`. */
   activationCode: string;
@@ -43,7 +48,7 @@ export interface Ticket {
 export type WriteTicket = (start: Start, ticket: Ticket) => ReturnType<OperationStore['start']>;
 
 export interface Tickets {
-  /** @throws DomainError user_not_found | application_not_found | state_conflict (user not active) | invalid_request (ttl) */
+  /** @throws DomainError user_not_found | application_not_found | state_conflict (user not active) | invalid_request (ttl, post-context) */
   create(ticket: NewTicket, by: By, write?: WriteTicket): Promise<Ticket>;
   /** The registration operation behind a ticket's text, whatever its state; undefined for what is no ticket of ours. */
   operationIdOf(ticket: string): string | undefined;
@@ -76,6 +81,8 @@ export interface TicketsOptions {
   maxSeconds: number;
   /** Records stay this long after their end. */
   retentionMs: number;
+  /** Each ticket, and the device that comes of it, has a `box` pair of its own. */
+  ownBoxes?: boolean;
 }
 
 const minSeconds = 30;
@@ -147,18 +154,23 @@ export function createTickets(deps: TicketsDeps): Tickets {
       const now = clock();
       const application = checkApplication(deps.applications, ticket.applicationId);
       const expiresAt = now + checkLifetime(ticket.ttlSeconds, options) * SECOND;
+      const postContext = ticket.postContext && checkPostContext(ticket.postContext);
       const user = isId(ticket.userId) ? await store.users.get(ticket.userId) : undefined;
       if (!user) throw new DomainError('user_not_found');
       const handle = newHandle(partitionOf(user.id), random);
       const activationCode = newActivationCode(random);
       const hmac = codeHmac(operationIdOf(handle), parseActivationCode(activationCode)!);
-      const operation = registration(handle, user.id, application.id, hmac, { by, now, expiresAt, ...options });
-      const { kid } = serverKeys.current('box');
-      const uri = `${options.authenticatorOrigin}/#t=${handle}&k=${kid}`;
-      const made = { operationId: operation.id, uri, activationCode, expiresAt };
-      const outcome = await write(startCall(operation, by, now), made);
+      const made = registration(handle, user.id, application.id, hmac, { by, now, expiresAt, ...options });
+      const sealed = postContext && sealPostContext(secrets, made, JSON.stringify(postContext), random);
+      const operation = { ...made, ...(sealed && { postContext: sealed }) };
+      const box = options.ownBoxes ? newOwnBox(secrets, `t.${operation.id}`, now) : undefined;
+      if (box) operation.ticket = { ...operation.ticket!, box };
+      const k = box ? `${box.thumbprint}&o=${operation.id}` : serverKeys.current('box').kid;
+      const uri = `${options.authenticatorOrigin}/#t=${handle}&k=${k}`;
+      const shown = { operationId: operation.id, uri, activationCode, expiresAt };
+      const outcome = await write(startCall(operation, by, now), shown);
       if (outcome.result !== 'started') throw new DomainError('state_conflict', { detail: outcome.result });
-      return made;
+      return shown;
     },
 
     operationIdOf: (ticket) => (isHandle(ticket) ? operationIdOf(ticket) : undefined),

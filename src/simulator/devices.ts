@@ -7,7 +7,6 @@ import {
   type Device,
   type InboxEvent,
   memoryStorage,
-  parseTicket,
 } from '../device-sdk/index.ts';
 import type { ManagementClient, ManagementTicket } from '../support/management-client.ts';
 import type { Timers } from '../support/timers.ts';
@@ -53,8 +52,8 @@ export function createDevicePool(deps: PoolDeps): DevicePool {
   async function ticketFor(userId: string): Promise<string> {
     const path = `/users/${userId}/enrollment-tickets`;
     const { ticket_uri } = await management.call<ManagementTicket>(path, { body: { application: deps.applicationId } });
-    const { ticket, k } = parseTicket(ticket_uri);
-    return `${deps.authenticator}/#t=${ticket}&k=${k}`;
+    // the same fragment at the address that this process reaches it by
+    return `${deps.authenticator}/${new URL(ticket_uri).hash}`;
   }
 
   async function answer({ device, pin }: SimulatedDevice, operationId: string, action: 'allow' | 'deny') {

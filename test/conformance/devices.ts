@@ -558,6 +558,55 @@ export const deviceStoreSuite: Suite = (name, open) => {
       });
     });
 
+    describe('a box pair of its own', () => {
+      const box = (n: number) => ({ thumbprint: `thumbprint-${n}`, sealed: `sealed.${n}`, createdAt: T0 + n });
+
+      test('stays with the device as it was saved, and goes when the device is deactivated', async () => {
+        const user = await withUser(at.store);
+        const device = await withPendingDevice(at.store, user, { box: box(1) });
+        expect(await at.store.devices.get(device.id)).toEqual(device);
+        const activated = await activate(device);
+        expect(activated).toMatchObject({ result: 'activated', device: { box: box(1) } });
+        const current = (await at.store.devices.get(device.id))!;
+        const next = { ...box(2), former: { ...box(1), until: T0 + 9 } };
+        await at.store.devices.save({ device: { ...current, box: next }, states: ['active'], now: T0, events: [] });
+        expect((await at.store.devices.get(device.id))?.box).toEqual(next);
+        const lock = { id: device.id, from: ['active' as const], to: 'locked' as const, now: T0, events: [] };
+        expect(await at.store.devices.changeState(lock)).toMatchObject({ device: { box: next } });
+        await at.store.devices.changeState({ ...lock, from: ['locked'], to: 'deactivated' });
+        expect((await at.store.devices.get(device.id))?.box).toBeUndefined();
+      });
+
+      test('of a device that is replaced goes, too', async () => {
+        const user = await withUser(at.store);
+        const old = await withDevice(at.store, user, { box: box(1) });
+        await activate(await withPendingDevice(at.store, user), { mode: 'override' });
+        expect((await at.store.devices.get(old.id))?.box).toBeUndefined();
+      });
+
+      test('of a ticket goes with its end, whichever it is', async () => {
+        const user = await withUser(at.store);
+        const ticket = aTicket(user, { ticket: { wrongCodes: 0, box: box(1) } });
+        await at.store.operations.start(startOf(ticket));
+        expect(await at.store.operations.get(ticket.id)).toEqual(ticket);
+        const device = aDevice(user, { operationId: ticket.id, box: box(2) });
+        const bind = { operationId: ticket.id, thumbprint: aHash(), device, now: T0, events: [] };
+        await at.store.operations.bindTicket(bind);
+        expect((await at.store.operations.get(ticket.id))?.ticket?.box).toEqual(box(1));
+        await activate(device);
+        expect((await at.store.operations.get(ticket.id))?.ticket).toEqual({
+          wrongCodes: 0,
+          boundTo: bind.thumbprint,
+          deviceId: device.id,
+        });
+        const over = aTicket(user, { ticket: { wrongCodes: 0, box: box(3) } });
+        await at.store.operations.start(startOf(over));
+        const reason = 'cancelled_by_user' as const;
+        await at.store.operations.cancel({ operationId: over.id, reason, now: T0, events: [], outbox: [] });
+        expect((await at.store.operations.get(over.id))?.ticket).toEqual({ wrongCodes: 0 });
+      });
+    });
+
     describe('notices', () => {
       const noticed = (user: { id: string }, at: number, noticeUntil: number) =>
         anEvent(user, 'device.locked', { userId: user.id, at, noticeUntil });

@@ -45,6 +45,8 @@ export interface SceneOptions {
   place?: Place;
   /** Instead of a new embedded one; closed with the scene. */
   store?: Store;
+  /** Each ticket with a box pair of its own. */
+  ownBoxes?: boolean;
   /** Begin without keys, as the very first start does. */
   makesKeys?: boolean;
 }
@@ -80,7 +82,13 @@ export async function openScene({ applications = [anApplication()], cap, ...opti
     tickets: createTickets({
       ...common,
       serverKeys,
-      options: { authenticatorOrigin: 'http://localhost:3002', defaultSeconds: 300, maxSeconds: 600, retentionMs },
+      options: {
+        authenticatorOrigin: 'http://localhost:3002',
+        defaultSeconds: 300,
+        maxSeconds: 600,
+        retentionMs,
+        ...(options.ownBoxes && { ownBoxes: true }),
+      },
     }),
     ticketConfirmation: createTicketConfirmation(common),
     operations: createOperations({

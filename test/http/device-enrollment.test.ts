@@ -12,7 +12,7 @@ import type { EnrollmentPolicy } from '../../src/domain/application.ts';
 import type { Verdict } from '../../src/domain/attestation.ts';
 import { openEvidence } from '../../src/domain/evidence.ts';
 import type { User } from '../../src/domain/user.ts';
-import { parseJws } from '../../src/support/jose/index.ts';
+import { jwkThumbprint, parseJws } from '../../src/support/jose/index.ts';
 import { anApplication, by, codeOf } from '../domain/scene.ts';
 import { type DeviceServer, deviceServerForEach } from './device-server.ts';
 
@@ -466,5 +466,95 @@ describe('notices', () => {
     await ears.until(({ event }) => event === 'device');
     expect(ears.heard.at(-1)).toMatchObject({ event: 'device', state: 'locked' });
     expect(await ears.ended).toBe('device_locked');
+  });
+});
+
+describe('a box key of its own', () => {
+  const server = deviceServerForEach({ ownBoxes: true, ...wanting({ confirm: 'code' }) });
+  const day = 24 * 3600;
+
+  const boxesOf = async (place?: string) => {
+    const query = place === undefined ? '' : `?for=${place}`;
+    const { sets } = (await (await fetch(`${server.base}/device/v1/keys${query}`)).json()) as { sets: string[] };
+    return JSON.parse(parseJws(sets[0]!).payload.toString()).box as { kid: string; x: string }[];
+  };
+  const kidsSent = () =>
+    server.exchanges.filter(({ up }) => up.split('.').length === 5).map(({ up }) => protectedHeader(up).kid as string);
+  const protectedHeader = (jwe: string) => JSON.parse(Buffer.from(jwe.split('.')[0]!, 'base64url').toString());
+
+  test('a device writes to the key of its ticket, then to its own, and to nobody else’s; nobody is told of it', async () => {
+    const user = await server.alice();
+    const bob = await enrolling(server, user);
+    const fragment = new URLSearchParams(new URL(bob.uri).hash.slice(1));
+    const [ofTicket, ...others] = await boxesOf(`t.${fragment.get('o')}`);
+    expect(others).toEqual([]);
+    expect(jwkThumbprint(ofTicket as never)).toBe(fragment.get('k'));
+    expect(JSON.stringify(await boxesOf())).not.toContain(ofTicket!.x);
+    await bob.confirm(bob.shown[0]!.code!);
+    const device = await bob.ended;
+    await device.inbox();
+    const [place] = await boxesOf(`d.${device.deviceId}`);
+    expect([place!.x, place!.kid]).toEqual([ofTicket!.x, `own.d.${device.deviceId}.${fragment.get('k')}`]);
+    const places = kidsSent().map((kid) => /^own\.[td]/.exec(kid)?.[0] ?? 'session');
+    expect(new Set(places)).toEqual(new Set(['own.t', 'own.d', 'session']));
+    // the ticket has ended, and its copy with it
+    expect(await boxesOf(`t.${fragment.get('o')}`)).toEqual(await boxesOf());
+    expect((await server.scene.operations.get(bob.operationId)).ticket).not.toHaveProperty('box');
+    const { operation } = await server.ask(user, { possessionOnly: true });
+    await device.decide(await device.present(operation.id), { decision: 'approve' });
+  });
+
+  test('what is made up, over, or of no device, gets what everybody gets', async () => {
+    const shared = await boxesOf();
+    const nobody = `abAAAAAAAAAAAAAAAAAAAAAA`;
+    for (const place of ['', 'd', 'd.', `d.${nobody}`, `t.${nobody}`, `x.${nobody}`, '%00', 'd.{00}', 'own.d'])
+      expect(await boxesOf(place)).toEqual(shared);
+    const first = `own.d.${nobody}.${'A'.repeat(43)}`;
+    const body = ['eyJ', 'a', 'b', 'c', 'd'];
+    body[0] = Buffer.from(
+      JSON.stringify({ alg: 'ECDH-ES', enc: 'A256GCM', typ: 'assent-up', cty: 'json', kid: first, epk: shared[0] }),
+    ).toString('base64url');
+    const headers = { 'content-type': 'application/jose' };
+    const refused = await fetch(`${server.base}/device/v1/inbox`, { method: 'POST', headers, body: body.join('.') });
+    expect(refused.status).toBe(400);
+  });
+
+  test('it is replaced after a week, the former still answers for two days, and it ends with the device', async () => {
+    const user = await server.alice();
+    const bob = await enrolling(server, user);
+    await bob.confirm(bob.shown[0]!.code!);
+    const device = await bob.ended;
+    const boxOf = async () => (await server.scene.devices.get(device.deviceId)).box;
+    const before = (await boxOf())!;
+    server.scene.clock.advance(7 * day);
+    await device.inbox(); // a new session: the one message a day that is signed
+    const after = (await boxOf())!;
+    expect(after.thumbprint).not.toBe(before.thumbprint);
+    expect(after.former).toMatchObject({ thumbprint: before.thumbprint });
+    const { operation } = await server.ask(user, { possessionOnly: true });
+    await device.decide(await device.present(operation.id), { decision: 'approve' });
+    expect(kidsSent().at(-1)).toContain(before.thumbprint);
+
+    server.scene.clock.advance(2 * day);
+    await device.inbox();
+    expect(kidsSent().filter((kid) => kid.includes(after.thumbprint)).length).toBeGreaterThan(0);
+    expect(await boxOf()).not.toHaveProperty('former');
+    await device.unenroll();
+    expect(await boxOf()).toBeUndefined();
+    expect(await boxesOf(`d.${device.deviceId}`)).toEqual(await boxesOf());
+  });
+
+  test('a typed code meets the shared key first, and its device goes on with its own', async () => {
+    const user = await server.alice();
+    const { activationCode, operationId } = await server.ticket(user);
+    const source = { authenticatorUrl: server.base, user: 'alice', activationCode };
+    const enrollment = await beginEnrollment(memoryStorage(), source, server.sdk);
+    const { confirm } = server.scene.ticketConfirmation;
+    const onProgress = ({ code = '' }: EnrollmentProgress) =>
+      void confirm({ userId: user.id, operationId, code }, by).catch(() => {});
+    const device = await enrollment.finish({ device: {}, onProgress, signal: ends.signal });
+    await device.inbox();
+    expect(kidsSent()[0]).not.toContain('own');
+    expect(kidsSent().filter((kid) => kid.startsWith(`own.d.${device.deviceId}`)).length).toBeGreaterThan(0);
   });
 });

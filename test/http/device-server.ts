@@ -60,6 +60,7 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
         sessionSeconds: 3600,
         heartbeatMs: 15 * SECOND,
         streamLifetimeMs: 55 * SECOND,
+        ownBoxes: { rotationDays: 7, destroyHours: 48 },
         streamsPerDevice: 4,
         ...changed,
       },

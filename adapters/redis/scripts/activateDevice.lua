@@ -33,7 +33,7 @@ local about = cjson.decode(ARGV[10])
 for _, other in ipairs(others) do
   local key = root .. NAME.device .. other
   redis.call('HSET', key, 's', 'deactivated')
-  redis.call('HDEL', key, 'lr')
+  redis.call('HDEL', key, 'lr', 'bx')
   redis.call('HINCRBY', key, 'v', 1)
   cancelPending(root, user, now, 'device_deactivated', other)
   local event = string.format('{"id":"%s.device.replaced","deviceId":"%s",', other, other) .. ARGV[9]

@@ -23,6 +23,7 @@ if ARGV[5] ~= '' then redis.call('HSET', device, 'lr', ARGV[5]) end
 if to == 'active' then redis.call('HSET', device, 'fp', 0, 'fn', 0) end
 local closed = {}
 if to == 'deactivated' then
+  redis.call('HDEL', device, 'bx')
   closed = cancelPending(root, redis.call('HGET', device, 'u'), now, 'device_deactivated', ARGV[2])
 end
 writeReceipt(KEYS[3], ARGV[6], now)

@@ -70,6 +70,8 @@ export interface RedeemAnswer {
     confirm: 'off' | 'code';
   };
   display: { issuer: string; application: string; masked_user: string };
+  /** what the device is to ask `GET keys` for, where it has a box pair of its own */
+  keys_for?: string;
 }
 
 export interface EnrollAnswer {

@@ -6,6 +6,7 @@ import type { DeviceRequests } from '../../domain/device-requests.ts';
 import type { DeviceServerKeys } from '../../domain/device-server-keys.ts';
 import type { Caller } from '../../domain/enrollment.ts';
 import type { InboxStreams } from '../../domain/inbox-stream.ts';
+import type { OwnBoxes } from '../../domain/own-boxes.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { AddressLimit } from '../address-limit.ts';
@@ -23,6 +24,7 @@ export interface DeviceApiParts {
   calls: DeviceCalls;
   streams: Pick<InboxStreams, 'open'>;
   serverKeys: Pick<DeviceServerKeys, 'keySets' | 'sealJwks'>;
+  ownBoxes: Pick<OwnBoxes, 'offered'>;
   /** Before anything is decrypted: that is where calls begin to cost. */
   limit: AddressLimit;
   clock: Clock;
@@ -32,7 +34,11 @@ export interface DeviceApiParts {
 /** Answers `/device/v1/…`; to be mounted on the public and on the authenticator's listener. No CORS: its pages are on its own origin. */
 export function createDeviceApi(parts: DeviceApiParts): Middleware {
   const answers: Record<string, (ctx: AppContext) => Promise<void>> = {
-    keys: async (ctx) => sendJson(ctx, parts.serverKeys.keySets()),
+    async keys(ctx) {
+      const place = new URLSearchParams(ctx.querystring).get('for');
+      // what is unknown gets what everybody gets: whether it was there is nobody's business
+      sendJson(ctx, parts.serverKeys.keySets(place === null ? undefined : await parts.ownBoxes.offered(place)));
+    },
     'jwks.json': async (ctx) => sendJson(ctx, parts.serverKeys.sealJwks()),
     ...Object.fromEntries(acts.map((act) => [act, (ctx: AppContext) => answerCall(parts, act, ctx)])),
   };
@@ -44,7 +50,7 @@ async function answerCall(parts: DeviceApiParts, act: Act, ctx: AppContext): Pro
   const body = await readText(ctx, { types: [JOSE_TYPE] });
   parts.limit(ctx.ip);
   // from here on there is a key to answer under; before, the refusal is a plain problem document
-  const opened = parts.requests.open(body);
+  const opened = await parts.requests.open(body);
   try {
     if (act === 'events') await startStream(parts, opened, ctx);
     else sendSealed(ctx, 200, sealDown(opened.rk, await parts.calls.answer(act, opened, callerOf(ctx)), parts.clock()));

@@ -37,6 +37,14 @@ export const deviceRoutes: readonly DeviceRoute[] = [
     operationId: 'getKeys',
     summary: 'The current server keys, signed by every live seal key',
     tag: 'Keys',
+    query: {
+      for: {
+        type: 'string',
+        description:
+          'With box keys of its own (`device.ownBox`): whose, as the link (`t.<o>`) or `redeem` (`keys_for`) said.',
+        examples: ['d.7fAAAAAAAAAAAAAAAAAAAAAA'],
+      },
+    },
     responses: { 200: { description: '`{sets: [JWS]}`', schema: 'KeySets', type: 'application/json' } },
   },
   {

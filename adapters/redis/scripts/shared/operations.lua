@@ -45,6 +45,8 @@ local function endOperation(root, id, state, finishedAt, reason)
   if reason then redis.call('HSET', operation, 'e', reason) end
   redis.call('HINCRBY', operation, 'v', 1)
   redis.call('LREM', listOf(root, kind, user), 1, id)
+  -- the device that came of the ticket has a copy of its own
+  if kind == 'registration' then redis.call('HDEL', operation, 'tx') end
   redis.call('ZREM', root .. NAME.due, id)
   notify(root, id, state, finishedAt, reason)
   redis.call('ZADD', root .. NAME.garbage, retainUntil, 'o' .. id)
