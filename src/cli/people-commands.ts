@@ -118,11 +118,13 @@ export async function changeDeviceCommand(
 export async function ticketCommand(
   run: Run,
   named: string,
-  options: ManagementOptions & { application?: string; ttl?: number },
+  options: ManagementOptions & { application?: string; ttl?: number; after?: string },
 ) {
   const management = await open(run, options);
   const user = await find(management, named);
-  const body = { application: options.application, ttl_seconds: options.ttl };
+  const { application, ttl: ttl_seconds, after } = options;
+  const post_context = after === undefined ? undefined : { text: after.replaceAll('\r\n', '\n') };
+  const body = { application, ttl_seconds, post_context };
   const ticket = await management.call<ManagementTicket>(`/users/${user.id}/enrollment-tickets`, { body });
   const { operation_id, ticket_uri, activation_code, expires_at, confirm: confirms } = ticket;
   const document = { operation_id, user_id: user.id, ticket_uri, activation_code, expires_at, confirm: confirms };

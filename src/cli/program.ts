@@ -120,7 +120,8 @@ function addPeople(program: Command, does: Does): void {
     .description('a link, a code and a QR that enroll a device')
     .argument('<user>')
     .option('--application <id>', 'default: the first active one')
-    .option('--ttl <seconds>', 'how long it can be used', seconds);
+    .option('--ttl <seconds>', 'how long it can be used', seconds)
+    .option('--after <text>', 'what the new device shows once it is active');
   does(withManagement(ticket), async () => (await load()).ticketCommand);
   const confirm = ticket
     .command('confirm')

@@ -261,7 +261,10 @@ async function confirm(confirming: Confirming, sealed: string): Promise<Device> 
 }
 
 /** Each message quotes the value again; the one that finds nothing in the way makes the device active. */
-async function untilActive({ caller, runtime, waiting }: Confirming, claims: Record<string, unknown>): Promise<StatusAnswer> {
+async function untilActive(
+  { caller, runtime, waiting }: Confirming,
+  claims: Record<string, unknown>,
+): Promise<StatusAnswer> {
   const { onProgress, signal } = waiting;
   const code = typeof claims.code === 'string' ? { code: claims.code } : {};
   const ask = async () => (await caller.signed('status', { confirm: claims.confirm })) as unknown as StatusAnswer;

@@ -333,7 +333,7 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
     test('a decision takes three round trips to the store, a read of the inbox no more than two', async () => {
       const user = await server.alice();
       const raw = await enrollRaw(server, user);
-      const { operation } = await server.ask(user);
+      const { operation } = await server.ask(user, { postContext: { text: 'Ready at the counter' } });
       const answer = await raw.answerTo(operation.id);
       const calls = countCalls(server.scene.store);
       await raw.call('decide', raw.approval({ ...answer, ctr: 1 }));

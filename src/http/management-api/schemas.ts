@@ -1,3 +1,4 @@
+import { postContextLimits } from '../../domain/post-context.ts';
 import type { Schema } from '../route.ts';
 import { clientSchemas } from './client-schemas.ts';
 
@@ -275,6 +276,31 @@ export const managementSchemas = {
         description: 'Seconds for which the ticket can be used. Absent: as configured.',
         examples: [300],
       },
+      post_context: { $ref: '#/components/schemas/PostContext' },
+    },
+  },
+  PostContext: {
+    type: 'object',
+    description:
+      'What the new device shows once it is active, and not before; encrypted until then, and shown nowhere else. No control, format or private characters.',
+    additionalProperties: false,
+    required: ['text'],
+    properties: {
+      title: {
+        type: 'string',
+        minLength: 1,
+        maxLength: postContextLimits.title,
+        description: 'One line above the text.',
+        examples: ['Welcome to Example Bank'],
+      },
+      text: {
+        type: 'string',
+        minLength: 1,
+        maxLength: postContextLimits.text,
+        description: 'Plain text; lines end with a line feed.',
+        examples: ['Your first payment will be asked for here.'],
+      },
+      mime: { type: 'string', enum: ['text/plain'], description: 'Nothing else is shown.' },
     },
   },
   Ticket: describedBy('A ticket that enrolls one device. Shown once; it cannot be read again.', {

@@ -3,6 +3,7 @@ import type { Applications } from '../../domain/applications.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { Operation } from '../../domain/operation.ts';
 import type { Operations } from '../../domain/operations.ts';
+import type { PostContext } from '../../domain/post-context.ts';
 import type { TicketConfirmation } from '../../domain/ticket-confirmation.ts';
 import type { Tickets } from '../../domain/tickets.ts';
 import type { Clock } from '../../support/clock.ts';
@@ -41,9 +42,9 @@ export function ticketRoutes(deps: TicketRoutesDeps): ManagementRoute[] {
       },
       problems: { 404: 'No such user or application.', 409: 'The user or the application is not active.' },
       async handle({ params, body, by }) {
-        const { application, ttl_seconds: ttlSeconds } = body as { application?: string; ttl_seconds?: number };
+        const { application, ttl_seconds: ttlSeconds, post_context: postContext } = body as NewTicketBody;
         const applicationId = application ?? firstActive(applications);
-        const ticket = await tickets.create({ userId: params.id!, applicationId, ttlSeconds }, by);
+        const ticket = await tickets.create({ userId: params.id!, applicationId, ttlSeconds, postContext }, by);
         // M: still readable from a screen with a scratch, and small enough for old cameras
         const qrSvg = await QRCode.toString(ticket.uri, { type: 'svg', errorCorrectionLevel: 'M' });
         const location = `/management/v1/users/${params.id}/enrollment-tickets/${ticket.operationId}`;
@@ -89,6 +90,12 @@ export function ticketRoutes(deps: TicketRoutesDeps): ManagementRoute[] {
       },
     },
   ];
+}
+
+interface NewTicketBody {
+  application?: string;
+  ttl_seconds?: number;
+  post_context?: PostContext;
 }
 
 function firstActive(applications: Applications): string {
