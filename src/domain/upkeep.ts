@@ -1,27 +1,19 @@
 /**
  * What a device changes about itself, and asks for its owner (device-protocol, section 8): the PIN, its keys, a ticket for
- * another device. Each needs `sig` and one thing more: a proof by a key that the device has, or a fresh ticket where it has none.
- *
- *     message again? ─> its outcome                                               round trip 1
- *     a proof by the PIN: reserve a try                                           round trip 2
- *     every proof evaluated, always all
- *     right ─> the change, the ticket it spends, receipt, counters, events        one step, round trip 3
- *     wrong ─> the try is spent, with its consequences                            one step, round trip 3
+ * another device. What stands behind each, and how it is written, is in proved-changes.ts.
  *
  *     rotate:  keys in use ──rotate──> the same, and others that wait ──status by the new sig quotes `confirm`──> the others
  *
  * Until the last step the old keys go on working, so an interruption loses nothing on either side.
  */
 import type { Clock } from '../support/clock.ts';
-import { isId, partitionOf } from '../support/ids.ts';
+import { partitionOf } from '../support/ids.ts';
 import { jwkThumbprint } from '../support/jose/index.ts';
 import { type Secrets, sameText } from '../support/secrets.ts';
 import type { Applications } from './applications.ts';
 import type { Device } from './device.ts';
 import {
-  type Backing,
   confirmValue,
-  evaluateProofs,
   type MethodsAnswer,
   type MethodsMessage,
   type ProofKey,
@@ -33,21 +25,26 @@ import {
   sealConfirm,
   type TicketsAnswer,
 } from './device-messages/index.ts';
-import { namedMethods } from './device-messages/proofs.ts';
 import type { DeviceRequest } from './device-requests.ts';
 import type { DeviceServerKeys } from './device-server-keys.ts';
 import { by, type Caller } from './enrollment.ts';
 import { DomainError } from './errors.ts';
-import type { AuditEvent, EventType } from './event.ts';
+import type { EventType } from './event.ts';
 import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
-import { stateAt } from './operation.ts';
-import { proofKeysOf, sealPinKey } from './pin-keys.ts';
-import type { DeviceStore } from './ports/devices.ts';
+import { sealPinKey } from './pin-keys.ts';
 import type { Store } from './ports/store.ts';
-import { receiptOf, repeated, replayedBy } from './receipts.ts';
+import {
+  answeredBefore,
+  type Case,
+  type Change,
+  createProvedChanges,
+  eventOf,
+  refused,
+  Stale,
+} from './proved-changes.ts';
+import { receiptOf } from './receipts.ts';
 import type { Ticket, Tickets } from './tickets.ts';
-import { type Consequences, consequencesOf, limitsOf } from './tries.ts';
 
 export interface Upkeep {
   /** As the three below: @throws DomainError message_invalid | proof_required | attempt_failed | ticket_invalid | message_reused | device_* */
@@ -72,26 +69,9 @@ interface Deps {
   clock: Clock;
 }
 
-/** One message on its way through the checks. */
-interface Case {
-  request: DeviceRequest;
-  device: Device;
-  caller: Caller;
-  now: number;
-}
-
-type Save = Parameters<DeviceStore['save']>[0];
-/** What is to be done once it is allowed; `pin` says what a right PIN means for its counters, where it is not just right. */
-type Change = Pick<Save, 'device' | 'events' | 'opens'> & { pin?: 'renewed'; answer: object };
-
-/** As receipts keep it. */
-type Outcome = object | { attempts_left: number };
-
-/** A record that changed under our hands is read and looked at again; the try is not counted again. */
-const rounds = 3;
-
 export function createUpkeep(deps: Deps): Upkeep {
   const { issuer, store, tickets, applications, serverKeys, secrets, clock } = deps;
+  const { backingOf, finish, inRounds } = createProvedChanges(deps);
 
   async function methods(request: DeviceRequest, caller: Caller): Promise<MethodsAnswer> {
     const before = answeredBefore<MethodsAnswer>(request);
@@ -208,11 +188,12 @@ export function createUpkeep(deps: Deps): Upkeep {
     if (before) return opened(request, before);
     const message = readTickets(request);
     const act = async (one: Case) => {
-      const back = await backingOf(one, message);
       const { userId, applicationId } = one.device;
       const wanted = { userId, applicationId: message.application ?? applicationId, ttlSeconds: message.ttlSeconds };
       let answer: TicketsAnswer | undefined;
       await tickets.create(wanted, by(one.device.id, caller), async ({ operation, events }, ticket) => {
+        // what is asked for is possible: only now is a try worth counting
+        const back = await backingOf(one, message);
         answer = ticketsAnswer(ticket);
         const created = eventOf(one, 'ticket.created', { application: wanted.applicationId }, operation.id);
         const kept = { sealed: secrets.seal('receipt', JSON.stringify(answer), one.device.id) };
@@ -230,120 +211,6 @@ export function createUpkeep(deps: Deps): Upkeep {
     return JSON.parse(secrets.open('receipt', sealed, deviceId).toString('utf8')) as TicketsAnswer;
   }
 
-  /** What allows the change: the device's keys that were proved, or the ticket that is spent with it. */
-  interface Backed {
-    keys: readonly ProofKey[];
-    pin?: 'right';
-    spends?: string;
-  }
-
-  async function backingOf(one: Case, message: Backing, byPin = false): Promise<Backed> {
-    const keys = proofKeysOf(secrets, one.device);
-    if (keys.length === 0) return { keys, spends: await freshTicket(one, message) };
-    const named = namedMethods(message.proofs, keys);
-    // nothing was guessed, so nothing is counted
-    if (named.length === 0 || (byPin && !named.includes('pin'))) throw new DomainError('proof_required');
-    const reserved = named.includes('pin') ? await reserve(one) : undefined;
-    const proofs = evaluateProofs(message.proofs, keys);
-    if (proofs.every(({ verified }) => verified)) return { keys, ...(reserved && { pin: 'right' as const }) };
-    return fail(one, reserved);
-  }
-
-  /** For a device of the ticket's application; whose ticket it is, and whether it is fresh, the store looks at again. */
-  async function freshTicket({ device, now }: Case, { ticket }: Backing): Promise<string> {
-    if (ticket === undefined) throw new DomainError('proof_required');
-    const id = tickets.operationIdOf(ticket);
-    const isNear = id !== undefined && isId(id) && partitionOf(id) === partitionOf(device.id);
-    const operation = isNear ? await store.operations.get(id) : undefined;
-    const fits = operation?.userId === device.userId && operation.applicationId === device.applicationId;
-    if (!fits || operation.kind !== 'registration' || stateAt(operation, now) !== 'pending') {
-      throw new DomainError('ticket_invalid', { detail: 'closed' });
-    }
-    return operation.id;
-  }
-
-  async function reserve({ request, device, now }: Case): Promise<Device['failures']> {
-    const { deviceId, jti, jwsHash, until } = receiptOf(request, {}, now);
-    const { pin, pinLifetime } = limitsFor(device);
-    const limits = { pin, pinLifetime };
-    const { pin: pinKey } = device.keys;
-    const reserved = await store.devices.reserveProof({ deviceId, jti, jwsHash, pinKey, limits, now, until });
-    if (reserved.result === 'reserved' || reserved.result === 'again') return reserved.failures;
-    // another message holds the last try and may still be right; if its process died, the next approval locks the device
-    if (reserved.result === 'exhausted') throw attemptFailed(0);
-    if (reserved.result === 'stale') throw new Stale();
-    if (reserved.result === 'repeated') throw new Repeated(repeated<Outcome>(reserved));
-    return refused(reserved);
-  }
-
-  const limitsFor = ({ applicationId }: Device) => limitsOf(applications.find(applicationId)!);
-
-  async function fail(one: Case, failures: Device['failures'] | undefined): Promise<never> {
-    if (!failures) throw attemptFailed();
-    const { request, device, now } = one;
-    // no operation is at stake, only the device
-    const tries = { result: 'reserved' as const, used: 0, max: Number.MAX_SAFE_INTEGER, failures };
-    const consequences = consequencesOf(tries, ['pin'], limitsFor(device));
-    const { attemptsLeft, locksDevice } = consequences;
-    const recorded = await store.devices.failProof({
-      deviceId: device.id,
-      now,
-      ...(locksDevice && { lockDevice: 'attempts' as const }),
-      receipt: receiptOf(request, { attempts_left: attemptsLeft }, now),
-      ...counterOf(request, one.caller, now),
-      events: failureEvents(one, consequences),
-    });
-    if (recorded.result === 'repeated') throw new Repeated(repeated<Outcome>(recorded));
-    if (recorded.result !== 'recorded') return refused(recorded);
-    throw attemptFailed(attemptsLeft);
-  }
-
-  /** @returns the answer, or that of the same message, which was quicker */
-  async function finish<A extends object>(one: Case, back: Backed, change: Change): Promise<A> {
-    const { request, caller, now } = one;
-    const { answer, device, opens } = change;
-    const pin = change.pin ?? back.pin;
-    const spent = back.spends === undefined ? {} : { operationId: back.spends };
-    const saved = await store.devices.save({
-      device,
-      states: ['active'],
-      now,
-      events: change.events.map((event) => ({ ...spent, ...event })),
-      receipt: receiptOf(request, answer, now),
-      ...counterOf(request, caller, now),
-      ...(pin && { pin }),
-      ...(back.spends !== undefined && { spends: back.spends }),
-      ...(opens && { opens }),
-    });
-    if (saved.result === 'saved') return answer as A;
-    if (saved.result === 'repeated') return settled(repeated<Outcome>(saved)) as A;
-    if (saved.result === 'stale') throw new Stale();
-    return refused(saved);
-  }
-
-  /** @param asBefore the answer from the outcome of the same message, where that was quicker */
-  async function inRounds<A>(
-    request: DeviceRequest,
-    caller: Caller,
-    act: (one: Case) => Promise<A>,
-    asBefore: (outcome: Outcome) => Promise<A> = async (outcome) => outcome as A,
-  ): Promise<A> {
-    let { device } = request.device;
-    for (let round = 1; ; round++) {
-      try {
-        return await act({ request, device, caller, now: clock() });
-      } catch (error) {
-        if (error instanceof Repeated) return asBefore(settled(error.outcome));
-        if (!(error instanceof Stale)) throw error;
-        const current = round < rounds ? await store.devices.get(device.id) : undefined;
-        // keys of another generation: the signature would have to be looked at again
-        if (!current || current.generation !== device.generation)
-          throw new DomainError('state_conflict', { cause: error });
-        device = current;
-      }
-    }
-  }
-
   return { methods, rotate, tickets: ticketFor, confirm, confirmation };
 }
 
@@ -352,61 +219,6 @@ const methodEvents = {
   change: 'device.pin_changed',
   remove: 'device.method_removed',
 } as const satisfies Record<MethodsMessage['action'], EventType>;
-
-/** The record has changed since it was read. */
-class Stale extends Error {}
-
-/** The same message was answered while this one was under way. */
-class Repeated extends Error {
-  readonly outcome: Outcome;
-  constructor(outcome: Outcome) {
-    super('answered before');
-    this.outcome = outcome;
-  }
-}
-
-/** The receipt was read beside the device: whatever became of both, the same message gets the same answer. */
-function answeredBefore<A extends object>(request: DeviceRequest): A | undefined {
-  const { receipt } = request.device;
-  return receipt && (settled(repeated<Outcome>(replayedBy(receipt, request))) as A);
-}
-
-function settled(outcome: Outcome): object {
-  if ('attempts_left' in outcome) throw attemptFailed(outcome.attempts_left);
-  return outcome;
-}
-
-function attemptFailed(attemptsLeft?: number): DomainError {
-  return new DomainError('attempt_failed', {
-    ...(attemptsLeft !== undefined && { members: { attempts_left: attemptsLeft } }),
-  });
-}
-
-type Refusal = { result: string; state?: Device['state'] };
-
-function refused({ result, state }: Refusal): never {
-  if (result === 'message_reused') throw new DomainError('message_reused');
-  if (result === 'ticket_closed') throw new DomainError('ticket_invalid', { detail: 'closed meanwhile' });
-  if (result === 'missing') throw new DomainError('device_refused', { detail: 'gone meanwhile' });
-  if (state === 'deactivated') throw new DomainError('device_deactivated', { members: { reason: 'revoked' } });
-  if (state === 'locked' || result === 'user_not_active') {
-    throw new DomainError('device_locked', { members: { reason: 'locked' } });
-  }
-  throw new DomainError('state_conflict', { detail: state ?? result });
-}
-
-function failureEvents(one: Case, { attemptsLeft, locksDevice, lockIsImminent }: Consequences): AuditEvent[] {
-  return [
-    eventOf(one, 'device.attempt_failed', { act: one.request.act, attempts_left: attemptsLeft }),
-    ...(lockIsImminent ? [eventOf(one, 'device.lock.imminent')] : []),
-    ...(locksDevice ? [eventOf(one, 'device.locked', { reason: 'attempts' })] : []),
-  ];
-}
-
-function eventOf({ device, caller, now }: Case, type: EventType, data?: AuditEvent['data'], operationId?: string) {
-  const about = { userId: device.userId, deviceId: device.id, ...(operationId !== undefined && { operationId }) };
-  return newEvent(type, now, by(device.id, caller), { ...about, ...(data && { data }) });
-}
 
 function ticketsAnswer({ operationId, uri, activationCode, expiresAt }: Ticket): TicketsAnswer {
   return {

@@ -304,6 +304,9 @@ describe('what is refused', () => {
     const code = async (claims: object) => (await raw.post('tickets', asking(claims))).code;
     expect(await code({ application: 'nowhere' })).toBe('application_not_found');
     expect(await code({ application: 'off' })).toBe('state_conflict');
+    expect(await code({ ttl_seconds: 601 })).toBe('invalid_request');
+    // nothing was guessed at
+    expect((await stored(raw)).failures).toMatchObject({ pin: 0 });
     const message = asking({ ttl_seconds: 60, application: 'no-pin', jti });
     const [first, ...others] = await Promise.all(Array.from({ length: 4 }, () => raw.post('tickets', message)));
     expect(first).toMatchObject({ status: 200, body: { ticket_uri: expect.stringMatching(/#t=.*&k=/) } });
