@@ -3,6 +3,7 @@
  * thousand before it begins. Whatever is measured goes over HTTP.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openRedisStore } from '../adapters/redis/index.ts';
 import type { Device } from '../src/domain/device.ts';
 import { openKeyRing } from '../src/domain/key-ring.ts';
@@ -12,6 +13,7 @@ import { createUsers } from '../src/domain/users.ts';
 import { DAY, MINUTE } from '../src/support/clock.ts';
 import { newId, operationIdOf, partitionOf } from '../src/support/ids.ts';
 import { newEcKey, publicJwkOf } from '../src/support/jose/index.ts';
+import { StoreUnavailable } from '../src/support/unavailable.ts';
 import { applicationId, type BenchAssent } from './assent.ts';
 import { inParallel } from './client.ts';
 
@@ -41,7 +43,7 @@ export async function seed(redisUrl: string, { masterKey }: BenchAssent, count: 
   return {
     names,
     async approve(authReqIds) {
-      await inParallel(authReqIds, width, (authReqId) => approve(store, devices, authReqId));
+      await inParallel(authReqIds, width, (authReqId) => patiently(() => approve(store, devices, authReqId)));
     },
     [Symbol.asyncDispose]: () => store.close(),
   };
@@ -126,7 +128,20 @@ async function approve(store: Store, devices: Map<string, Device>, authReqId: st
     events: [],
     outbox: [],
   });
-  expect('decided', outcome);
+  // it may have been done at the first try, and the answer came late
+  if (outcome.result !== 'decided_before') expect('decided', outcome);
+}
+
+/** A machine that has much else to do makes answers of the store late; nothing of this is measured. */
+async function patiently(work: () => Promise<void>): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || tries === 5) throw error;
+      await sleep(200);
+    }
+  }
 }
 
 function expect(result: string, outcome: { result: string }): void {

@@ -96,10 +96,11 @@ interface Turn {
 /**
  * RL-15: thousands that wake at the same moment (their time is over, the server stops, one wake-up tells of many) go on
  * some at a time, and others only as these have their answers. Let loose all at once they would stand in one another's way
- * until the store's answers, which are there, count as late. So many keep a core busy, and when all of them make tokens in
- * one turn of the event loop, that is twenty milliseconds.
+ * until the store's answers, which are there, count as late. So many keep a core busy also where the
+ * store is some way off (with half of it, ten thousand took longer than a shutdown may); when all of them make tokens in one
+ * turn of the event loop, that is thirty milliseconds.
  */
-function createTurns(size = 32): (resume: () => void) => Turn {
+function createTurns(size = 64): (resume: () => void) => Turn {
   const queue = new Set<() => void>();
   let awake = 0;
   let isPlanned = false;
