@@ -36,6 +36,7 @@ export function reserveCode(tx: Tx, { operationId, code, limit, now, events = []
   const { ticket } = operation;
   const counter = code === 'confirm' ? 'confirmTries' : 'wrongCodes';
   const { [counter]: before = 0 } = ticket;
+  if (code === 'confirm' && ticket.confirmedAt !== undefined) return { result: 'confirmed' as const };
   if (before >= limit) {
     endOperation(tx, operation, 'failed', now, 'attempts');
     writeEvents(tx, events);

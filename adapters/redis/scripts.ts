@@ -57,7 +57,7 @@ interface Replies {
   readPending: OperationRow[];
   readForDevice: [body: string | null, operation: Fields, device: Fields, user: Fields, receipt: Fields];
   bindTicket: ['bound'] | ['again', string, Fields] | ['bound_to_other'] | ['missing'] | ['closed'];
-  reserveCode: ['reserved', number] | ['closed'] | ['missing'];
+  reserveCode: ['reserved', number] | ['confirmed'] | ['closed'] | ['missing'];
   confirmTicket: ['confirmed', ...OperationRow] | ['closed'] | ['missing'];
   reserveAttempt:
     | ['reserved' | 'again', used: number, max: number, pin: number, number: number, pinLifetime: number]

@@ -34,6 +34,31 @@ const ofDevice: Record<string, Explained> = {
     'This person has a device of this application already, and may have only one.',
     'The old one keeps working. Deactivate it first: assent device list, assent device deactivate <id>',
   ],
+  enrollment_denied: [
+    exit.negative,
+    'Another device of this person said no, or the question there is over.',
+    `This computer was not enrolled. ${newTicket}`,
+  ],
+  enrollment_waiting: [
+    exit.negative,
+    'The enrollment still waits to be confirmed.',
+    'The keys are kept. Go on with: assent device enroll (without an address)',
+  ],
+  no_approving_device: [
+    exit.negative,
+    'This application wants a new device to be approved by one that the person has, and there is none that can.',
+    'The link can still be used. Enroll a device with a PIN in another application first.',
+  ],
+  attestation_refused: [
+    exit.negative,
+    'This application enrolls only devices whose platform vouches for their keys; a computer is none.',
+    'Nothing was changed.',
+  ],
+  revocation_refused: [
+    exit.negative,
+    'A device may take away only one of the same person that was enrolled after it.',
+    'Nothing was changed. An operator can: assent device deactivate <id>',
+  ],
   keys_untrusted: [
     exit.negative,
     'This is another server, or this device was not used for too long: no key that it knows vouches for those of today.',

@@ -25,7 +25,7 @@ import { DomainError } from './errors.ts';
 import type { Inbox } from './inbox.ts';
 import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
-import { isRevocable } from './notices.ts';
+import { isNewer } from './notices.ts';
 import { stateAt } from './operation.ts';
 import type { OwnBoxes } from './own-boxes.ts';
 import { proofKeysOf } from './pin-keys.ts';
@@ -161,7 +161,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
     const { device, userState } = request.device;
     requests.refuseUnusable('decide', { device, userState });
     const target = isId(other) && partitionOf(other) === partitionOf(device.id) && (await store.devices.get(other));
-    if (!target || !isRevocable(target, device)) throw new DomainError('revocation_refused');
+    if (!target || !isNewer(target, device)) throw new DomainError('revocation_refused');
     const now = clock();
     const answer: UnenrollAnswer = { state: 'deactivated', device: target.id };
     const changed = await store.devices.changeState({
@@ -172,7 +172,8 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
       events: [newEvent('device.revoked', now, by(device.id, caller), aboutDevice(target))],
       receipt: receiptOf(request, answer, now),
     });
-    if (changed.result === 'changed' || changed.result === 'refused') return answer; // refused: it is gone already
+    // refused: it is gone already, perhaps by this very message, whose answer was lost
+    if (changed.result === 'changed' || changed.result === 'refused') return answer;
     if (changed.result === 'missing') throw new DomainError('revocation_refused');
     return repeated<UnenrollAnswer>(changed);
   }

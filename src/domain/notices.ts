@@ -50,11 +50,12 @@ export function noticeMessage(event: AuditEvent, about: Device | undefined, read
 function described(about: Device, reader: Device): NonNullable<NoticeMessage['device']> {
   const { id, state, info } = about;
   const { name, model } = info;
-  return { id, state, ...(name && { name }), ...(model && { model }), revocable: isRevocable(about, reader) };
+  const revocable = state !== 'deactivated' && isNewer(about, reader);
+  return { id, state, ...(name && { name }), ...(model && { model }), revocable };
 }
 
-/** Newer than the one that asks, and still there. Two of one instant: neither. */
-export function isRevocable(target: Device, { id, userId, activatedAt }: Device): boolean {
-  if (target.id === id || target.userId !== userId || target.state === 'deactivated') return false;
-  return activatedAt !== undefined && (target.activatedAt ?? target.createdAt) > activatedAt;
+/** Another one of the same person that came later than this one. Two of one instant: neither. */
+export function isNewer(target: Device, { id, userId, activatedAt }: Device): boolean {
+  if (target.id === id || target.userId !== userId || activatedAt === undefined) return false;
+  return (target.activatedAt ?? target.createdAt) > activatedAt;
 }

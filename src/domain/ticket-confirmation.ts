@@ -77,6 +77,8 @@ export function createTicketConfirmation({ store, applications, secrets, clock }
       if (stateAt(operation, clock()) !== 'pending') throw conflict('the ticket is over');
       const right = await expected(operation);
       const reserved = await reserve(operation, by);
+      // a twin of this call was faster
+      if (reserved.result === 'confirmed') return registrationOf(userId, operationId);
       if (reserved.result !== 'reserved') throw conflict('the ticket is over');
       if (!sameText(right, code)) return refuse(operation, reserved.used, by);
       const { confirmed: event } = events(operation, by);

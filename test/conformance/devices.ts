@@ -807,6 +807,8 @@ export const deviceStoreSuite: Suite = (name, open) => {
       const stored = (await at.store.operations.get(ticket.id))!;
       for (const answer of answers) expect(answer).toEqual({ result: 'confirmed', operation: stored });
       expect(stored.ticket?.confirmedAt).toBeGreaterThanOrEqual(T0);
+      const again = { operationId: ticket.id, code: 'confirm' as const, limit: 0, now: T0 };
+      expect(await at.store.operations.reserveCode(again)).toEqual({ result: 'confirmed' });
       expect(await at.store.events.ofOperation(ticket.id)).toHaveLength(1);
       const device = aDevice(user, { operationId: ticket.id });
       const bind = { operationId: ticket.id, thumbprint: aHash(), device, now: T0, events: [] };

@@ -186,7 +186,7 @@ describe('another device says yes', () => {
     return device.present(operations[0]!.op);
   };
 
-  test('the first device of a person comes in by its ticket, the second is asked about on the first', async () => {
+  test('SCA-15 the first device of a person comes in by its ticket, the second is asked about on the first', async () => {
     const user = await server.alice();
     const first = await server.enroll(user, { pin });
     const bob = await enrolling(server, user);
@@ -422,8 +422,10 @@ describe('notices', () => {
       await expect(second.revoke(other)).rejects.toMatchObject({ code: 'revocation_refused' });
     }
     await first.revoke(second.deviceId);
-    // twice is once
-    await expect(first.revoke(second.deviceId)).rejects.toMatchObject({ code: 'revocation_refused' });
+    // twice is once: the answer to the first may have been lost
+    await first.revoke(second.deviceId);
+    const revoked = (await typesOf(server, user)).filter((type) => type === 'device.revoked');
+    expect(revoked).toHaveLength(1);
     expect(await server.scene.devices.get(first.deviceId)).toMatchObject({ state: 'active' });
   });
 
@@ -550,9 +552,12 @@ describe('a box key of its own', () => {
     const source = { authenticatorUrl: server.base, user: 'alice', activationCode };
     const enrollment = await beginEnrollment(memoryStorage(), source, server.sdk);
     const { confirm } = server.scene.ticketConfirmation;
-    const onProgress = ({ code = '' }: EnrollmentProgress) =>
-      void confirm({ userId: user.id, operationId, code }, by).catch(() => {});
+    let typed: Promise<unknown> | undefined;
+    const onProgress = ({ code = '' }: EnrollmentProgress) => {
+      typed ??= confirm({ userId: user.id, operationId, code }, by);
+    };
     const device = await enrollment.finish({ device: {}, onProgress, signal: ends.signal });
+    await typed;
     await device.inbox();
     expect(kidsSent()[0]).not.toContain('own');
     expect(kidsSent().filter((kid) => kid.startsWith(`own.d.${device.deviceId}`)).length).toBeGreaterThan(0);

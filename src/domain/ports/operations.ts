@@ -166,7 +166,8 @@ export interface OperationStore {
   /**
    * Reserves a try for a code before it is compared: the typed activation code, or (`confirm`) the digits that the new
    * device shows; each has tries of its own. One step; `used` counts this one. The try at `limit` is still compared; the
-   * one after it finds the tries spent, and the operation becomes `failed`, with these events.
+   * one after it finds the tries spent, and the operation becomes `failed`, with these events. Digits that were right
+   * already are not tried again: `confirmed`.
    */
   reserveCode(reserve: {
     operationId: string;
@@ -174,7 +175,9 @@ export interface OperationStore {
     limit: number;
     now: number;
     events?: AuditEvent[];
-  }): Promise<{ result: 'reserved'; used: number } | { result: 'closed' } | { result: 'missing' }>;
+  }): Promise<
+    { result: 'reserved'; used: number } | { result: 'confirmed' } | { result: 'closed' } | { result: 'missing' }
+  >;
 
   /** The digits were right: `ticket.confirmedAt` is `now`, once; again it stays as it is and nothing is written. */
   confirmTicket(confirm: {
