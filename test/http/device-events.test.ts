@@ -148,6 +148,23 @@ describe('the event stream of a device', () => {
     for (const stream of streams) await stream.leave();
   });
 
+  test('B15 each device of a person is asked; the first answer counts, and the others are told that it is over', async () => {
+    const user = await server.alice();
+    const devices = [];
+    for (let i = 0; i < 3; i++) devices.push(await enrollRaw(server, user));
+    const streams = await Promise.all(devices.map(listen));
+    for (const stream of streams) await stream.event();
+    const op = (await server.ask(user)).operation.id;
+    for (const stream of streams) expect(await stream.event()).toMatchObject({ event: 'operation', op });
+    const [first, late] = [devices[1]!, devices[2]!];
+    const answer = await late.answerTo(op);
+    await first.approve(op);
+    for (const stream of streams)
+      expect(await stream.event()).toMatchObject({ event: 'closed', op, state: 'approved' });
+    expect(await late.call('decide', late.denial(answer))).toMatchObject({ status: 409, code: 'operation_decided' });
+    for (const stream of streams) await stream.leave();
+  });
+
   test('the SDK follows it over the end of a stream without missing an operation', async () => {
     const user = await server.alice();
     const device = await server.enroll(user, { pin: '483920' });

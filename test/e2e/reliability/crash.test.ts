@@ -13,7 +13,7 @@ import { temporaryFolder } from '../../support/tmp.ts';
 const CYCLES = Number(process.env['ASSENT_TEST_KILL_CYCLES'] ?? 10);
 const PAIRS = 8;
 
-test(`RL-01 kill -9 of the server mid-load, ${CYCLES} times: nothing acknowledged is lost, flips or yields twice`, async () => {
+test(`RL-01 IV-14 kill -9 of the server mid-load, ${CYCLES} times: nothing acknowledged is lost, flips or yields twice`, async () => {
   const random = seededRandom();
   await using folder = await temporaryFolder('assent-history');
   const history = createHistory(join(folder.path, 'history.jsonl'));

@@ -123,7 +123,7 @@ describe('a start that cannot have what it needs', () => {
     expect((await fetch(`${server.issuer}/health/ready`)).status).toBe(200);
   });
 
-  test('a store of a newer version is left alone', async () => {
+  test('IV-14 a store of a newer version is left alone', async () => {
     await using server = await startServer();
     await server.stop();
     const file = join(server.folder, 'assent.db');
