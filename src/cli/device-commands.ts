@@ -4,18 +4,20 @@ import { approve, type Given, type Reason } from './answer.ts';
 import { type DeviceOption, type EnrollOptions, enroll, openEnrolled } from './device.ts';
 import { pendingRequests, requestToAnswer, summary, unlessClosed } from './inbox.ts';
 import { noticeLines } from './notices.ts';
-import { requestDocument, requestLines } from './request-view.ts';
+import { afterLines, requestDocument, requestLines } from './request-view.ts';
 import type { Run } from './run.ts';
 import { duration, fields, plain, table } from './text.ts';
 
 type Common = DeviceOption & { json?: boolean };
 
 export async function enrollCommand({ terminal, result }: Run, address: string | undefined, options: EnrollOptions) {
-  const { device, file, replaced } = await enroll(address, options, terminal);
+  const { device, file, replaced, postContext } = await enroll(address, options, terminal);
   const { deviceId, display, issuer } = device;
-  result({ device_id: deviceId, issuer, user: display.masked_user, application: display.application, file, replaced }, [
-    `This computer is now a device of ${plain(display.masked_user)} at ${plain(display.issuer)}.`,
+  const { masked_user: user, application } = display;
+  result({ device_id: deviceId, issuer, user, application, file, replaced, post_context: postContext }, [
+    `This computer is now a device of ${plain(user)} at ${plain(display.issuer)}.`,
     ...fields({ device: deviceId, keys: file, 'in place of': replaced }),
+    ...afterLines(postContext),
     'Answer requests with: assent device approve',
   ]);
 }
@@ -67,7 +69,7 @@ export async function approveCommand(run: Run, op: string | undefined, options: 
   const { state, postContext } = await approve(device, view, options, run.terminal);
   run.result({ op: view.op, state, post_context: postContext }, [
     `Approved. ${plain(view.client.name)} now sees that it is you.`,
-    ...(postContext ? [plain(postContext.title ?? ''), plain(postContext.text)].filter(Boolean) : []),
+    ...afterLines(postContext),
   ]);
 }
 

@@ -9,6 +9,7 @@ import {
   type EnrollmentProgress,
   memoryStorage,
   openDevice,
+  type PostContext,
   resumeEnrollment,
   type Waiting,
 } from '../device-sdk/index.ts';
@@ -36,6 +37,8 @@ export interface Enrolled {
   file: string;
   /** What stood in the file before, and stands for nobody any longer. */
   replaced?: string;
+  /** What whoever made the link has to say to the new device. */
+  postContext?: PostContext;
 }
 
 /** @throws CliError not_enrolled */
@@ -56,7 +59,7 @@ export async function enroll(
 ): Promise<Enrolled> {
   const file = deviceFile(options.device, terminal.env);
   const storage = fileStorage(file);
-  if (address === undefined) return { device: await resumed(storage, terminal), file };
+  if (address === undefined) return { ...(await resumed(storage, terminal)), file };
   const former = await formerDevice(storage);
   const source = await enrollmentSource(address, {
     user: options.user,
@@ -65,11 +68,11 @@ export async function enroll(
   const enrollment = await beginEnrollment(storage, source);
   if (former) await refuseToForget(former, { enrollment, options, storage, file });
   const pin = await newPin(enrollment, options, terminal);
-  const device = await finish(enrollment, pin, terminal);
-  if (!former) return { device, file };
+  const finished = await finish(enrollment, pin, terminal);
+  if (!former) return { ...finished, file };
   // it has no keys any longer, so it must not look like a device that could be reached
   await former.unenroll().catch(() => undefined);
-  return { device, file, replaced: former.deviceId };
+  return { ...finished, file, replaced: former.deviceId };
 }
 
 /** On a copy of its keys, so that its end does not touch the file, which is the new one's by then. */
@@ -120,11 +123,13 @@ async function newPin({ policy }: Enrollment, { pin }: EnrollOptions, terminal: 
   }
 }
 
-function resumed(storage: DeviceStorage, terminal: Terminal): Promise<Device> {
+type Finished = Pick<Enrolled, 'device' | 'postContext'>;
+
+function resumed(storage: DeviceStorage, terminal: Terminal): Promise<Finished> {
   return whileWaiting(terminal, (waiting) => resumeEnrollment(storage, waiting));
 }
 
-async function finish(enrollment: Enrollment, pin: string | undefined, terminal: Terminal): Promise<Device> {
+async function finish(enrollment: Enrollment, pin: string | undefined, terminal: Terminal): Promise<Finished> {
   const info = { name: `assent on ${hostname()}`.slice(0, 64), os: `${type()} ${release()}`.slice(0, 64) };
   try {
     return await whileWaiting(terminal, (waiting) => enrollment.finish({ device: info, pin, ...waiting }));
@@ -136,7 +141,8 @@ async function finish(enrollment: Enrollment, pin: string | undefined, terminal:
 }
 
 /** Says once what the enrollment waits for; Ctrl+C leaves it to be gone on with. */
-async function whileWaiting<T>(terminal: Terminal, work: (waiting: Waiting) => Promise<T>): Promise<T> {
+async function whileWaiting(terminal: Terminal, work: (waiting: Waiting) => Promise<Device>): Promise<Finished> {
+  const after: PostContext[] = [];
   const over = new AbortController();
   const stop = () => over.abort();
   let said: string | undefined;
@@ -148,7 +154,9 @@ async function whileWaiting<T>(terminal: Terminal, work: (waiting: Waiting) => P
   };
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
-    return await work({ onProgress, signal: over.signal });
+    const onPostContext = (context: PostContext) => void after.push(context);
+    const device = await work({ onProgress, onPostContext, signal: over.signal });
+    return { device, ...(after[0] && { postContext: after[0] }) };
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }

@@ -1,5 +1,5 @@
 /** A request as the person sees it before answering: who, what, the text of the client marked as theirs, the number. */
-import type { ChallengeView } from '../device-sdk/index.ts';
+import type { ChallengeView, PostContext } from '../device-sdk/index.ts';
 import { duration, plain } from './text.ts';
 
 const purposes: Record<string, string> = {
@@ -31,6 +31,17 @@ function transactionLines({ texts, authorization_details: _json, ...rest }: Reco
   const sentences = Array.isArray(texts) ? texts.map((text) => `  ${plain(String(text))}`) : [];
   const members = Object.entries(rest).map(([name, value]) => `  ${plain(name)}: ${plain(String(value))}`);
   return [...sentences, ...members];
+}
+
+/** What the service has to say once it is done. */
+export function afterLines(after: PostContext | undefined): string[] {
+  if (!after) return [];
+  const { title, text } = after;
+  return [
+    '',
+    ...[...(title === undefined ? [] : [title]), ...text.split('\n')].map((line) => `  │ ${plain(line)}`),
+    '',
+  ];
 }
 
 export function requestDocument(view: ChallengeView) {

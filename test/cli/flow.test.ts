@@ -185,10 +185,12 @@ describe('enrollment', () => {
   });
 
   test('takes what `assent ticket` prints', async () => {
-    const ticket = await cli('ticket', 'bob');
+    const ticket = await cli('ticket', 'bob', '--after', 'Well done.\r\nYour card is at the desk.');
     expect(ticket.status).toBe(0);
+    expect(ticket.stdout).not.toContain('at the desk');
     const enrolled = await cli('device', 'enroll', ticket.stdout, '--pin', pin, '--device', 'bob', '--json');
     expect(enrolled).toMatchObject({ status: 0 });
+    expect(enrolled.json().post_context).toEqual({ text: 'Well done.\nYour card is at the desk.' });
     expect((await cli('device', 'status', '--device', 'bob', '--json')).json()).toMatchObject({
       device_id: enrolled.json().device_id,
       state: 'active',
@@ -197,10 +199,10 @@ describe('enrollment', () => {
   });
 
   test('takes an activation code, with the name of the user', async () => {
-    const { activation_code: code } = (await cli('ticket', 'bob', '--json')).json();
+    const { activation_code: code } = (await cli('ticket', 'bob', '--after', 'One.\nTwo.', '--json')).json();
     expect((await cli('device', 'enroll', code, '--pin', pin, '--json')).json().error.code).toBe('user_missing');
     const enrolled = await cli('device', 'enroll', code, '--user', 'bob', '--pin', pin, '--device', 'by-code');
-    expect(enrolled).toMatchObject({ status: 0 });
+    expect(enrolled).toMatchObject({ status: 0, stdout: expect.stringContaining('  │ One.\n  │ Two.\n') });
   });
 
   test('an enrolled device changes its PIN and its keys, and adds another one', async () => {

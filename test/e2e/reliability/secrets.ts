@@ -16,6 +16,7 @@ const canary = {
   externalRef: 'canary-external-ref',
   name: 'Canary Person',
   attribute: 'canary-attribute',
+  afterEnrollment: 'canary-after-enrollment',
   wrongCode: '86420975',
   wrongSecret: 'canary-wrong-secret-0123456789-0123456789',
 };
@@ -81,7 +82,10 @@ async function wholeFlow(deployment: Deployment): Promise<Record<string, string>
   const ticket = await manage(deployment, 'POST', `/users/${id}/enrollment-tickets`);
   const fragment = new URLSearchParams(new URL(String(ticket['ticket_uri'])).hash.slice(1));
   await guessCode(deployment, canary.wrongCode);
-  const phone = await createPhone(deployment, history, 'canary-user', { userId: String(id), pin: canary.pin });
+  const postContext = { title: canary.afterEnrollment, text: canary.afterEnrollment };
+  const options = { userId: String(id), pin: canary.pin, postContext };
+  const phone = await createPhone(deployment, history, 'canary-user', options);
+  expect(phone.told).toEqual([postContext]);
 
   const params = { acr_values: 'urn:assent:acr:two-factor', scope: 'openid profile email phone offline_access' };
   const request = (await client.start(canary.phone, { ...params, binding_message: canary.bindingMessage }))!;

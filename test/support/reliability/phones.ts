@@ -6,6 +6,7 @@ import {
   codeOf,
   type Device,
   memoryStorage,
+  type PostContext,
 } from '../../../src/device-sdk/index.ts';
 import type { TestServer } from '../server.ts';
 import { whyLost } from './clients.ts';
@@ -17,6 +18,8 @@ export interface VirtualPhone {
   user: string;
   userId: string;
   device: Device;
+  /** What it was told once it was enrolled. */
+  told: PostContext[];
   /** The challenge of this request; undefined where it does not wait (any more). */
   view(request: string): Promise<ChallengeView | undefined>;
   /** One attempt. */
@@ -34,6 +37,8 @@ export interface PhoneOptions {
   /** A second phone of the same person. */
   userId?: string;
   pin?: string;
+  /** For its ticket. */
+  postContext?: PostContext;
   /** Where a call goes; the servers in turn where it is not said. */
   at?: () => TestServer;
   fetch?: typeof fetch;
@@ -46,17 +51,20 @@ export async function createPhone(
   deployment: Deployment,
   history: History,
   user: string,
-  { userId, pin, at = deployment.next, fetch = throughBalancer(at, history) }: PhoneOptions = {},
+  { userId, pin, postContext, at = deployment.next, fetch = throughBalancer(at, history) }: PhoneOptions = {},
 ): Promise<VirtualPhone> {
   const id = userId ?? String((await manage(deployment, 'POST', '/users', { username: user }))['id']);
-  const ticket = await manage(deployment, 'POST', `/users/${id}/enrollment-tickets`);
+  const body = { post_context: postContext };
+  const ticket = await manage(deployment, 'POST', `/users/${id}/enrollment-tickets`, body);
   const options = {
     fetch,
     // as patient as a phone, ten times as fast
     sleep: (ms: number) => sleep(ms / 10),
   };
   const enrollment = await beginEnrollment(memoryStorage(), String(ticket['ticket_uri']), options);
-  const device = await enrollment.finish({ device: { name: user }, ...(pin !== undefined && { pin }) });
+  const told: PostContext[] = [];
+  const onPostContext = (context: PostContext) => void told.push(context);
+  const device = await enrollment.finish({ device: { name: user }, onPostContext, ...(pin !== undefined && { pin }) });
 
   const views = new Map<string, ChallengeView>();
   const names = new Map<string, string>();
@@ -83,6 +91,7 @@ export async function createPhone(
     user,
     userId: id,
     device,
+    told,
     view,
     async list() {
       const sentAt = now();
