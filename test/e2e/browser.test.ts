@@ -6,6 +6,8 @@ import { requireSystem } from '../support/system.ts';
 
 const pin = '271990';
 const otherPin = '445100';
+/** What a ticket says to the device that it made. */
+const afterwards = { title: 'Welcome', text: 'Your card is <b>at the desk</b>.\nBring this phone.' };
 
 requireSystem('chromium')('in a browser', () => {
   let server: TestServer;
@@ -262,6 +264,7 @@ requireSystem('chromium')('a second device, where the first one must say yes and
     await owner.page.click('text=I did not start this');
     await owner.page.waitForSelector('text=cannot approve anything');
     await thief.page.waitForSelector('text=This device was not added');
+    expect(await thief.page.textContent('main')).not.toContain('at the desk');
     await thief.page.reload();
     await thief.page.waitForSelector('text=No enrollment on this device yet');
   });
@@ -313,6 +316,9 @@ async function enrollWithCode(server: TestServer, page: Page, user: string): Pro
   await page.waitForSelector('text=Type this code where you got the link');
   const code = (await codeOn(page)).replace(' ', '');
   await manage(server, 'POST', `/users/${ticket.user_id}/enrollment-tickets/${ticket.operation_id}/confirm`, { code });
+  await page.waitForSelector('#done');
+  expect(await page.textContent('#after blockquote')).toBe(`${afterwards.title}${afterwards.text}`);
+  expect(await accessibilityProblems(page)).toEqual([]);
   await page.click('#done');
   await page.waitForSelector('#settings');
 }
@@ -332,7 +338,7 @@ async function codeOn(page: Page): Promise<string> {
 async function ticketFor(server: TestServer, username: string) {
   const { items } = await manage(server, 'GET', `/users?username=${username}`);
   const { id } = (items as { id: string }[])[0]!;
-  const ticket = await manage(server, 'POST', `/users/${id}/enrollment-tickets`, {});
+  const ticket = await manage(server, 'POST', `/users/${id}/enrollment-tickets`, { post_context: afterwards });
   return { user_id: id, operation_id: String(ticket['operation_id']), ticket_uri: String(ticket['ticket_uri']) };
 }
 

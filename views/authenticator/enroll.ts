@@ -7,6 +7,7 @@ import {
   type Enrollment,
   type EnrollmentProgress,
   type EnrollmentSource,
+  type PostContext,
   resumeEnrollment,
 } from '../../src/device-sdk/index.ts';
 import { h } from '../shared/dom.ts';
@@ -15,6 +16,7 @@ import { newPinFields } from './change-form.ts';
 import { waitingScreen } from './enroll-wait.ts';
 import { field, outcome, setPerson, show, sign, t } from './frame.ts';
 import { guessBrowser, guessName, guessSystem } from './guess.ts';
+import { saidAfter } from './said-after.ts';
 import { type Step, steps } from './steps.ts';
 
 export interface EnrollDeps {
@@ -49,7 +51,7 @@ async function redeem(source: EnrollmentSource, deps: EnrollDeps): Promise<void>
 export async function goOnEnrolling(deps: EnrollDeps): Promise<void> {
   const waiting = wait(deps, () => deps.storage.erase('enrolling'));
   try {
-    stepDone(await resumeEnrollment(deps.storage, { ...deps.options, ...waiting }), deps);
+    stepDone(await resumeEnrollment(deps.storage, { ...deps.options, ...waiting }), deps, waiting.said());
   } catch (error) {
     if (waiting.isOver(error)) waiting.tell(error);
     else if (deps.present) deps.ready(deps.present);
@@ -194,7 +196,7 @@ async function finish(
   const waiting = wait(deps, () => enrollment.abandon());
   try {
     const device = await enrollment.finish({ device: info, pin, ...waiting });
-    stepDone(device, deps);
+    stepDone(device, deps, waiting.said());
   } catch (error) {
     if (waiting.isOver(error)) waiting.tell(error);
     else failed(error, deps, () => void finish(enrollment, info, pin, deps));
@@ -224,7 +226,11 @@ function wait(deps: EnrollDeps, abandon: () => Promise<void>) {
     const why = ranOut ? 'expired' : last?.waiting === 'code' ? 'code' : 'denied';
     outcome(ranOut ? 'time' : 'bad', t('wait.over.title'), t(`wait.over.${why}`), wayOn(deps));
   };
-  return { onProgress, signal: stopped.signal, isOver, tell };
+  let after: PostContext | undefined;
+  const onPostContext = (context: PostContext) => {
+    after = context;
+  };
+  return { onProgress, onPostContext, signal: stopped.signal, isOver, tell, said: () => after };
 }
 
 /** After an enrollment that came to nothing: what this browser was before, it still is. */
@@ -234,7 +240,7 @@ function wayOn({ present, ready, welcome }: EnrollDeps): { label: string; run: (
     : { label: t('done.continue'), run: welcome };
 }
 
-function stepDone(device: Device, { ready }: EnrollDeps): void {
+function stepDone(device: Device, { ready }: EnrollDeps, after?: PostContext): void {
   setPerson(device.display.masked_user);
   const button = h(
     'button',
@@ -244,7 +250,14 @@ function stepDone(device: Device, { ready }: EnrollDeps): void {
   const body = t('enroll.done.body', { user: device.display.masked_user });
   show([
     steps(['device', 'pin', 'done'], 'done'),
-    h('div', { class: 'outcome', role: 'status' }, sign('good'), h('h1', {}, t('enroll.done.title')), h('p', {}, body)),
+    h(
+      'div',
+      { class: 'outcome', role: 'status' },
+      sign('good'),
+      h('h1', {}, t('enroll.done.title')),
+      h('p', {}, body),
+      after && saidAfter(after, new URL(device.issuer).host),
+    ),
     h('div', { class: 'answer' }, button),
   ]);
 }

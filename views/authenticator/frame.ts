@@ -99,16 +99,17 @@ export function sign(kind: SignKind): SVGElement {
   );
 }
 
-/** One line that says what happened, one that says what follows, and at most one thing to do. */
+/** One line that says what happened, one that says what follows, what somebody else has to say, and at most one thing to do. */
 export function outcome(
   kind: SignKind,
   title: string,
   body: string,
   action?: { label: string; run: () => void },
+  said?: HTMLElement,
 ): void {
   const button = action && h('button', { class: 'button main wide', onclick: action.run }, action.label);
   show([
-    h('div', { class: 'outcome', role: 'status' }, sign(kind), h('h1', {}, title), h('p', {}, body)),
+    h('div', { class: 'outcome', role: 'status' }, sign(kind), h('h1', {}, title), h('p', {}, body), said),
     button && h('div', { class: 'answer' }, button),
   ]);
 }

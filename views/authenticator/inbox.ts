@@ -8,6 +8,7 @@ import { createNoticeBoard } from './notices.ts';
 import { answeredWords, attemptText, joinedWords } from './outcome-words.ts';
 import { isDeviceOver, showDeviceOver } from './over.ts';
 import { type PromptAnswer, showPrompt } from './prompt.ts';
+import { saidAfter } from './said-after.ts';
 import { type Settings, showSettings } from './settings.ts';
 
 /**
@@ -120,10 +121,11 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
 
   const decide = async (view: ChallengeView, answer: PromptAnswer): Promise<void> => {
     try {
-      const { state } = await device.decide(view, answer);
+      const { state, postContext } = await device.decide(view, answer);
       const [title, body] = isEnrollment(view) ? joinedWords(state, answer) : answeredWords(state, answer);
       const values = { client: view.client.name, device: nameOf(view.enrolling ?? {}) };
-      finish(view, state === 'approved' ? 'good' : 'bad', t(title, values), t(body, values));
+      const said = postContext && saidAfter(postContext, view.client.name);
+      finish(view, state === 'approved' ? 'good' : 'bad', t(title, values), t(body, values), said);
     } catch (error) {
       await refused(view, error);
     }
@@ -153,17 +155,15 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     finish(view, kind, t(`ended.${state}.title`), t(body, { client: view.client.name }));
   };
 
-  const finish = (view: ChallengeView, kind: SignKind, title: string, body: string) => {
+  const finish = (view: ChallengeView, kind: SignKind, title: string, body: string, said?: HTMLElement) => {
     waiting.delete(view.op);
     shown = undefined;
     reading = true;
-    outcome(kind, title, body, {
-      label: t('done.continue'),
-      run: () => {
-        reading = false;
-        void next();
-      },
-    });
+    const run = () => {
+      reading = false;
+      void next();
+    };
+    outcome(kind, title, body, { label: t('done.continue'), run }, said);
   };
 
   void next();
