@@ -8,6 +8,18 @@ export function readDevice(db: Db, id: string): Device | undefined {
   return parsed(db.get<RecordRow>('SELECT record FROM devices WHERE id = ?', id));
 }
 
+/** Most users have nothing to be told: whether there is anything costs a look at an index, in the same statement. */
+export function readNoticed(db: Db, id: string, now: number): { device?: Device; isNoticed: boolean } {
+  const row = db.get<RecordRow & { noticed: number }>(
+    `SELECT record, EXISTS (SELECT 1 FROM events WHERE user_id = devices.user_id AND notice_until > ?) AS noticed
+       FROM devices WHERE id = ?`,
+    now,
+    id,
+  );
+  const device = parsed<Device>(row);
+  return { ...(device && { device }), isNoticed: row?.noticed === 1 };
+}
+
 /** Oldest first. */
 export function devicesOf(db: Db, userId: string): Device[] {
   const sql = 'SELECT record FROM devices WHERE user_id = ? ORDER BY created_at, rowid';

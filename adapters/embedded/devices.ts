@@ -10,6 +10,7 @@ import {
   devicesOf,
   lockDevice,
   readDevice,
+  readNoticed,
   replaceDevice,
   touchDevice,
 } from './device-records.ts';
@@ -184,11 +185,12 @@ function isBelieved(db: Db, held: { device_id: string; claimed_at: number }, now
 }
 
 function withUser(db: Db, id: string, message: { jti: string; now: number } | undefined, noticesAt?: number) {
-  const device = readDevice(db, id);
+  const { device, isNoticed = false } =
+    noticesAt === undefined ? { device: readDevice(db, id) } : readNoticed(db, id, noticesAt);
   const user = device && readUser(db, device.userId);
   const receipt = message && readReceipt(db, id, message.jti);
   const lives = receipt && message.now < receipt.until;
-  const notices = user && noticesAt !== undefined ? noticesOf(db, user.id, noticesAt) : [];
+  const notices = isNoticed && user ? noticesOf(db, user.id, noticesAt!) : [];
   const beside = { ...(lives && { receipt }), ...(notices.length > 0 && { notices }) };
   return device && user && { device, userState: user.state, ...beside };
 }
