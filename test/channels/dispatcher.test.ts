@@ -1,9 +1,9 @@
 import { createDispatcher, type DispatcherOptions } from '../../src/channels/dispatcher.ts';
 import type { DeliveryOutcome, Handler } from '../../src/channels/outcome.ts';
 import type { OutboxEntry } from '../../src/domain/ports/outbox.ts';
-import { silentLog } from '../../src/observability/log.ts';
 import { ALL_PARTITIONS, partitionOf } from '../../src/support/ids.ts';
 import { asked, decide, sceneForEach, startOf } from '../domain/scene.ts';
+import { watchedLog } from '../support/log.ts';
 import { createTimers, type TestTimers } from '../support/timers.ts';
 
 describe('the dispatcher', () => {
@@ -27,7 +27,7 @@ describe('the dispatcher', () => {
       clock: scene.clock.now,
       timers,
       holder: `test-${running.length}`,
-      log: silentLog,
+      log: watchedLog().log,
       options,
     });
     running.push(dispatcher);
@@ -228,7 +228,7 @@ describe('the dispatcher', () => {
       clock: scene.clock.now,
       timers,
       holder: 'test',
-      log: silentLog,
+      log: watchedLog().log,
     });
     running.push(dispatcher);
     await dispatcher.start();

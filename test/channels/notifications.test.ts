@@ -3,9 +3,9 @@ import type { AuditEvent } from '../../src/domain/event.ts';
 import type { NotificationMessage } from '../../src/domain/notification.ts';
 import type { NotificationLine } from '../../src/domain/notification-log.ts';
 import type { OutboxEntry } from '../../src/domain/ports/outbox.ts';
-import { silentLog } from '../../src/observability/log.ts';
 import { systemTimers } from '../../src/support/timers.ts';
 import { createClock } from '../support/clock.ts';
+import { watchedLog } from '../support/log.ts';
 import { anOperation, anOutboxEntry, aUser } from '../support/records.ts';
 
 const clock = createClock();
@@ -54,7 +54,7 @@ function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.no
     clock: clock.now,
     timers: systemTimers,
     random: () => 0.5,
-    log: silentLog,
+    log: watchedLog().log,
   });
   return { handler, did, noted, logged };
 }

@@ -1,13 +1,7 @@
 import { createHealth } from '../../src/observability/health.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
-import {
-  authenticatorApp,
-  exchangeRaw,
-  managementApp,
-  publicApp,
-  readableLog,
-  startListener,
-} from './support/server.ts';
+import { watchedLog } from '../support/log.ts';
+import { authenticatorApp, exchangeRaw, managementApp, publicApp, startListener } from './support/server.ts';
 
 const leak = /at .*:\d+:\d+|node_modules|SQLITE|ECONN|Redis/;
 
@@ -62,13 +56,27 @@ test('a request target that is neither a path nor an address is 400, not a fault
   }
 });
 
-test('a token that somebody put into a path is not in the log, nor are kilobytes of nonsense', async () => {
-  const { log, lines } = readableLog();
+test('TH-22 of a path the log shows words and ids; a token, a code, an address or kilobytes only by their length', async () => {
+  const { log, lines } = watchedLog();
   await using server = await startListener(publicApp({ log }));
+  const id = `3f${'A1_-'.repeat(5)}x9`;
+  const shown = ['device/v1/keys', '.well-known/openid-configuration', 'icon-192.png', `users/${id}/lock`, 'a/demo-tv'];
   const token = `3f${'A1_-'.repeat(11)}`;
-  for (const part of [token, 'x'.repeat(8000)]) await fetch(`${server.url}/device/v1/${part}`);
+  const hidden = [
+    token,
+    'x'.repeat(8000),
+    'K7QD-93MX-RRTW',
+    'k7qd-93mx-rrtw',
+    '493817',
+    'a@b.example',
+    '%2B31612345678',
+  ];
+  for (const path of [...shown, ...hidden.map((part) => `device/${part}/v1`)]) await fetch(`${server.url}/${path}`);
   const written = lines().filter(({ event }) => event === 'http.request');
-  expect(written.map(({ path }) => path)).toEqual(['/device/v1/[46 characters]', '/device/v1/[8000 characters]']);
+  expect(written.map(({ path }) => path)).toEqual([
+    ...shown.map((path) => `/${path}`),
+    ...hidden.map((part) => `/device/[${part.length} characters]/v1`),
+  ]);
 });
 
 describe('who serves what', () => {
@@ -164,7 +172,7 @@ describe('refusals and faults', () => {
   });
 
   test('TH-23 a fault is a 500 without a word of what it was; the log has the cause and the trace id leads there', async () => {
-    const { log, lines } = readableLog();
+    const { log, lines } = watchedLog();
     const engine = {
       paths: ['/oauth/token'],
       handle: async () => {

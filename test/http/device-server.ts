@@ -14,9 +14,10 @@ import { type AddressLimit, noLimit } from '../../src/http/address-limit.ts';
 import { createPublicApp } from '../../src/http/app.ts';
 import { createDeviceApi } from '../../src/http/device-api/index.ts';
 import { createHealth } from '../../src/observability/health.ts';
-import { silentLog } from '../../src/observability/log.ts';
 import { DAY, SECOND } from '../../src/support/clock.ts';
 import { by, newUser, openScene, type Scene, type SceneOptions, startOf } from '../domain/scene.ts';
+import { canaries } from '../support/canaries/index.ts';
+import { watchedLog } from '../support/log.ts';
 import { createTimers } from '../support/timers.ts';
 
 export type DeviceServer = Awaited<ReturnType<typeof startDeviceServer>>;
@@ -43,6 +44,7 @@ export interface DeviceServerOptions extends SceneOptions {
 export async function startDeviceServer(options: DeviceServerOptions = {}) {
   const scene = await openScene(options);
   const timers = createTimers(scene.clock);
+  const { log, check } = watchedLog();
   const hub = createWakeHub(scene.store);
   const makeSide = (changed: Partial<DeviceSideOptions> = {}) =>
     createDeviceSide({
@@ -71,7 +73,7 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
     clock: scene.clock.now,
     timers,
     holder: 'test',
-    log: silentLog,
+    log,
   });
   const first = await listen(makeSide());
   const exchanges: Exchange[] = [];
@@ -82,9 +84,9 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
       issuer,
       authenticatorOrigin: 'https://authenticator.example.test',
       health: createHealth({ checkStore: () => scene.store.check() }),
-      deviceApi: createDeviceApi({ ...side, limit: options.limit ?? noLimit, clock: scene.clock.now, log: silentLog }),
+      deviceApi: createDeviceApi({ ...side, limit: options.limit ?? noLimit, clock: scene.clock.now, log }),
       engine: { paths: [], handle: () => {} },
-      log: silentLog,
+      log,
       limits: { maxHeadersCount: 64, bodyLimitBytes: 56 * 1024 },
       proxyHops: 0,
     });
@@ -127,6 +129,8 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
     alice: (user = {}) => newUser(scene, { username: 'alice', name: 'Alice Example', ...user }),
     ticket: async (user: User, applicationId = 'assent-web') => {
       const ticket = await scene.tickets.create({ userId: user.id, applicationId }, by);
+      canaries.add('an activation code', ticket.activationCode);
+      canaries.learn(new URL(ticket.uri).hash);
       return { ...ticket, uri: ticket.uri.replace('http://localhost:3002', first.base) };
     },
     async enroll(user: User, { pin, applicationId, device = {} }: EnrollOptions = {}): Promise<Device> {
@@ -155,6 +159,7 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
     first.side.streams.endAll();
     first.server.closeAllConnections();
     await new Promise((closed) => first.server.close(closed));
+    check();
   }
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { drain } from '../../src/http/listeners.ts';
-import { silentLog } from '../../src/observability/log.ts';
+import { watchedLog } from '../support/log.ts';
 import { healthy, holdingEngine, publicApp, startListener } from './support/server.ts';
 
 const head = 'POST /oauth/token HTTP/1.1\r\nHost: localhost\r\n';
@@ -117,7 +117,7 @@ describe('RL-19 a shutdown finishes what was begun', () => {
     stopping: new AbortController(),
     deadlineMs: 20_000,
     idleGraceMs: 10,
-    log: silentLog,
+    log: watchedLog().log,
     ...changed,
   });
 

@@ -4,9 +4,9 @@ import { connect as connectPlain } from 'node:net';
 import { connect, type SecureVersion } from 'node:tls';
 import { drain } from '../../src/http/listeners.ts';
 import { createTls } from '../../src/http/tls.ts';
-import { silentLog } from '../../src/observability/log.ts';
 import { selfSigned } from '../support/certificates.ts';
 import { createClock } from '../support/clock.ts';
+import { watchedLog } from '../support/log.ts';
 import { createTimers } from '../support/timers.ts';
 import { healthy, publicApp } from './support/server.ts';
 import { defaults, startTls, type TlsFolder, tlsFolder } from './support/tls.ts';
@@ -178,7 +178,7 @@ describe('certificates that change', () => {
     spoil(folder);
     const clock = createClock();
     const start = () =>
-      createTls({ settings: folder.settings, clock: clock.now, timers: createTimers(clock), log: silentLog });
+      createTls({ settings: folder.settings, clock: clock.now, timers: createTimers(clock), log: watchedLog().log });
     expect(start).toThrow(expect.objectContaining({ setting, message }));
   });
 });
@@ -242,7 +242,7 @@ describe('RL-19 a shutdown', () => {
       stopping: new AbortController(),
       deadlineMs: 20_000,
       idleGraceMs: 50,
-      log: silentLog,
+      log: watchedLog().log,
     });
     await hung;
     released.resolve();

@@ -5,11 +5,14 @@ import { jest } from '@jest/globals';
 import { createOperationWatch } from '../../src/channels/operation-watch.ts';
 import type { Device } from '../../src/domain/device.ts';
 import type { User } from '../../src/domain/user.ts';
+import type { LogLevel } from '../../src/observability/log.ts';
 import type { ProtocolDeps } from '../../src/protocol/deps.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { type ClientMetadata, createProtocol, type ProtocolSettings } from '../../src/protocol/protocol.ts';
 import { operationIdOf } from '../../src/support/ids.ts';
 import { decide, enroll, newUser, openScene, type Scene, type SceneOptions } from '../domain/scene.ts';
+import { canaries } from '../support/canaries/index.ts';
+import { watchedLog } from '../support/log.ts';
 import { createTimers } from '../support/timers.ts';
 
 export const CIBA = 'urn:openid:params:grant-type:ciba';
@@ -94,14 +97,20 @@ export async function openProtocol(options: ProtocolOptions = {}) {
   const clients = options.clients ?? [aClient('helpdesk'), aClient('other')];
   const logged: { event: string; fields: Record<string, unknown> }[] = [];
   const logs = new EventEmitter();
-  const write = (event: string, fields: Record<string, unknown> = {}) => {
-    logged.push({ event, fields });
-    logs.emit(event);
-  };
+  const watched = watchedLog();
+  const write =
+    (level: LogLevel) =>
+    (event: string, fields: Record<string, unknown> = {}) => {
+      watched.log[level](event, fields);
+      logged.push({ event, fields });
+      logs.emit(event);
+    };
+  canaries.learn(JSON.stringify(clients));
   const close = async () => {
     await new Promise((closed) => server.close(closed).closeAllConnections());
     jest.useRealTimers();
     await scene.close();
+    watched.check();
   };
   const timers = createTimers(scene.clock);
   const watch = createOperationWatch({ wakeups: scene.store.wakeups });
@@ -127,7 +136,7 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     timers,
     watchOperation: watch.watch,
     stopping: stopping.signal,
-    log: { debug: write, info: write, warn: write, error: write },
+    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     ...options.overrides?.(scene),
   };
   const protocol = await orAfter(close, () => createProtocol(deps));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
+import { canaries } from './canaries/index.ts';
 import { systemProgram } from './system.ts';
 
 const flags = [
@@ -52,10 +53,19 @@ export async function openBrowser({
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
   });
+  // a window that is opened from it sends the same kinds of things
+  context.on('request', (request) => {
+    canaries.learn(new URL(request.url()).hash);
+    canaries.sent(request.postData() ?? '');
+  });
+  context.on('response', (response) => canaries.header('location', response.headers()['location'] ?? ''));
   return {
     page,
     complaints,
-    [Symbol.asyncDispose]: () => context.close(),
+    async [Symbol.asyncDispose]() {
+      for (const { value } of await context.cookies()) canaries.add('a cookie', value);
+      await context.close();
+    },
   };
 }
 

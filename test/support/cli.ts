@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { invoke } from '../../src/cli/invoke.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
+import { canaries } from './canaries/index.ts';
 import { inherited, repository } from './server.ts';
 
 export interface CliResult {
@@ -48,6 +49,7 @@ export function startCli(
   const result = new Promise<CliResult>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (status) => {
+      learnFrom(stdout);
       resolve({ status, stdout, stderr, json: () => JSON.parse(stdout) });
       hear();
     });
@@ -90,7 +92,13 @@ export async function runCli(args: string[], { env = {} }: { env?: Record<string
   const written = { stdout: '', stderr: '' };
   const terminal = pipeTo(written, { ...inherited(), ...env });
   const status = await withEnvironment(env, () => invoke(args, terminal));
+  learnFrom(written.stdout);
   return { status, ...written, json: () => JSON.parse(written.stdout) };
+}
+
+/** What is printed in JSON may be tickets, secrets and tokens. */
+function learnFrom(stdout: string): void {
+  for (const line of stdout.split('\n')) if (line.startsWith('{')) canaries.learn(line);
 }
 
 /** Nobody looks, and nobody can be asked. */

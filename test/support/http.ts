@@ -1,5 +1,6 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { canaries } from './canaries/index.ts';
 
 /** What `fetch` answers, as far as a test looks at it. */
 export interface HttpAnswer {
@@ -27,6 +28,8 @@ export function exchange(
   const type = body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
   const bytes = Buffer.from(String(body));
   const sent = { ...type, ...headers, 'content-length': String(bytes.length) };
+  for (const [name, value] of Object.entries(headers)) canaries.header(name, value);
+  canaries.sent(String(body));
   return new Promise((resolve, reject) => {
     const call = request(url, { method, headers: sent, agent: isNewConnection ? false : agent }, (answer) => {
       // all of it, as part of the call: what breaks in the middle did not arrive
@@ -42,6 +45,7 @@ export function exchange(
 }
 
 function answerOf({ statusCode, headers }: IncomingMessage, whole: string): HttpAnswer {
+  canaries.learn(whole);
   return {
     status: statusCode!,
     headers: { get: (name) => headers[name]?.toString() ?? null },

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { canaries } from './canaries/index.ts';
 import { type Authority, createAuthority } from './certificates.ts';
 
 export interface Received {
@@ -48,6 +49,8 @@ export async function startReceiver({ port = 0, authority, answer = 204 }: Recei
     const text = await textOf(req);
     const one: Received = { method: req.method!, path: req.url!, headers: req.headers, text, body: parsed(text) };
     received.push(one);
+    canaries.learn(text);
+    canaries.header('authorization', req.headers.authorization ?? '');
     const next = answers.length > 1 ? answers.shift()! : answers[0]!;
     for (const look of [...waiting]) look();
     if (typeof next === 'number') res.writeHead(next).end();

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { canaries, expectNoCanary } from './canaries/index.ts';
 import { freePorts } from './ports.ts';
 import { temporaryFolder } from './tmp.ts';
 
@@ -61,7 +62,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     management: { port: managementPort },
     authenticator: { port: authenticatorPort },
     store: options.store ?? `embedded:${join(folder.path, 'assent.db')}`,
-    log: { level: 'info' }, // `process.ready` is read from the log
+    log: { level: 'debug' }, // `process.ready` is read from the log, and TH-22 wants all that there is
     // so that a flow takes a second or two; give another where pacing is the matter
     ciba: { intervalSeconds: 1 },
     ...(options.store && { masterKey: Buffer.alloc(32, 1).toString('base64url') }),
@@ -70,22 +71,33 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const configFile = join(folder.path, 'config.json');
   await writeFile(configFile, JSON.stringify(config, null, 2));
 
+  canaries.learn(JSON.stringify(config));
   const env = { ASSENT_CONFIG: configFile };
   let running = launch({ ...env, ...options.env }, folder.path, options.wrapper);
-  const end = (signal: NodeJS.Signals): Promise<number | null> => {
+  const management = `http://127.0.0.1:${managementPort}`;
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    const shown = shownBy(running);
     running.child.kill(signal);
-    return running.ended;
+    const status = await running.ended;
+    for (const [what, text] of Object.entries({ ...shown, 'the log': logOf(running.output()) }))
+      expectNoCanary(what, text);
+    return status;
+  };
+  const endInOrder = async (signal: NodeJS.Signals) => {
+    if (running.isAlive()) running.shown['/metrics'] = await metricsOf(management);
+    return end(signal);
   };
   const dispose = async () => {
-    await end('SIGKILL');
-    await folder.remove();
+    const keyFile = join(folder.path, 'assent.db.key');
+    if (existsSync(keyFile)) canaries.add('the master key', readFileSync(keyFile, 'utf8').trim());
+    await endInOrder('SIGKILL').finally(() => folder.remove());
   };
   if (options.expectReady !== false)
     await running.ready.catch(async (error) => Promise.reject(await after(dispose, error)));
 
   return {
     issuer: `http://localhost:${publicPort}`,
-    management: `http://127.0.0.1:${managementPort}`,
+    management,
     authenticator: `http://localhost:${authenticatorPort}`,
     managementKey: 'demo-management-key-0123456789abcdef',
     configFile,
@@ -95,7 +107,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     pid: () => running.child.pid!,
     output: () => running.output(),
     ended: () => running.ended,
-    stop: () => end('SIGTERM'),
+    stop: () => endInOrder('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
     async restart() {
       await end('SIGKILL');
@@ -111,6 +123,9 @@ interface Running {
   ready: Promise<void>;
   ended: Promise<number | null>;
   output(): string;
+  isAlive(): boolean;
+  /** Beside its log, by what it is called. */
+  shown: Record<string, string>;
 }
 
 function launch(env: Record<string, string>, cwd: string, wrapper: string[] = []): Running {
@@ -144,7 +159,23 @@ function launch(env: Record<string, string>, cwd: string, wrapper: string[] = []
   ready.catch(() => undefined); // whoever does not wait for it must not fail by it
   // `close`: also its output has been read
   const ended = new Promise<number | null>((resolve) => void child.once('close', resolve));
-  return { child, ready, ended, output: () => output };
+  const isAlive = () => child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+  return { child, ready, ended, output: () => output, isAlive, shown: {} };
+}
+
+/** What others on the machine can see of it; read while it runs, kept for whoever asks later. */
+function shownBy({ child, isAlive, shown }: Running): Record<string, string> {
+  if (isAlive()) shown['the command line'] = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8');
+  return shown;
+}
+
+/** Without the line that tells a developer the key which everybody knows. */
+const logOf = (output: string) => output.replace(/^ {2}Management API .*$/m, '');
+
+/** Nothing where it has none, or cannot answer any more. */
+async function metricsOf(management: string): Promise<string> {
+  const answer = await fetch(`${management}/metrics`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+  return answer?.ok ? answer.text().catch(() => '') : '';
 }
 
 /** Settings of whoever runs the tests must not reach the server. */

@@ -1,5 +1,6 @@
 import type { Log } from '../../observability/log.ts';
 import type { Exchange, Step } from './exchange.ts';
+import { shownPath } from './shown-path.ts';
 
 /** One line for each answer. Never the query: `auth_req_id`, tickets and hints travel there (ruling 3). */
 export function requestLog({ log, listener }: { log: Log; listener: string }): Step {
@@ -21,12 +22,6 @@ export function requestLog({ log, listener }: { log: Log; listener: string }): S
       });
     });
   };
-}
-
-/** Ids have 24 characters: a longer part is somebody's mistake, perhaps with a ticket or a token, or an attack on the disk. */
-function shownPath(path: string): string {
-  if (path.length < 41) return path;
-  return path.replaceAll(/[^/]{41,}/g, (part) => `[${part.length} characters]`);
 }
 
 /** What comes every few seconds and tells nothing: probes, and polls that are answered "not yet". Refusals have lines of their own. */

@@ -4,9 +4,10 @@ import { openKeyRing } from '../../../src/domain/key-ring.ts';
 import { createManagementApi } from '../../../src/http/management-api/index.ts';
 import { createHealth } from '../../../src/observability/health.ts';
 import type { SceneOptions } from '../../domain/scene.ts';
+import { watchedLog } from '../../support/log.ts';
 import { startDeviceServer } from '../device-server.ts';
 import { documentation, type OpenapiDocument } from './documented.ts';
-import { managementApp, readableLog, startListener } from './server.ts';
+import { managementApp, startListener } from './server.ts';
 
 export const managementKey = 'test-management-key-0123456789abcdef';
 export const readerKey = 'test-reader-key-0123456789abcdefghij';
@@ -31,7 +32,7 @@ export type ManagementServer = Awaited<ReturnType<typeof startManagement>>;
 export async function startManagement(options: SceneOptions = {}) {
   const devices = await startDeviceServer(options);
   const { scene } = devices;
-  const { log, lines } = readableLog();
+  const { log, lines, check } = watchedLog();
   const clients = createClients({
     store: scene.store,
     clock: scene.clock.now,
@@ -99,6 +100,7 @@ export async function startManagement(options: SceneOptions = {}) {
     async close() {
       await listener[Symbol.asyncDispose]();
       await devices.close();
+      check();
     },
   };
 }

@@ -1,7 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import { connect } from 'node:net';
-import { Writable } from 'node:stream';
 import {
   type AuthenticatorParts,
   createAuthenticatorApp,
@@ -13,7 +12,7 @@ import {
 import { createListener, type Listener, type ListenerLimits } from '../../../src/http/listeners.ts';
 import type { Mounted } from '../../../src/http/mount.ts';
 import { createHealth, type Health } from '../../../src/observability/health.ts';
-import { createLog, type Log } from '../../../src/observability/log.ts';
+import { watchedLog } from '../../support/log.ts';
 
 /** As TH-20 names them, and as the configuration defaults to. */
 export const limits = {
@@ -89,28 +88,11 @@ export function holdingEngine(): { engine: Mounted; reached(count: number): Prom
   };
 }
 
-/** A log whose lines a test can read. */
-export function readableLog(): { log: Log; lines: () => Record<string, unknown>[] } {
-  let text = '';
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      text += chunk;
-      done();
-    },
-  });
-  const lines = () =>
-    text
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line));
-  return { log: createLog({ level: 'debug', stream }), lines };
-}
-
 export function healthy(): Health {
   return createHealth({ checkStore: async () => {} });
 }
 
-const common = () => ({ log: readableLog().log, limits, proxyHops: 0 });
+const common = () => ({ log: watchedLog().log, limits, proxyHops: 0 });
 const nothing = async () => {};
 
 /** A public app with pieces that answer in one line; a test replaces what it is about. */

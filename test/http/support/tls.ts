@@ -8,9 +8,10 @@ import { createListener, type ListenerLimits } from '../../../src/http/listeners
 import { createTls, type TlsKind, type TlsSettings } from '../../../src/http/tls.ts';
 import { createAuthority } from '../../support/certificates.ts';
 import { createClock } from '../../support/clock.ts';
+import { watchedLog } from '../../support/log.ts';
 import { createTimers } from '../../support/timers.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
-import { limits, readableLog } from './server.ts';
+import { limits } from './server.ts';
 
 /** As the configuration defaults to. */
 export const defaults = {
@@ -59,7 +60,7 @@ interface StartOptions {
 export async function startTls({ folder, handler, kind = 'server', settings, limits: changed }: StartOptions) {
   const clock = createClock();
   const timers = createTimers(clock);
-  const { log, lines } = readableLog();
+  const { log, lines, check } = watchedLog();
   const tls = createTls({ settings: { ...folder.settings, ...settings }, clock: clock.now, timers, log });
   tls.start();
   const listener = createListener({
@@ -87,6 +88,7 @@ export async function startTls({ folder, handler, kind = 'server', settings, lim
       listener.closeIdle();
       listener.cut();
       await ended;
+      check();
     },
   };
 }
