@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { beginEnrollment, memoryStorage } from '../../src/device-sdk/index.ts';
 import { runCli, runCliProcess, startCli } from '../support/cli.ts';
 import { repository, startServer, type TestServer } from '../support/server.ts';
 
@@ -12,7 +13,9 @@ const cli = (...args: string[]) => runCli(args, { env });
 beforeAll(async () => {
   const config = JSON.parse(await readFile(join(repository, 'config/development.json'), 'utf8'));
   const digits = { id: 'with-digits', name: 'With digits', enrollment_mode: 'multiple', confirm: 'code' };
-  server = await startServer({ config: { applications: [...config.applications, digits] } });
+  const attested = { id: 'attested', name: 'Attested', enrollment_mode: 'multiple', attestation: 'require' };
+  const plugins = { attestation: join(repository, 'test/support/attestation.ts') };
+  server = await startServer({ config: { applications: [...config.applications, digits, attested], plugins } });
   env = { ...server.env, XDG_CONFIG_HOME: join(server.folder, 'xdg') };
 });
 afterAll(async () => server?.[Symbol.asyncDispose]());
@@ -182,6 +185,26 @@ describe('enrollment', () => {
     });
     expect((await confirm(`${one} ${two}`)).json()).toMatchObject({ confirmed_at: expect.any(String) });
     expect(await enroll.result).toMatchObject({ status: 0, stdout: expect.stringContaining('now a device of') });
+  });
+
+  test('is refused where a platform must vouch for the keys; a device that has one is enrolled, and shown with it', async () => {
+    const ticket = (await cli('ticket', 'bob', '--application', 'attested', '--json')).json();
+    const refused = await cli('device', 'enroll', ticket.ticket_uri, '--device', 'attested', '--json');
+    expect([refused.status, refused.json().error.code]).toEqual([1, 'attestation_refused']);
+
+    const another = (await cli('ticket', 'bob', '--application', 'attested', '--json')).json();
+    const enrollment = await beginEnrollment(memoryStorage(), another.ticket_uri);
+    expect(enrollment.policy.attestation).toBe('require');
+    const attest = async ({ challenge }: { challenge: string }) => ({
+      kind: 'test-platform',
+      blob: `signed.${challenge}`,
+    });
+    const { deviceId } = await enrollment.finish({ device: { name: 'Phone' }, attest });
+    const { items } = (await cli('device', 'list', 'bob', '--json')).json();
+    expect(items.find(({ id }: { id: string }) => id === deviceId)).toMatchObject({
+      state: 'active',
+      attestation: { kind: 'test-platform', verdict: 'trusted', level: 'hardware', detail: 'made of paper' },
+    });
   });
 
   test('takes what `assent ticket` prints', async () => {
