@@ -87,3 +87,22 @@ export const confirmationRows = [
   row('for another device', 'server_unexpected', sealed(confirmation({ aud: '7fBBBBBBBBBBBBBBBBBBBBBB' }))),
   row('of another server', 'server_unexpected', sealed(confirmation({ iss: 'https://other.example.test' }))),
 ];
+
+const context = (changes: object = {}) =>
+  JSON.stringify({ iss: issuer, aud: deviceId, op: 'op-1', iat: now, text: 'Ready at the counter.', ...changes });
+const sealedContext = (content: string, { header = {}, ...rest }: Parameters<typeof sealed>[1] = {}) =>
+  sealed(content, { header: { typ: 'assent-context+jwt', ...header }, ...rest });
+const order = { title: 'Order 4711', text: 'Ready at the counter.\nBring your card.', mime: 'text/plain' };
+
+/** What is shown after an approval or an activation. */
+export const contextRows = [
+  { ...row('a text', 'accepted', sealedContext(context())), shown: { text: 'Ready at the counter.' } },
+  { ...row('two lines under a title', 'accepted', sealedContext(context(order))), shown: order },
+  row('by a seal key that is not held', 'keys_untrusted', sealedContext(context(), { key: keys.strangerSeal })),
+  row('typ of a confirmation', 'keys_untrusted', sealed(context())),
+  row('typ of a challenge', 'keys_untrusted', sealedContext(context(), { header: { typ: 'assent-challenge+jwt' } })),
+  row('for another device', 'server_unexpected', sealedContext(context({ aud: '7fBBBBBBBBBBBBBBBBBBBBBB' }))),
+  row('of another server', 'server_unexpected', sealedContext(context({ iss: 'https://other.example.test' }))),
+  row('no text', 'server_unexpected', sealedContext(context({ text: undefined }))),
+  row('a text that is none', 'server_unexpected', sealedContext(context({ text: ['Ready'] }))),
+];

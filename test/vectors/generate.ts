@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deviceId, issuer, keys, type NamedKey, names, now, rk, sessionId, sessionKey, thumbprint } from './cast.ts';
 import { challengeRows, downRows, firstContactRows, keySetRows } from './device-rows.ts';
-import { confirmationRows, enrollmentRows } from './enrollment-rows.ts';
+import { confirmationRows, contextRows, enrollmentRows } from './enrollment-rows.ts';
 import { b64 } from './forge.ts';
 import { pinVectors } from './pin.ts';
 import { payload, proofRows, redeemRows, upRows } from './up-rows.ts';
@@ -32,6 +32,7 @@ async function vectors(): Promise<object> {
     enrollment: { has: ['sig'], rows: enrollmentRows },
     down: downRows,
     confirmations: { held: ['seal'], rows: confirmationRows },
+    contexts: { held: ['seal'], rows: contextRows },
     challenges: { op: 'op-1', held: ['seal'], rows: challengeRows },
     key_sets: keySetRows,
     first_contact: firstContactRows,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CryptoKey } from 'jose';
 import { createCaller } from '../../src/device-sdk/caller.ts';
-import { readChallenge } from '../../src/device-sdk/challenge.ts';
+import { readChallenge, readPostContext } from '../../src/device-sdk/challenge.ts';
 import { codeOf } from '../../src/device-sdk/errors.ts';
 import { usableKey } from '../../src/device-sdk/keys.ts';
 import { openDown } from '../../src/device-sdk/messages.ts';
@@ -48,6 +48,7 @@ interface Vectors {
   enrollment: { rows: Row[] };
   down: Row[];
   confirmations: { rows: (Row & { code?: string })[] };
+  contexts: { rows: (Row & { shown?: object })[] };
   challenges: { op: string; rows: (Row & { challenge_sha256?: string; ctx_hash?: string })[] };
   key_sets: { name: string; held: string[]; sets: string[]; not_before?: number; expect: string }[];
   first_contact: { name: string; k: string; sets: string[]; expect: string }[];
@@ -199,6 +200,18 @@ describe('the device', () => {
       const open = async () => {
         const { claims } = await caller.openSealed(token, 'assent-confirm+jwt');
         expect([typeof claims.confirm, claims.code]).toEqual(['string', code]);
+      };
+      expect(await verdict(open)).toBe(expected);
+    },
+  );
+
+  test.each(vectors.contexts.rows.map((row) => [row.expect, row.name, row] as const))(
+    'what is shown after success, %s: %s',
+    async (expected, _, { token, shown }) => {
+      const caller = await challengeCaller();
+      const open = async () => {
+        const { claims } = await caller.openSealed(token, 'assent-context+jwt');
+        expect(readPostContext(claims)).toEqual(shown);
       };
       expect(await verdict(open)).toBe(expected);
     },
