@@ -49,6 +49,18 @@ export function differingClocks(open: () => Promise<Scene>): void {
     expect(await all(authReqId)).toEqual(['expired', 'expired', 'expired', 'expired']);
   });
 
+  test('TH-14 a clock that jumps an hour ahead and back: what was over by then stays over, and the next request is like any other', async () => {
+    const waiting = await asked(right);
+    const unredeemed = await approved(right);
+    right.clock.advance(3600);
+    expect(await right.sweeper.expire()).toBe(1);
+    expect(await outcome(right, unredeemed.authReqId)).toBe('expired');
+    right.clock.advance(-3600);
+    for (const { authReqId } of [waiting, unredeemed]) expect(await outcome(right, authReqId)).toBe('expired');
+    expect(await decide(right, waiting.operation, waiting.device)).toEqual({ result: 'closed', state: 'expired' });
+    expect(await outcome(right, (await approved(right)).authReqId)).toBe('issue');
+  });
+
   test('TH-14 whoever issues when another’s clock says that it is over commits once, or nobody does', async () => {
     const { authReqId } = await approved(right);
     right.clock.advance(300 - SKEW - 2);
