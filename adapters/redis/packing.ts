@@ -34,3 +34,17 @@ export function unpack(packed: Buffer): string {
 export function isPacked(bytes: Buffer): boolean {
   return bytes[0] === MARK;
 }
+
+/**
+ * A hash in the reply of a script (shared/hash.lua): 0x02, then all its names and values as one JSON array. Nothing else that
+ * scripts give back begins with a control character.
+ */
+const HASH_MARK = 2;
+
+export function isHash(part: unknown): boolean {
+  return Buffer.isBuffer(part) && part[0] === HASH_MARK;
+}
+
+export function hashOf(bytes: Buffer): string[] {
+  return JSON.parse(bytes.toString('utf8', 1)) as string[];
+}

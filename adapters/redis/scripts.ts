@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { answered } from './failures.ts';
 import { names } from './keys.ts';
-import { isPacked, unpack } from './packing.ts';
+import { hashOf, isHash, isPacked, unpack } from './packing.ts';
 import type { Replicated } from './replicas.ts';
 
 /** A hash as Lua gives it: name, value, name, value … */
@@ -240,13 +240,14 @@ type Raw = Buffer | number | null | Raw[];
 type Texts = string | number | null | Texts[];
 
 /**
- * The body of an operation is packed and stands right before its fields, where otherwise only codes and ids stand; all
- * else is UTF-8.
+ * Hashes are one marked JSON text (shared/hash.lua). The body of an operation is packed and stands right before its fields,
+ * where otherwise only codes and ids stand. All else is UTF-8.
  */
 function toTexts(reply: Raw, next?: Raw): Texts {
   if (Array.isArray(reply)) return reply.map((part, i) => toTexts(part, reply[i + 1]));
   if (!Buffer.isBuffer(reply)) return reply;
-  return Array.isArray(next) && isPacked(reply) ? unpack(reply) : reply.toString('utf8');
+  if (isHash(reply)) return hashOf(reply);
+  return isPacked(reply) && isHash(next) ? unpack(reply) : reply.toString('utf8');
 }
 
 /** The script as it is sent: the names of keys, what it includes (each once), itself. */

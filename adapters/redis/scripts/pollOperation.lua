@@ -6,6 +6,7 @@
   returns { 'missing' } | { 'push' } | { 'pending' } | { 'slow_down', interval in s } | { 'ended', state, reason or '' } | { 'expired' } | { 'busy' }
         | { 'leased' | 'committed', body, operation's fields, user's fields, device's fields } | { 'delivered' }
   Repeated by the same holder: the same lease. ]]
+--- @include hash
 local root, operation, now, holder = KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[4]
 local state, client, interval, last, expiresAt, redemption, heldBy, heldUntil, replayUntil, user, device, reason, mode, waiter, waitsUntil =
   unpack(redis.call('HMGET', operation, 's', 'c', 'i', 'l', 'x', 'rs', 'rh', 'ru', 'rp', 'u', 'dd', 'e', 'nm', 'wh', 'wu'))
@@ -34,8 +35,8 @@ if state ~= 'approved' then return { 'ended', state, reason or '' } end
 
 local function give(result)
   local body, userKey = redis.call('GET', root .. NAME.body .. ARGV[2]), root .. NAME.user .. user
-  local deviceFields = device and redis.call('HGETALL', root .. NAME.device .. device) or {}
-  return { result, body, redis.call('HGETALL', operation), redis.call('HGETALL', userKey), deviceFields }
+  local deviceFields = device and hash(root .. NAME.device .. device) or NO_HASH
+  return { result, body, hash(operation), hash(userKey), deviceFields }
 end
 
 if redemption == 'delivered' or redemption == 'expired' then return { redemption } end

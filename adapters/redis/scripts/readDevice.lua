@@ -2,9 +2,9 @@
   KEYS[1] root   KEYS[2] device   KEYS[3] receipt (root where none is asked for)
   ARGV[1] now, epoch ms, where notices are asked for; else ''
   returns { fields, user's state, receipt's fields, events as JSON texts } | { } ]]
-local fields = redis.call('HGETALL', KEYS[2])
-if #fields == 0 then return {} end
+--- @include hash
 local user = redis.call('HGET', KEYS[2], 'u')
+if not user then return {} end
 local state = redis.call('HGET', KEYS[1] .. NAME.user .. user, 's')
 local notices = {}
 if ARGV[1] ~= '' then
@@ -13,4 +13,4 @@ if ARGV[1] ~= '' then
     if tonumber(ends) > tonumber(ARGV[1]) then notices[#notices + 1] = event end
   end
 end
-return { fields, state, KEYS[3] == KEYS[1] and {} or redis.call('HGETALL', KEYS[3]), notices }
+return { hash(KEYS[2]), state, KEYS[3] == KEYS[1] and NO_HASH or hash(KEYS[3]), notices }

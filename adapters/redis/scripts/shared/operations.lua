@@ -1,5 +1,6 @@
 --- @include wake
 --- @include outbox
+--- @include hash
 -- What scripts know of operations. `operation`: the hash's key. `now`: epoch ms, a number.
 
 -- An operation past its time is not pending, whether the sweep has written that or not.
@@ -83,7 +84,7 @@ end
 
 -- A record as scripts give it back: id, packed body, fields; the body right before the fields (scripts.ts).
 local function readOperation(root, id)
-  local fields = redis.call('HGETALL', root .. NAME.operation .. id)
-  if #fields == 0 then return false end
-  return { id, redis.call('GET', root .. NAME.body .. id), fields }
+  local operation = root .. NAME.operation .. id
+  if redis.call('EXISTS', operation) == 0 then return false end
+  return { id, redis.call('GET', root .. NAME.body .. id), hash(operation) }
 end
