@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { openOperationContext, sealOperationContext } from '../../src/domain/context.ts';
+import {
+  openOperationContext,
+  openPostContext,
+  sealOperationContext,
+  sealPostContext,
+} from '../../src/domain/context.ts';
 import { contextHash } from '../../src/domain/device-messages/context.ts';
 import { createSecrets } from '../../src/support/secrets.ts';
 import { anOperation, aUser } from '../support/records.ts';
@@ -52,5 +57,39 @@ describe('the context at rest', () => {
 
   test('a registration shows nothing', () => {
     expect(openOperationContext(secrets, anOperation(aUser()))).toBeUndefined();
+  });
+});
+
+describe('the post-context at rest', () => {
+  const after = '{"text":"Ready at the counter"}';
+  const withBoth = () => {
+    const operation = withContext();
+    return { ...operation, postContext: sealPostContext(secrets, operation, after) };
+  };
+
+  test('it opens under the key of the context, and is gone with that key', () => {
+    const operation = withBoth();
+    expect(operation.postContext.wrappedKey).toBeUndefined();
+    expect(openPostContext(secrets, operation)).toBe(after);
+    expect(
+      openPostContext(secrets, { ...operation, context: { ...operation.context, wrappedKey: '' } }),
+    ).toBeUndefined();
+    expect(openPostContext(secrets, { id: operation.id, postContext: operation.postContext })).toBeUndefined();
+  });
+
+  test('neither text can take the other’s place, nor that of another operation', () => {
+    const [one, other] = [withBoth(), withBoth()];
+    const { context, postContext } = one;
+    const shownBefore = { ...context, sealed: postContext.sealed };
+    expect(() => openOperationContext(secrets, { id: one.id, context: shownBefore })).toThrow();
+    expect(() => openPostContext(secrets, { ...one, postContext: { sealed: context.sealed } })).toThrow();
+    expect(() => openPostContext(secrets, { ...one, postContext: other.postContext })).toThrow();
+  });
+
+  test('a registration has a key for it alone', () => {
+    const operation = anOperation(aUser());
+    const postContext = sealPostContext(secrets, operation, after);
+    expect(openPostContext(secrets, { ...operation, postContext })).toBe(after);
+    expect(() => openPostContext(secrets, { ...operation, id: 'another', postContext })).toThrow();
   });
 });

@@ -148,6 +148,32 @@ describe('enrollment tickets over the management API', () => {
     expect((await api('GET', path)).body).toMatchObject({ state: 'expired' });
   });
 
+  test('what is to be shown after the enrollment is checked, taken, and shown by no answer', async () => {
+    const { id } = await server.user({ username: 'alice' });
+    const create = (body: unknown) => api('POST', `/users/${id}/enrollment-tickets`, { body });
+    for (const [wrong, name] of [
+      [{}, 'post_context.text'],
+      [{ text: 'a'.repeat(2001) }, 'post_context.text'],
+      [{ text: 'a\tb' }, 'post_context.text'],
+      [{ text: ' ' }, 'post_context.text'],
+      [{ text: 'a', title: 'a\nb' }, 'post_context.title'],
+      [{ text: 'a', mime: 'text/html' }, 'post_context.mime'],
+      [{ text: 'a', html: 'b' }, 'post_context.html'],
+      ['a', 'post_context'],
+    ] as const) {
+      expect(await create({ post_context: wrong })).toMatchObject({
+        status: 400,
+        body: { code: 'invalid_request', invalid_params: [{ name }] },
+      });
+    }
+    const made = await create({
+      post_context: { title: 'Welcome', text: 'At the desk.\nBring it.', mime: 'text/plain' },
+    });
+    expect(made.status).toBe(201);
+    const path = made.headers.get('location')!.replace('/management/v1', '');
+    expect(JSON.stringify([made.body, (await api('GET', path)).body])).not.toContain('At the desk');
+  });
+
   test('a device enrolled with it is named in its state', async () => {
     const user = await server.devices.alice();
     const device = await server.devices.enroll(user, { pin });

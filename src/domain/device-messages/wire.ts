@@ -141,7 +141,7 @@ export interface StatusAnswer {
   policy?: { methods: Method[]; pin_length: number };
   /** while the device is pending: the confirmation again, for one that was interrupted */
   confirm?: string;
-  /** once, with the answer that activates the device */
+  /** with the answer that activates the device, and whenever it quotes the same `confirm` again */
   post_context?: string;
   /** of the operation asked for by `op` */
   operation?: { op: string; state: string; exp: number };
