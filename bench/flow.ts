@@ -61,7 +61,7 @@ export async function measureFlow({ size, profile }: Options, report: Report): P
   const enrolled = await inParallel(names, 2, (name) => enrollDevice(assent, name, { fetch: gate.fetch }));
   const scene = { assent, gate, enrolled };
   const times: number[] = [];
-  await runFlows(scene, size.flowsPerRound, []); // warm
+  for (let i = 0; i < size.flowWarmUps; i++) await runFlows(scene, size.flowsPerRound, []);
   const rounds: Round[] = [];
   for (let round = 0; round < size.rounds; round++) {
     const costs = await measurePrimitives();
