@@ -79,8 +79,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     const shown = shownBy(running);
     running.child.kill(signal);
     const status = await running.ended;
-    for (const [what, text] of Object.entries({ ...shown, 'the log': logOf(running.output()) }))
-      expectNoCanary(what, text);
+    running.check({ ...shown, 'the log': logOf(running.output()) });
     return status;
   };
   const endInOrder = async (signal: NodeJS.Signals) => {
@@ -126,6 +125,8 @@ interface Running {
   isAlive(): boolean;
   /** Beside its log, by what it is called. */
   shown: Record<string, string>;
+  /** @throws Error where a secret is found, the first time that it is asked: whoever disposes of it afterwards is not told again */
+  check(texts: Record<string, string>): void;
 }
 
 function launch(env: Record<string, string>, cwd: string, wrapper: string[] = []): Running {
@@ -160,7 +161,17 @@ function launch(env: Record<string, string>, cwd: string, wrapper: string[] = []
   // `close`: also its output has been read
   const ended = new Promise<number | null>((resolve) => void child.once('close', resolve));
   const isAlive = () => child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-  return { child, ready, ended, output: () => output, isAlive, shown: {} };
+  let isTold = false;
+  const check = (texts: Record<string, string>) => {
+    if (isTold) return;
+    try {
+      for (const [what, text] of Object.entries(texts)) expectNoCanary(what, text);
+    } catch (error) {
+      isTold = true;
+      throw error;
+    }
+  };
+  return { child, ready, ended, output: () => output, isAlive, shown: {}, check };
 }
 
 /** What others on the machine can see of it; read while it runs, kept for whoever asks later. */

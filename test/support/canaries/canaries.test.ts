@@ -27,13 +27,15 @@ describe('TH-22 what a server shows fails the test that stops it', () => {
     // of a path the log shows words: nothing tells it that these are a password
     const planted = `correct-horse-${random()
       .replaceAll(/[^a-z]/gi, '')
-      .toLowerCase()}`;
+      .toLowerCase()
+      .slice(0, 16)}`;
     canaries.add('a planted secret', planted);
     await fetch(`${server.issuer}/${planted}`);
     await expect(server.stop()).rejects.toThrow(
       /TH-22: the log shows a planted secret: ….*"path":"\/‹a planted secret›.*…$/,
     );
-    await expect(server[Symbol.asyncDispose]()).rejects.toThrow('TH-22');
+    // told once: what comes after it in the test is not hidden by it
+    await server[Symbol.asyncDispose]();
     expect(() => readdirSync(server.folder)).toThrow('ENOENT');
   });
 
@@ -45,17 +47,18 @@ describe('TH-22 what a server shows fails the test that stops it', () => {
       grant_types: ['urn:openid:params:grant-type:ciba'],
     };
     const wrapper = ['bash', '-c', 'exec -a "$0" "$@"', onCommandLine];
-    const server = await startServer({ wrapper, config: { clients: [client], metrics: { clientLabel: true } } });
+    await using server = await startServer({ wrapper, config: { clients: [client], metrics: { clientLabel: true } } });
+    canaries.add('a planted argument', onCommandLine);
+    await expect(server.stop()).rejects.toThrow('TH-22: the command line shows a planted argument');
+
+    await server.restart();
     const params = { client_id, grant_type: client.grant_types[0]!, auth_req_id: `00${random(32)}` };
     const authorization = `Basic ${btoa(`${client_id}:${client.client_secret}`)}`;
     const body = new URLSearchParams(params);
     await fetch(`${server.issuer}/oauth/token`, { method: 'POST', headers: { authorization }, body });
 
-    expect(await server.stop()).toBe(0);
-    canaries.add('a planted argument', onCommandLine);
-    await expect(server.stop()).rejects.toThrow('TH-22: the command line shows a planted argument');
     canaries.add('a planted label', client_id);
-    await expect(server[Symbol.asyncDispose]()).rejects.toThrow('TH-22: /metrics shows a planted label');
+    await expect(server.stop()).rejects.toThrow('TH-22: /metrics shows a planted label');
   });
 
   test('TH-22 one that passes by the masks of a log in this process', () => {

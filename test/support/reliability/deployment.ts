@@ -89,8 +89,10 @@ function deploymentOf(
       history?.append({ kind: 'outage', from, until: now() });
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+      const ends = servers.map((server) => server[Symbol.asyncDispose]());
+      await Promise.allSettled(ends);
       await redis?.stop();
+      await Promise.all(ends);
     },
   };
 }
