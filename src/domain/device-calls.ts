@@ -10,6 +10,7 @@ import type { Applications } from './applications.ts';
 import type { Device } from './device.ts';
 import {
   type Act,
+  type DecideAnswer,
   issueSession,
   type OpenedUp,
   readStatus,
@@ -21,6 +22,7 @@ import {
 import { optionalTextOf } from './device-messages/payload.ts';
 import type { DeviceRequest, DeviceRequests } from './device-requests.ts';
 import { aboutDevice, by, type Caller, type Enrollment } from './enrollment.ts';
+import { type EnrollmentGates, enrollmentClientId } from './enrollment-gates.ts';
 import { DomainError } from './errors.ts';
 import type { Inbox } from './inbox.ts';
 import { counterOf } from './message-counter.ts';
@@ -44,6 +46,7 @@ interface Deps {
   store: Pick<Store, 'devices' | 'operations'>;
   requests: DeviceRequests;
   enrollment: Enrollment;
+  gates: Pick<EnrollmentGates, 'denied'>;
   upkeep: Upkeep;
   answers: Answers;
   inbox: Inbox;
@@ -56,7 +59,7 @@ interface Deps {
 }
 
 export function createDeviceCalls(deps: Deps): DeviceCalls {
-  const { store, requests, enrollment, upkeep, answers, inbox, ownBoxes, applications, secrets, clock } = deps;
+  const { store, requests, enrollment, gates, upkeep, answers, inbox, ownBoxes, applications, secrets, clock } = deps;
 
   const calls: Record<
     Exclude<Act, 'redeem' | 'events'>,
@@ -69,7 +72,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
     },
     inbox: ({ device: { device, notices } }) => inbox.of(device, notices),
     present: answers.present,
-    decide: answers.decide,
+    decide,
     status,
     methods: upkeep.methods,
     rotate: upkeep.rotate,
@@ -100,6 +103,14 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
   async function rotatedBy(request: DeviceRequest, quoted: string, caller: Caller): Promise<DeviceRequest> {
     requests.refuseUnusable('rotate', request.device);
     return { ...request, device: { ...request.device, device: await upkeep.confirm(request, quoted, caller) } };
+  }
+
+  async function decide(request: DeviceRequest, caller: Caller): Promise<DecideAnswer> {
+    const answer = await answers.decide(request, caller);
+    const isOfEnrollment = request.device.operation?.clientId === enrollmentClientId;
+    // a crash before this leaves it to the same message, sent again, or to the device that waits
+    if (isOfEnrollment && answer.state === 'denied') await gates.denied(answer.op, by(request.deviceId, caller));
+    return answer;
   }
 
   function session({ device: { device }, deviceId, signed }: DeviceRequest): SessionAnswer {

@@ -79,7 +79,17 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
   const upkeep = createUpkeep(common);
   return {
     requests,
-    calls: createDeviceCalls({ ...common, ownBoxes, requests, enrollment, upkeep, answers, inbox, sessionSeconds }),
+    calls: createDeviceCalls({
+      ...common,
+      ownBoxes,
+      requests,
+      gates,
+      enrollment,
+      upkeep,
+      answers,
+      inbox,
+      sessionSeconds,
+    }),
     streams: createInboxStreams({
       ...common,
       requests,

@@ -24,7 +24,7 @@ import { newEvent } from './new-event.ts';
 import { type Operation, stateAt } from './operation.ts';
 import type { Operations } from './operations.ts';
 import type { Store } from './ports/store.ts';
-import type { Users } from './users.ts';
+import type { By, Users } from './users.ts';
 
 /** As it travels in the answer to `status`. */
 export interface EnrollmentWaiting {
@@ -44,6 +44,8 @@ export interface EnrollmentGates {
    * @throws DomainError ticket_invalid | no_approving_device | enrollment_denied
    */
   waiting(device: Device, caller: Caller): Promise<EnrollmentWaiting | undefined>;
+  /** A device of the person said no: what asked is over at once, not only when it asks again. Repeating it changes nothing. */
+  denied(operationId: string, by: By): Promise<void>;
 }
 
 /** What the approving person reads; `device` as the new one describes itself. `language`: theirs, if it is known. */
@@ -103,13 +105,16 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
     registration: Operation,
     caller: Caller,
   ): Promise<'approved' | 'pending' | 'nobody'> {
-    const handle = partitionOf(device.id) + secrets.hmac('enrollment-approval', device.id);
+    const handle = handleFor(device);
     const asked = await store.operations.get(operationIdOf(handle));
     if (!asked) return ask(handle, device, registration, caller);
     const state = stateAt(asked, clock());
     if (state === 'approved' || state === 'pending') return state;
-    return end(device, registration, asked, caller);
+    await end(device, asked, by(device.id, caller));
+    throw new DomainError('enrollment_denied', { detail: state });
   }
+
+  const handleFor = ({ id }: Device) => partitionOf(id) + secrets.hmac('enrollment-approval', id);
 
   async function ask(
     handle: string,
@@ -151,11 +156,10 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
   }
 
   /** The registration first: as long as the device is pending, its next message comes here again and goes on. */
-  async function end(device: Device, { id }: Operation, asked: Operation, caller: Caller): Promise<never> {
+  async function end(device: Device, asked: Operation, who: By): Promise<void> {
     const now = clock();
     const why = asked.decision?.reason ?? stateAt(asked, now);
-    const who = by(device.id, caller);
-    const { userId } = device;
+    const { userId, operationId: id } = device;
     await store.operations.cancel({
       operationId: id,
       reason: why === 'not_me' || why === 'incorrect_data' ? why : 'cancelled_by_user',
@@ -170,12 +174,21 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
       now,
       events: [newEvent('device.enrollment_refused', now, who, { ...aboutDevice(device), data: { why } })],
     });
-    throw new DomainError('enrollment_denied', { detail: why });
+  }
+
+  async function denied(operationId: string, who: By): Promise<void> {
+    const asked = await store.operations.get(operationId);
+    if (asked?.state !== 'denied') return;
+    const devices = await store.devices.ofUser(asked.userId);
+    const isAsking = (device: Device) => device.state === 'pending' && operationIdOf(handleFor(device)) === operationId;
+    const device = devices.find(isAsking);
+    if (device) await end(device, asked, who);
   }
 
   return {
     refuseHopeless,
     waiting,
+    denied,
     codeOf: (device) => (policyOf(device).confirm === 'code' ? enrollmentCode(secrets, device) : undefined),
   };
 }

@@ -232,16 +232,35 @@ describe('another device says yes', () => {
     const first = await server.enroll(user, { pin });
     const bob = await enrolling(server, user);
     await first.decide(await requestOn(first), { decision: 'deny', reason: 'not_me' });
-    expect((await bob.outcome).code).toBe('enrollment_denied');
+    // with the answer, whether the new device asks again or not
     expect(await bob.state()).toBe('deactivated');
+    expect((await bob.outcome).code).toBe('enrollment_denied');
     expect(await server.scene.operations.get(bob.operationId)).toMatchObject({
       state: 'cancelled',
       endReason: 'not_me',
     });
     expect(await bob.storage.load('enrolling')).toBeUndefined();
-    expect(await typesOf(server, user)).toContain('device.enrollment_refused');
+    const refusals = (await typesOf(server, user)).filter((type) => type === 'device.enrollment_refused');
+    expect(refusals).toHaveLength(1);
     const again = beginEnrollment(memoryStorage(), bob.uri, server.sdk);
     await expect(again).rejects.toMatchObject({ code: 'ticket_invalid' });
+  });
+
+  test('a question that ended without anything following from it is found by the device that waits', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user, { pin });
+    const bob = await enrolling(server, user);
+    const { op } = (await first.inbox()).operations[0]!;
+    // its end alone, as the store has it where a process died right after it
+    await server.scene.store.operations.cancel({
+      operationId: op,
+      reason: 'cancelled_by_user',
+      now: server.scene.clock.now(),
+      events: [],
+      outbox: [],
+    });
+    expect((await bob.outcome).code).toBe('enrollment_denied');
+    expect(await bob.state()).toBe('deactivated');
   });
 
   test('a device that cannot give its PIN is not asked: the ticket is enough, as it was for the first', async () => {
