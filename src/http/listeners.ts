@@ -190,6 +190,16 @@ function trackRequests(server: Server | SecureServer) {
   const open = new Set<ServerResponse>();
   let closing = false;
   let closesIdle = false;
+  let isPlanned = false;
+  // Node looks at every connection for it: once for many answers, or ten thousand held requests would outlast the shutdown.
+  const closeIdleSoon = () => {
+    if (isPlanned) return;
+    isPlanned = true;
+    setTimeout(() => {
+      isPlanned = false;
+      server.closeIdleConnections();
+    }, 10);
+  };
   const sayLast = (res: ServerResponse) => {
     if (!res.headersSent) res.setHeader('connection', 'close');
   };
@@ -199,7 +209,7 @@ function trackRequests(server: Server | SecureServer) {
     res.once('close', () => {
       open.delete(res);
       // Its headers may have promised to keep the connection before the shutdown began.
-      if (closesIdle) setImmediate(() => server.closeIdleConnections());
+      if (closesIdle) closeIdleSoon();
     });
   });
   return {
