@@ -2,6 +2,7 @@
  * A device server of two screens: the functions of domain/device-messages, maps for a store, and a `fetch` in front that
  * keeps what a proxy which ends TLS would see. No rules of the domain beyond what the messages need.
  */
+import '../support/pin-derivations.ts';
 import { randomBytes } from 'node:crypto';
 import {
   type Act,

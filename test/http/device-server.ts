@@ -18,6 +18,7 @@ import { DAY, SECOND } from '../../src/support/clock.ts';
 import { by, newUser, openScene, type Scene, type SceneOptions, startOf } from '../domain/scene.ts';
 import { canaries } from '../support/canaries/index.ts';
 import { watchedLog } from '../support/log.ts';
+import '../support/pin-derivations.ts';
 import { createTimers } from '../support/timers.ts';
 
 export type DeviceServer = Awaited<ReturnType<typeof startDeviceServer>>;

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canaries, expectNoCanary } from './canaries/index.ts';
+import './pin-derivations.ts';
 import { freePorts } from './ports.ts';
 import { temporaryFolder } from './tmp.ts';
 

@@ -23,7 +23,7 @@ test(`RL-01 IV-14 kill -9 of the server mid-load, ${CYCLES} times: nothing ackno
   const load = startLoad(pairs, random);
   const gaps: number[] = [];
   for (let cycle = 0; cycle < CYCLES; cycle++) {
-    await sleep(300 + random.below(900));
+    await sleep(200 + random.below(600));
     const from = performance.now();
     await deployment.crash();
     gaps.push(Math.round(performance.now() - from));
