@@ -48,6 +48,8 @@ export function createDemo(options: DemoOptions): Demo {
   });
 
   const app = new Koa({ env: 'production' });
+  // Only a reader who left in the middle of an answer arrives here; Koa would print a stack trace for everybody who closes a page.
+  app.on('error', () => {});
   // Koa would answer by itself, without the headers that every answer has and without a line in the log
   const faults = new WeakMap<IncomingMessage, unknown>();
   app.use(async (ctx, next) => {

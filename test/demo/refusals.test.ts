@@ -60,3 +60,20 @@ test('a person who comes to the address alone, or to one that leads nowhere, is 
     expect(await answer.text()).toContain('/demo/assets/index.js');
   }
 });
+
+test('who closes a page that waits leaves nothing behind in the log', async () => {
+  const post = (path: string, body: object) =>
+    call(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  const phone = { user: 'alice', methods: ['device', 'pin'], behaviour: { decide: 'ignore' } };
+  expect((await post('/simulator/devices', phone)).status).toBe(201);
+  const { id } = (await (await post('/demo/tv/requests', { user: 'alice' })).json()) as { id: string };
+  const before = server.output().length;
+  const leave = new AbortController();
+  const { status, body } = await call(`/demo/tv/requests/${id}/events`, { signal: leave.signal });
+  expect(status).toBe(200);
+  await body!.getReader().read();
+  leave.abort();
+  // a later request is answered by the same loop, which by then has seen the socket close
+  for (let i = 0; i < 3; i++) await call('/demo/tv');
+  expect(server.output().slice(before)).not.toMatch(/Error|^\s+at /m);
+});
