@@ -8,6 +8,7 @@ import { listen } from '../conformance/harness.ts';
 import { asked, decideOf, startOf, withOperation, withUser } from '../conformance/scenes.ts';
 import { anEvent, anOperation, T0 } from '../support/records.ts';
 import { startRedis, startRedisCluster, startRedisWithSentinel, type TestRedis } from '../support/redis.ts';
+import { inParallel } from '../support/reliability/concurrency.ts';
 import { requireSystem } from '../support/system.ts';
 
 const deadlineMs = 20_000;
@@ -287,7 +288,7 @@ requireSystem('redis-server')('the Redis store on a cluster that changes', () =>
     const [from, to] = cluster.nodes;
     const idOf = (node: TestRedis) => node.command('cluster', 'myid');
     const moving = from!.command(
-      ...['--cluster', 'reshard', `127.0.0.1:${from!.port}`, '--cluster-yes', '--cluster-slots', '1500'],
+      ...['--cluster', 'reshard', `127.0.0.1:${from!.port}`, '--cluster-yes', '--cluster-slots', '600'],
       ...['--cluster-from', await idOf(from!), '--cluster-to', await idOf(to!)],
     );
     const decisions = scenes.map((scene) => decideOf(scene));
@@ -300,8 +301,7 @@ requireSystem('redis-server')('the Redis store on a cluster that changes', () =>
     for (const { operation } of scenes) {
       expect(await afterwards(() => store.operations.get(operation.id))).toMatchObject({ state: 'approved' });
     }
-    const found = [];
-    for (const id of acknowledged) found.push(await afterwards(() => isUsed(store)(id)));
+    const found = await inParallel(acknowledged, 16, (id) => afterwards(() => isUsed(store)(id)));
     expect(found.filter((isThere) => !isThere)).toEqual([]);
     expect(await from!.command('cluster', 'slots')).not.toContain('\n0\n5460');
     await store.close();

@@ -12,6 +12,7 @@ import { type ClientMetadata, createProtocol, type ProtocolSettings } from '../.
 import { operationIdOf } from '../../src/support/ids.ts';
 import { decide, enroll, newUser, openScene, type Scene, type SceneOptions } from '../domain/scene.ts';
 import { canaries } from '../support/canaries/index.ts';
+import { exchange, type HttpAnswer } from '../support/http.ts';
 import { watchedLog } from '../support/log.ts';
 import { createTimers } from '../support/timers.ts';
 
@@ -144,12 +145,11 @@ export async function openProtocol(options: ProtocolOptions = {}) {
   let turn = 0;
   server.on('request', (req, res) => void protocols[turn++ % protocols.length]!.handle(req, res));
 
-  const send = async (method: string, path: string, init: RequestInit = {}): Promise<Reply> => {
-    const response = await fetch(origin + path, { method, ...init });
-    const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json');
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
-  };
+  const send = async (method: string, path: string, init: RequestInit = {}): Promise<Reply> =>
+    replyOf(await fetch(origin + path, { method, ...init }));
+  /** The same for what clients send again and again. */
+  const post = async (path: string, headers: Record<string, string>, body: URLSearchParams): Promise<Reply> =>
+    replyOf(await exchange(origin + path, { method: 'POST', headers, body }));
 
   return {
     ...scene,
@@ -171,7 +171,7 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     logs: async (event: string) => logged.some((line) => line.event === event) || (await once(logs, event)),
     send,
     /** A client that authenticates with its secret in the `Authorization` header. */
-    client: (id: string) => callsOf(send, clients.find(({ client_id }) => client_id === id)!),
+    client: (id: string) => callsOf(send, post, clients.find(({ client_id }) => client_id === id)!),
     close,
   };
 }
@@ -186,13 +186,20 @@ async function orAfter<T>(close: () => Promise<void>, work: () => T): Promise<T>
   }
 }
 
+type SendForm = (path: string, headers: Record<string, string>, body: URLSearchParams) => Promise<Reply>;
 type Send = (method: string, path: string, init?: RequestInit) => Promise<Reply>;
 type Params = Record<string, string> | [string, string][];
 
-function callsOf(send: Send, { client_id, client_secret }: ClientMetadata) {
+async function replyOf(answer: HttpAnswer): Promise<Reply> {
+  const { status, headers } = answer;
+  const whole = await answer.text();
+  return { status, headers, body: headers.get('content-type')?.includes('json') ? JSON.parse(whole) : whole };
+}
+
+function callsOf(send: Send, sendForm: SendForm, { client_id, client_secret }: ClientMetadata) {
   const headers = { authorization: basic(client_id, String(client_secret)) };
   const post = (path: string, params: Params, more: Record<string, string> = {}) =>
-    send('POST', path, { headers: { ...headers, ...more }, body: new URLSearchParams(params) });
+    sendForm(path, { ...headers, ...more }, new URLSearchParams(params));
   return {
     headers,
     post,

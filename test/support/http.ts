@@ -5,7 +5,7 @@ import { canaries } from './canaries/index.ts';
 /** What `fetch` answers, as far as a test looks at it. */
 export interface HttpAnswer {
   status: number;
-  headers: Pick<Headers, 'get'>;
+  headers: Headers;
   text(): Promise<string>;
 }
 
@@ -48,7 +48,11 @@ function answerOf({ statusCode, headers }: IncomingMessage, whole: string): Http
   canaries.learn(whole);
   return {
     status: statusCode!,
-    headers: { get: (name) => headers[name]?.toString() ?? null },
+    headers: new Headers(
+      Object.entries(headers).flatMap(([name, value]) =>
+        [value ?? []].flat().map((each): [string, string] => [name, each]),
+      ),
+    ),
     text: async () => whole,
   };
 }
