@@ -43,13 +43,28 @@ export function jweDir(
   return [aad, encryptedKey, b64(iv), b64(ciphertext), b64(cipher.getAuthTag())].join('.');
 }
 
+/** An ephemeral key, and what it and the recipient's agree on. */
+export interface Agreement {
+  epk: Record<string, unknown>;
+  z: Uint8Array;
+}
+
 /** @param to public key, of any curve: the ephemeral key is made on the same one */
-export function jweTo(header: Record<string, unknown>, plaintext: string | Uint8Array, to: KeyObject): string {
+export function agreementWith(to: KeyObject): Agreement {
   const { namedCurve } = to.asymmetricKeyDetails as { namedCurve: string };
   const ephemeral = generateKeyPairSync('ec', { namedCurve });
   const { kty, crv, x, y } = ephemeral.publicKey.export({ format: 'jwk' });
-  const z = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: to });
-  const full = { alg: 'ECDH-ES', enc: 'A256GCM', epk: { kty, crv, x, y }, ...header };
+  return { epk: { kty, crv, x, y }, z: diffieHellman({ privateKey: ephemeral.privateKey, publicKey: to }) };
+}
+
+/** @param agreement one that was made before, where thousands are to be sealed */
+export function jweTo(
+  header: Record<string, unknown>,
+  plaintext: string | Uint8Array,
+  to: KeyObject,
+  { epk, z }: Agreement = agreementWith(to),
+): string {
+  const full = { alg: 'ECDH-ES', enc: 'A256GCM', epk, ...header };
   return jweDir(full, plaintext, concatKdf(z, String(full.enc), header.apu, header.apv));
 }
 

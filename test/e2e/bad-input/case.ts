@@ -117,7 +117,7 @@ function makeUp({ header = {}, envelope, plaintext, damage }: Up, token: string,
   const made =
     damage === 'session'
       ? jweDir({ alg: 'dir', enc: 'A256GCM', ...head }, text, randomBytes(32))
-      : jweTo(head, text, box.key);
+      : jweTo(head, text, box.key, box.agreement);
   return damaged(made, damage);
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beginEnrollment, type Device, memoryStorage } from '../../../src/device-sdk/index.ts';
 import { type Deployment, deploy, type StoreKind } from '../../support/reliability/deployment.ts';
 import { repository, type TestServer } from '../../support/server.ts';
-import { sha256 } from '../../vectors/forge.ts';
+import { type Agreement, agreementWith, sha256 } from '../../vectors/forge.ts';
 import type { Signer } from './case.ts';
 import { bent } from './families/ids.ts';
 import { documentedBy } from './routes.ts';
@@ -28,7 +28,7 @@ export interface World extends AsyncDisposable {
   /** What `{{name}}` in a case means. */
   values: Record<string, string>;
   keys: Record<Signer, KeyObject>;
-  box: { kid: string; key: KeyObject };
+  box: { kid: string; key: KeyObject; agreement: Agreement };
   /** Listens where hostile input points to: nobody may ever come. */
   trap: Trap;
   /** What no refusal may repeat. */
@@ -242,7 +242,8 @@ function jwkOf(key: KeyObject): Record<string, unknown> {
 async function boxOf(url: string): Promise<World['box']> {
   const { sets } = (await (await fetch(`${url}/device/v1/keys`)).json()) as { sets: string[] };
   const { box } = JSON.parse(Buffer.from(sets[0]!.split('.')[1]!, 'base64url').toString());
-  return { kid: box[0].kid, key: createPublicKey({ key: box[0], format: 'jwk' }) };
+  const key = createPublicKey({ key: box[0], format: 'jwk' });
+  return { kid: box[0].kid, key, agreement: agreementWith(key) };
 }
 
 /** As a balancer would: to each in turn, whatever address stands in it. */
