@@ -8,7 +8,7 @@ import { checkHistory } from '../../support/reliability/checker.ts';
 import { createVirtualClient, type Request, recorded, type VirtualClient } from '../../support/reliability/clients.ts';
 import { inParallel } from '../../support/reliability/concurrency.ts';
 import { type Deployment, deploy, type StoreKind } from '../../support/reliability/deployment.ts';
-import { createHistory, type History } from '../../support/reliability/history.ts';
+import { createHistory, type History, now } from '../../support/reliability/history.ts';
 import { createPhones, type VirtualPhone } from '../../support/reliability/phones.ts';
 import type { TestServer } from '../../support/server.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../support/tmp.ts';
@@ -18,6 +18,11 @@ const HELD = 40;
 const OWED = 12;
 const PHONES = 8;
 const token = 'a-notification-token';
+
+interface Asked {
+  request: Request;
+  phone: VirtualPhone;
+}
 
 export function deliveryModes(kind: StoreKind): void {
   let history: History;
@@ -142,61 +147,78 @@ export function deliveryModes(kind: StoreKind): void {
     expect(tokens.map(({ status }) => status)).toEqual(asked.map(() => 200));
   }, 90_000);
 
-  test(`B06 promise 7 IV-08 ${OWED} pings are delivered once their receiver is up, though it was down and every server was killed meanwhile`, async () => {
-    const pinged = client('pinged');
-    const before = history.events.length;
-    const asked = await requested(pinged, OWED, { client_notification_token: token });
-    await decideAll(asked);
-    await crashAll();
-    await using receiver = await startReceiver({ port, authority });
-    await arrived(receiver, OWED);
-    const ids = new Set(asked.map(({ request }) => request.authReqId));
-    for (const { path, text, headers } of receiver.received) {
-      expect([path, headers.authorization]).toEqual(['/ping', `Bearer ${token}`]);
-      expect(Object.keys(JSON.parse(text))).toEqual(['auth_req_id']);
-    }
-    expect(new Set(receiver.received.map(({ body }) => body.auth_req_id))).toEqual(ids);
-    const answers = await inParallel(asked, 4, ({ request }) => pinged.poll(request));
-    expect(answers.map(({ status, body }) => body['error'] ?? status)).toEqual(
-      asked.map((_, i) => (i % 4 === 3 ? 'access_denied' : 200)),
-    );
-    expect(checkHistory(history.events.slice(before))).toEqual([]);
-  }, 120_000);
+  describe('an outage of the receiver, in which every server is killed', () => {
+    let pings: Asked[];
+    let pushes: Asked[];
+    let receiver: Receiver;
+    const received = (path: string) => receiver.received.filter((each) => each.path === path);
+    const expected = (asked: Asked[]) => asked.map((_, i) => (i % 4 === 3 ? 'access_denied' : 200));
 
-  test(`X-10 promise 3 so are ${OWED} pushes, with one set each`, async () => {
-    const pushed = client('pushed');
-    const asked = await requested(pushed, OWED, { client_notification_token: token });
-    await decideAll(asked);
-    await crashAll();
-    await using receiver = await startReceiver({ port, authority, answer: 503 });
-    await arrived(receiver, 2);
-    receiver.answers(204);
-    await arrived(receiver, OWED);
-    await crashAll();
-    const last = new Map(receiver.received.map(({ body }) => [body.auth_req_id, body]));
-    expect(asked.map(({ request }) => last.get(request.authReqId)?.error ?? 200)).toEqual(
-      asked.map((_, i) => (i % 4 === 3 ? 'access_denied' : 200)),
-    );
-    for (const { request } of asked) {
-      const sets = receiver.received.filter(({ body }) => body.auth_req_id === request.authReqId && !body.error);
-      expect(new Set(sets.map(({ body }) => body.access_token)).size).toBeLessThanOrEqual(1);
-      expect((await pushed.poll(request)).body['error']).toBe('unauthorized_client');
-    }
-    const tokens = [...last.values()].flatMap(({ access_token }) => access_token ?? []);
-    const active = await inParallel(tokens, 4, (each) => pushed.call('/oauth/introspect', { token: each }));
-    expect(active.map(({ body }) => body['active'])).toEqual(tokens.map(() => true));
-  }, 120_000);
+    // one for both: a receiver that is down is left alone for half a minute
+    beforeAll(async () => {
+      pings = await requested(client('pinged'), OWED, { client_notification_token: token });
+      pushes = await requested(client('pushed'), OWED, { client_notification_token: token });
+      await decideAll(pings);
+      await decideAll(pushes);
+      let refusals = 2;
+      receiver = await crashAll(() =>
+        startReceiver({
+          port,
+          authority,
+          answer: ({ path }, res) => res.writeHead(path === '/push' && refusals-- > 0 ? 503 : 204).end(),
+        }),
+      );
+      await arrived(receiver, 2 * OWED);
+    }, 120_000);
+    afterAll(() => receiver?.close());
+
+    test(`B06 promise 7 IV-08 ${OWED} pings are delivered once their receiver is up`, async () => {
+      const ids = new Set(pings.map(({ request }) => request.authReqId));
+      for (const { text, headers } of received('/ping')) {
+        expect(headers.authorization).toBe(`Bearer ${token}`);
+        expect(Object.keys(JSON.parse(text))).toEqual(['auth_req_id']);
+      }
+      expect(new Set(received('/ping').map(({ body }) => body.auth_req_id))).toEqual(ids);
+      const answers = await inParallel(pings, 4, ({ request }) => client('pinged').poll(request));
+      expect(answers.map(({ status, body }) => body['error'] ?? status)).toEqual(expected(pings));
+      const names = new Set(pings.map(({ request }) => request.name));
+      expect(checkHistory(history.events.filter((event) => !('request' in event) || names.has(event.request)))).toEqual(
+        [],
+      );
+    }, 120_000);
+
+    test(`X-10 promise 3 so are ${OWED} pushes, with one set each, though two are refused once and the servers are killed again`, async () => {
+      const pushed = client('pushed');
+      await crashAll(async () => undefined);
+      const last = new Map(received('/push').map(({ body }) => [body.auth_req_id, body]));
+      expect(pushes.map(({ request }) => last.get(request.authReqId)?.error ?? 200)).toEqual(expected(pushes));
+      for (const { request } of pushes) {
+        const sets = received('/push').filter(({ body }) => body.auth_req_id === request.authReqId && !body.error);
+        expect(new Set(sets.map(({ body }) => body.access_token)).size).toBeLessThanOrEqual(1);
+        expect((await pushed.poll(request)).body['error']).toBe('unauthorized_client');
+      }
+      const tokens = [...last.values()].flatMap(({ access_token }) => access_token ?? []);
+      const active = await inParallel(tokens, 4, (each) => pushed.call('/oauth/introspect', { token: each }));
+      expect(active.map(({ body }) => body['active'])).toEqual(tokens.map(() => true));
+    }, 120_000);
+  });
 
   /** The fourth, eighth … are denied. */
-  async function decideAll(asked: { request: Request; phone: VirtualPhone }[]): Promise<void> {
+  async function decideAll(asked: Asked[]): Promise<void> {
     for (const [i, { request, phone }] of asked.entries()) {
       const decision = i % 4 === 3 ? 'deny' : 'approve';
       expect(await phone.decide(request.name, decision)).toEqual({ outcome: 'acknowledged' });
     }
   }
 
-  async function crashAll(): Promise<void> {
-    await Promise.all(deployment.servers.map((server) => deployment.crash(server)));
+  /** SIGKILL to all; while none of them runs, something; then all of them again. */
+  async function crashAll<T>(meanwhile: () => Promise<T>): Promise<T> {
+    const from = now();
+    await Promise.all(deployment.servers.map((server) => server.kill()));
+    const result = await meanwhile();
+    await Promise.all(deployment.servers.map((server) => server.restart()));
+    history.append({ kind: 'outage', from, until: now() });
+    return result;
   }
 
   /** So many different requests. */
