@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { exchange } from '../support/http.ts';
 import { type ManagementServer, startManagement } from './support/management.ts';
 
 /** Bodies and queries that try to write into every object of the process. */
@@ -43,15 +44,21 @@ describe('TH-21 names that JavaScript gives a meaning', () => {
     const device = server.devices.base;
     const key = { authorization: 'Bearer test-management-key-0123456789abcdef', 'content-type': 'application/json' };
     const calls = [
-      (body: string) => fetch(`${server.base}/users`, { method: 'POST', headers: key, body }),
-      (body: string) => fetch(`${server.base}/users/${id}`, { method: 'PATCH', headers: key, body }),
-      (body: string) => fetch(`${server.base}/users/${id}/attributes`, { method: 'PATCH', headers: key, body }),
-      (body: string) => fetch(`${server.base}/users/${id}/enrollment-tickets`, { method: 'POST', headers: key, body }),
-      (body: string) => fetch(`${server.base}/users?${encodeURI(body)}`, { headers: key }),
-      (body: string) => fetch(`${server.base}/users/${encodeURIComponent(body)}`, { headers: key }),
+      (body: string) => exchange(`${server.base}/users`, { method: 'POST', headers: key, body }),
+      (body: string) => exchange(`${server.base}/users/${id}`, { method: 'PATCH', headers: key, body }),
+      (body: string) => exchange(`${server.base}/users/${id}/attributes`, { method: 'PATCH', headers: key, body }),
       (body: string) =>
-        fetch(`${device}/device/v1/redeem`, { method: 'POST', headers: { 'content-type': 'application/jose' }, body }),
-      (body: string) => fetch(`${device}/${encodeURIComponent(body)}?__proto__[x]=1&constructor[prototype][x]=1`),
+        exchange(`${server.base}/users/${id}/enrollment-tickets`, { method: 'POST', headers: key, body }),
+      (body: string) => exchange(`${server.base}/users?${encodeURI(body)}`, { method: 'GET', headers: key }),
+      (body: string) => exchange(`${server.base}/users/${encodeURIComponent(body)}`, { method: 'GET', headers: key }),
+      (body: string) =>
+        exchange(`${device}/device/v1/redeem`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/jose' },
+          body,
+        }),
+      (body: string) =>
+        exchange(`${device}/${encodeURIComponent(body)}?__proto__[x]=1&constructor[prototype][x]=1`, { method: 'GET' }),
     ];
     const seen = new Map<number, number>();
     const one = async (run: number) => {

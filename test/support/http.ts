@@ -27,7 +27,8 @@ export function exchange(
 ): Promise<HttpAnswer> {
   const type = body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
   const bytes = Buffer.from(String(body));
-  const sent = { ...type, ...headers, 'content-length': String(bytes.length) };
+  const length = method === 'GET' ? {} : { 'content-length': String(bytes.length) };
+  const sent = { ...type, ...headers, ...length };
   for (const [name, value] of Object.entries(headers)) canaries.header(name, value);
   canaries.sent(String(body));
   return new Promise((resolve, reject) => {
