@@ -3,7 +3,7 @@ import { exchange } from './outbound/exchange.ts';
 import { createGuard, type Policy } from './outbound/guard.ts';
 import { createResolve, type Resolve } from './outbound/resolve.ts';
 import { assertGuarded } from './outbound/self-test.ts';
-import { type ClientCertificate, createTransport } from './outbound/transport.ts';
+import { type ClientCertificate, createTransport, trustOf } from './outbound/transport.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
 export { OUTBOUND_MESSAGE, OutboundError, type OutboundReason } from './outbound/errors.ts';
@@ -65,7 +65,7 @@ export interface Outbound {
  * `sector_identifier_uri`, logos (TH-17). One connection for each call: the name is resolved anew each time, and what is
  * connected to is what was checked. No redirects, no cookies, no proxy of the environment, no decompression.
  */
-export function createOutbound(options: OutboundOptions): Outbound {
+export function createOutbound(options: OutboundOptions, trust = trustOf(options)): Outbound {
   const {
     timeouts: { connectMs = 2_500, totalMs = 5_000 } = {},
     maxBytes = 64 * 1024,
@@ -74,7 +74,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
   } = options;
   const resolve = options.resolve ?? createResolve({ timeoutMs: connectMs / 2 });
   const guard = createGuard(options);
-  const transport = createTransport({ guard, resolve, ca: options.ca, clientCertificate: options.clientCertificate });
+  const transport = createTransport({ guard, resolve, trust });
 
   const request: Outbound['request'] = async (text, call = {}) => {
     const startedAt = performance.now();
@@ -109,7 +109,8 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const outbound: Outbound = {
     request,
     check: (text) => void guard.target(text),
-    assertGuarded: () => assertGuarded({ outbound, create: (strict) => createOutbound({ ...options, ...strict }) }),
+    assertGuarded: () =>
+      assertGuarded({ outbound, create: (strict) => createOutbound({ ...options, ...strict }, trust) }),
   };
   return outbound;
 }

@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { isIP } from 'node:net';
-import { createSecureContext, getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { OutboundError } from './errors.ts';
 import type { Guard, Target } from './guard.ts';
 import type { Resolve } from './resolve.ts';
@@ -13,11 +13,25 @@ export interface ClientCertificate {
   key: string;
 }
 
+export interface Identity {
+  /** PEM, beyond the anchors of node. */
+  ca?: readonly string[];
+  clientCertificate?: ClientCertificate;
+}
+
 export interface TransportOptions {
   guard: Guard;
   resolve: Resolve;
-  ca?: readonly string[];
-  clientCertificate?: ClientCertificate;
+  trust: SecureContext;
+}
+
+/** Whom it believes, and who it is. Made once: reading some 150 anchors costs more than a handshake. */
+export function trustOf({ ca = [], clientCertificate }: Identity): SecureContext {
+  return createSecureContext({
+    ca: [...getCACertificates('default'), ...ca],
+    minVersion: 'TLSv1.2',
+    ...clientCertificate,
+  });
 }
 
 export interface Transport {
@@ -28,13 +42,7 @@ export interface Transport {
 /** Bytes of an answer's head; node's own default, whatever a command-line flag says. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
-export function createTransport({ guard, resolve, ca = [], clientCertificate }: TransportOptions): Transport {
-  // Made once: reading some 150 anchors costs more than the handshake.
-  const secureContext = createSecureContext({
-    ca: [...getCACertificates('default'), ...ca],
-    minVersion: 'TLSv1.2',
-    ...clientCertificate,
-  });
+export function createTransport({ guard, resolve, trust: secureContext }: TransportOptions): Transport {
   // Agents of our own: the global ones may have been told to use a proxy by the environment.
   const plain = new http.Agent({ keepAlive: false });
   const secure = new https.Agent({ keepAlive: false, maxCachedSessions: 0, secureContext });
