@@ -177,7 +177,12 @@ function launch(env: Record<string, string>, cwd: string, wrapper: string[] = []
 
 /** What others on the machine can see of it; read while it runs, kept for whoever asks later. */
 function shownBy({ child, isAlive, shown }: Running): Record<string, string> {
-  if (isAlive()) shown['the command line'] = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8');
+  if (!isAlive()) return shown;
+  try {
+    shown['the command line'] = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8');
+  } catch {
+    // it ended in this very moment, or the system shows it to nobody
+  }
   return shown;
 }
 
