@@ -40,6 +40,8 @@ export interface AssentOptions {
   profile?: string;
   /** Its client must not learn who exists; one request of a person at a time. */
   isDiscreet?: boolean;
+  /** Asked for; so many tries of each person. */
+  userCodeTries?: number;
   /** Beside `benchClient`. */
   clients?: Record<string, unknown>[];
   /** A port for certificates of this authority, which also issues the server's. */
@@ -50,7 +52,7 @@ export interface AssentOptions {
 }
 
 export async function startAssent(options: AssentOptions = {}): Promise<BenchAssent> {
-  const { store, profile, isDiscreet = false, clients = [], authority, watchesLoop = false } = options;
+  const { store, profile, isDiscreet = false, userCodeTries, clients = [], authority, watchesLoop = false } = options;
   const folder = await mkdtemp(join(tmpdir(), 'assent-bench-'));
   const [port, managementPort, authenticatorPort, securePort] = await freePorts(4);
   const { issuer, masterKey } = options.shared ?? { issuer: `http://localhost:${port}`, masterKey: randomBytes(32) };
@@ -71,6 +73,7 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
       pendingPerUser: 0,
       // one client holds them all
       hold: { perClient: 20_000, perProcess: 20_000 },
+      ...(userCodeTries && { userCode: { enabled: true, maxTries: userCodeTries, windowSeconds: 86_400 } }),
     },
     pacing: { toleranceMs: 10_000 },
     // streams stay for the whole measurement
@@ -79,6 +82,7 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
       client_name: 'Bench',
       ...client,
       ...(isDiscreet && { assent_unknown_user: 'decoy' }),
+      ...(userCodeTries && { backchannel_user_code_parameter: true }),
     })),
     applications: [{ id: applicationId, name: 'Bench', methods: ['device', 'pin'], enrollment_mode: 'multiple' }],
   };

@@ -34,9 +34,11 @@ const pin = '825193';
 export async function enrollDevice(
   { management, authenticator }: BenchAssent,
   username: string,
-  { fetch, withPin = true }: { fetch?: typeof globalThis.fetch; withPin?: boolean } = {},
+  { fetch, withPin = true, userCode }: { fetch?: typeof globalThis.fetch; withPin?: boolean; userCode?: string } = {},
 ): Promise<BenchDevice> {
-  const user = await management.call<ManagementUser>('/users', { body: { username } });
+  const user = await management.call<ManagementUser>('/users', {
+    body: { username, ...(userCode && { user_code: userCode }) },
+  });
   const body = { application: applicationId };
   const ticket = await management.call<ManagementTicket>(`/users/${user.id}/enrollment-tickets`, { body });
   const { ticket: t, k } = parseTicket(ticket.ticket_uri);

@@ -155,7 +155,8 @@ async function checkUserCode(
 ): Promise<Error | undefined> {
   const isAsked = settings.ciba.userCode.enabled && client.backchannelUserCodeParameter === true;
   if (!isAsked) return undefined;
+  // made whether needed or not: making one takes longer than finding out, and time would tell
+  const refusals = { missing: new errors.MissingUserCode(), wrong: new errors.InvalidUserCode() };
   const result = await userCodes.check({ userId, expected: user?.userCodeHash, code });
-  if (result === 'missing') return new errors.MissingUserCode();
-  return result === 'wrong' ? new errors.InvalidUserCode() : undefined;
+  return result === 'missing' || result === 'wrong' ? refusals[result] : undefined;
 }
