@@ -144,6 +144,8 @@ requireSystem('chromium')('signing in to a website', () => {
     await using _desk = desk;
     const seen = async (who: string) => {
       await ask(server, desk.page, who);
+      // the page's script has begun to count
+      await desk.page.waitForSelector('[data-left]:not([hidden])');
       return String(await desk.page.textContent('main'))
         .replaceAll(who, 'NAME')
         .replace(/\d+:\d\d|\d\d/g, 'N');
