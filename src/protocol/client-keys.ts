@@ -23,8 +23,11 @@ export function watchKeys(client: Client, clock: Clock): void {
   const { refresh, selectForVerify } = keys;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let failedAt = Number.NEGATIVE_INFINITY;
+  let fetchedAt = Number.NEGATIVE_INFINITY;
 
   keys.selectForVerify = function lookAgain(options) {
+    // an old set has no keys: the engine then fetches it, and asks again. By itself it would fetch only when none fits.
+    if (!this.fresh() && clock() - fetchedAt >= SECOND) return [];
     const found = selectForVerify.call(this, options);
     if (found.length === 0 && this.freshUntil !== undefined && clock() - lookedAt >= betweenLooksMs) {
       lookedAt = clock();
@@ -38,9 +41,15 @@ export function watchKeys(client: Client, clock: Clock): void {
       await refresh.call(this);
     } catch (error) {
       failedAt = clock();
-      throw error;
+      // the engine takes it for fresh before it has looked at the answer
+      this.freshUntil = 0;
+      if (clock() - fetchedAt >= maxAgeMs) throw error;
+      // its server is away for a moment: what it said within the hour still counts
+      this.freshUntil = (clock() + afterFailureMs) / 1000;
+      return;
     }
-    const latest = (clock() + maxAgeMs) / 1000;
+    fetchedAt = clock();
+    const latest = (fetchedAt + maxAgeMs) / 1000;
     if (this.freshUntil !== undefined) this.freshUntil = Math.min(this.freshUntil, latest);
   };
 }

@@ -110,6 +110,7 @@ export interface RemoteKeys {
   jwksUri?: string;
   /** Epoch seconds. */
   freshUntil?: number;
+  fresh(): boolean;
   refresh(): Promise<void>;
   selectForVerify(options: { alg: string; kid?: string }): unknown[];
 }

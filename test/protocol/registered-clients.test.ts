@@ -440,6 +440,19 @@ describe('J-03 keys that are fetched', () => {
       served = { keys: [third.publicJwk] };
       scene.clock.advance(10);
       expect(await status(third)).toBe(200);
+      // what it took back is believed for as long as the set was good, and while its server is away for an hour at most
+      served = { keys: [first.publicJwk] };
+      scene.clock.advance(3601);
+      expect(await status(third)).toBe(401);
+      expect(await status(first)).toBe(200);
+      served = undefined;
+      scene.clock.advance(3500);
+      expect(await status(first)).toBe(200);
+      scene.clock.advance(101);
+      expect(await status(first)).toBe(401);
+      served = { keys: [third.publicJwk] };
+      scene.clock.advance(10);
+      expect(await status(third)).toBe(200);
       // one key too large among good ones does not lock the client out; fifty-one do
       served = {
         keys: [{ kty: 'RSA', e: 'AQAB', n: Buffer.alloc(1024, 0xff).toString('base64url') }, first.publicJwk],
