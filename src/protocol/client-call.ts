@@ -20,14 +20,16 @@ export interface ClientCall<Name extends string> {
  * @throws ProtocolError | errors of the engine
  */
 export async function authenticate<Name extends string>(
-  { provider, shownSecrets }: Engine,
+  engine: Engine,
   { req, res, route, form, parameters }: ClientCall<Name>,
 ): Promise<{ ctx: EngineContext; params: Partial<Record<Name, string>> }> {
   const params = pick(form, parameters);
-  const ctx = newContext(provider, { req, res, route, body: form });
+  const { shownSecrets, quickAssertions } = engine;
+  const ctx = newContext(engine.provider, { req, res, route, body: form });
   const presented = pick(form, clientAuthenticationParameters);
   const shown = shownSecretOf(req, presented);
-  const known = shown === undefined ? undefined : await shownSecrets.clientOf(shown);
+  const known =
+    shown === undefined ? await quickAssertions.clientOf(req, presented) : await shownSecrets.clientOf(shown);
   if (known) takeClient(ctx, known, params);
   else await authenticateClient(ctx, { ...presented, ...params });
   if (!known && shown !== undefined) shownSecrets.remember(shown, ctx.oidc.client);

@@ -26,6 +26,7 @@ import {
 import { mayIntrospect } from './introspection.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import { signingKeys } from './keys.ts';
+import { createQuickAssertions, type QuickAssertions } from './quick-assertions.ts';
 import { createResources } from './resources.ts';
 import { createRichRequests, type RichRequests } from './rich-requests.ts';
 import { createShownSecrets, type ShownSecrets } from './shown-secrets.ts';
@@ -39,6 +40,7 @@ export interface Engine {
   storage: EngineStorage;
   settings: ProtocolSettings;
   shownSecrets: ShownSecrets;
+  quickAssertions: QuickAssertions;
   /** What an authentication request asks, and of whom. */
   ask: Ask;
 }
@@ -56,9 +58,9 @@ export function buildEngine(deps: ProtocolDeps): Engine {
   setDeliveryModes(provider, deps.settings.ciba.deliveryModes);
   extendIdTokens(provider);
   nameRequests(provider, (userId) => newHandle(partitionOf(userId)));
-  replaceReplayDetection(provider, (issuer, jti, exp) =>
-    deps.replay.once({ scope: `jti:${issuer}`, id: jti, now: deps.clock(), until: exp * 1000 }),
-  );
+  const once = (issuer: string, jti: string, exp: number) =>
+    deps.replay.once({ scope: `jti:${issuer}`, id: jti, now: deps.clock(), until: exp * 1000 });
+  replaceReplayDetection(provider, once);
   const audiences = audiencesOf(deps.issuer, deps.mtls?.origin);
   replaceAssertionAudience(provider, () => audiences);
   const fixed = loadClients(provider, deps.clients, deps.settings);
@@ -73,6 +75,7 @@ export function buildEngine(deps: ProtocolDeps): Engine {
     storage,
     settings,
     shownSecrets: createShownSecrets(directory),
+    quickAssertions: createQuickAssertions({ ...deps, find: directory.find, audiences, once }),
     ask: createAsk({ ...deps, issuerKeys, rich }),
   };
 }
