@@ -87,9 +87,7 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
     const { confirm, approveByExistingDevice } = policyOf(device);
     if (confirm === 'off' && approveByExistingDevice === 'off') return undefined;
     const registration = await store.operations.get(device.operationId);
-    if (!registration || stateAt(registration, clock()) !== 'pending') {
-      throw new DomainError('ticket_invalid', { detail: 'ended before the device was confirmed' });
-    }
+    if (!registration || stateAt(registration, clock()) !== 'pending') throw await whyOver(device, caller);
     const answer = { exp: Math.floor(registration.expiresAt / SECOND), poll_seconds: pollSeconds };
     const isAsked = approveByExistingDevice !== 'off' || isFromDevice(registration);
     const approval = isAsked ? await approvalOf(device, registration, caller) : 'nobody';
@@ -97,6 +95,16 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
     if (approval === 'pending') return { waiting: 'approval', ...answer };
     const isConfirmed = confirm === 'off' || registration.ticket?.confirmedAt !== undefined;
     return isConfirmed ? undefined : { waiting: 'code', ...answer };
+  }
+
+  /** A denial ends the registration first and the device after it: what comes in between, or after a crash, is told of the denial. */
+  async function whyOver(device: Device, caller: Caller): Promise<DomainError> {
+    const asked = await store.operations.get(operationIdOf(handleFor(device)));
+    if (asked?.state !== 'denied') {
+      return new DomainError('ticket_invalid', { detail: 'ended before the device was confirmed' });
+    }
+    await end(device, asked, by(device.id, caller));
+    return new DomainError('enrollment_denied', { detail: asked.state });
   }
 
   /** The operation's id follows from the device, so that it is asked once, however often and by however many servers. */
