@@ -1,6 +1,7 @@
 /** Both sides of the same moment, in real Chromium: from an empty profile to the verified person, and every way it can end. */
 import type { Page } from 'playwright-core';
 import { accessibilityProblems, isInView, openBrowser, type Person, phoneSize } from '../support/browser.ts';
+import { numbersOn } from '../support/people.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { requireSystem } from '../support/system.ts';
 
@@ -61,7 +62,7 @@ requireSystem('chromium')('in a browser', () => {
     await enroll(server, phone.page, user);
     await ask(server, desk.page, user, '');
     const number = await desk.page.textContent('#number');
-    const options = await numbers(phone.page);
+    const options = await numbersOn(phone.page);
     await choose(phone.page, options.find((option) => option !== number) ?? '');
     await phone.page.fill('#pin', pin);
     await phone.page.click('#confirm');
@@ -81,7 +82,7 @@ requireSystem('chromium')('in a browser', () => {
     const number = await tv.page.textContent('#number');
 
     await phone.page.waitForSelector('#approve');
-    const options = await numbers(phone.page);
+    const options = await numbersOn(phone.page);
     await phone.page.keyboard.press('Tab');
     await phone.page.keyboard.press('Space');
     for (let i = 0; i < options.indexOf(String(number)); i++) await phone.page.keyboard.press('ArrowRight');
@@ -398,11 +399,6 @@ async function tabTo(page: Page, id: string): Promise<void> {
 }
 
 /** The numbers to choose from, as shown. */
-async function numbers(phone: Page): Promise<(string | null)[]> {
-  const inputs = await phone.locator('.choices input').all();
-  return Promise.all(inputs.map((input) => input.getAttribute('value')));
-}
-
 /** Runs in the page (hence a text): every key object in IndexedDB, and everything else that is kept. */
 const dumpDatabases = `(async () => {
   const keys = [];
