@@ -15,7 +15,8 @@ export interface Measured {
   stop(): Promise<void>;
 }
 
-export const flags = ['--disable-warning=ExperimentalWarning'];
+/** As the server starts (bin/setup.js, Dockerfile). The peer gets them too. */
+export const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=32'];
 
 /** @param folder left out: no profile */
 export const profiling = (folder?: string): string[] =>
