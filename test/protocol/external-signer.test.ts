@@ -191,11 +191,13 @@ test('a signer that does not answer is given up', async () => {
 
 test('with a signer that is away a refresh token is not used up', async () => {
   await pass(HOUR);
-  const { refresh_token } = (await poll(await approved())).body;
+  const { status: redeemed, body: tokens } = await poll(await approved());
+  expect([redeemed, tokens]).toEqual([200, expect.objectContaining({ refresh_token: expect.any(String) })]);
+  const { refresh_token } = tokens;
   const refresh = () => post('/oauth/token', { grant_type: 'refresh_token', refresh_token: refresh_token! });
   await vault.mode('away');
   await pass(HOUR);
-  for (let i = 0; i < 2; i++) expect((await refresh()).status).toBe(503);
+  for (let i = 0; i < 2; i++) expect(await refresh()).toMatchObject({ status: 503 });
   await vault.mode('well');
   const { status, body } = await refresh();
   expect(status).toBe(200);
