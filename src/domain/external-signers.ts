@@ -1,10 +1,11 @@
-import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
+import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { SECOND } from '../support/clock.ts';
 import { rawOf } from '../support/jose/ecdsa.ts';
+import { isSignature, type SignatureAlg } from '../support/jose/index.ts';
 import { systemTimers, type Timers } from '../support/timers.ts';
 import { SignerUnavailable } from '../support/unavailable.ts';
 
-export type ExternalAlg = 'ES256' | 'RS256' | 'PS256' | 'EdDSA';
+export type ExternalAlg = SignatureAlg;
 
 /** A key of ID tokens whose private half is elsewhere: in an HSM, a KMS, another machine. What a plug-in of the kind `signer` gives. */
 export interface ExternalSigner {
@@ -74,7 +75,8 @@ export function createExternalSigners({
     try {
       const given = Buffer.from(await inTime((signal) => each.signer.sign(data, { signal }), timers));
       const signature = asRaw(each.signer.alg, given);
-      if (!verifies(each, data, signature)) throw new Error('its signature does not verify with its public key');
+      if (!isSignature(each.signer.alg, each.key, data, signature))
+        throw new Error('its signature does not verify with its public key');
       answered(each);
       return signature;
     } catch (cause) {
@@ -110,10 +112,4 @@ async function inTime<T>(work: (signal: AbortSignal) => Promise<T>, timers: Time
 /** Told by their length: one r ‖ s of 256 begins like DER, and DER of 64 bytes does not happen in the life of a key. */
 function asRaw(alg: ExternalAlg, given: Buffer): Buffer {
   return alg === 'ES256' && given.length !== 64 ? rawOf(given) : given;
-}
-
-function verifies({ signer: { alg }, key }: Known, data: Uint8Array, signature: Buffer): boolean {
-  const hash = alg === 'EdDSA' ? null : 'sha256';
-  const padding = alg === 'PS256' ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } : {};
-  return verify(hash, data, { key, dsaEncoding: 'ieee-p1363', ...padding }, signature);
 }

@@ -1,9 +1,9 @@
-import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
+import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type Client, errors } from 'oidc-provider';
 import { fromBase64url, utf8Text } from '../support/bytes.ts';
 import type { Clock } from '../support/clock.ts';
-import { derOf } from '../support/jose/ecdsa.ts';
+import { isSignature, isSignatureAlg, type SignatureAlg } from '../support/jose/index.ts';
 import { type JsonObject, parseJsonObject } from '../support/strict-json.ts';
 import { checkAssertion, clockToleranceSeconds } from './assertions.ts';
 import type { ClientDirectory } from './client-directory.ts';
@@ -39,23 +39,6 @@ export interface QuickAssertionsDeps {
 /** a request that says in another way as well who calls is for the engine to judge. */
 const otherWays = ['authorization', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-
-interface Algorithm {
-  digest: string | null;
-  /** Of a signature, where the key does not tell. */
-  bytes?: number;
-  /** The signature as OpenSSL wants it. Left to Node, this costs a third of the verification. */
-  asGiven?: (signature: Buffer) => Buffer;
-  options?: { padding: number; saltLength?: number };
-}
-
-/** RFC 7518 3.1, RFC 8037. Others are the engine's. */
-const algorithms: Record<string, Algorithm> = {
-  ES256: { digest: 'sha256', bytes: 64, asGiven: derOf },
-  PS256: { digest: 'sha256', options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } },
-  RS256: { digest: 'sha256', options: { padding: constants.RSA_PKCS1_PADDING } },
-  EdDSA: { digest: null, bytes: 64 },
-};
 
 interface Assertion {
   header: JsonObject;
@@ -116,32 +99,28 @@ export function createQuickAssertions(deps: QuickAssertionsDeps): QuickAssertion
   }
 
   function isSigned({ header, signed, signature }: Assertion, client: Client): boolean {
-    const { alg, kid } = header as { alg: string; kid?: string };
-    const algorithm = algorithms[alg]!;
+    const { alg, kid } = header as { alg: SignatureAlg; kid?: string };
     const { tokenEndpointAuthSigningAlg: registered } = client;
     if (registered ? alg !== registered : !settings.clientAuthentication.signingAlgs.includes(alg)) return false;
-    if (algorithm.bytes !== undefined && signature.length !== algorithm.bytes) return false;
     const keys = keysOf(client).selectForVerify({ alg, ...(kid !== undefined && { kid }) }) as JsonWebKey[];
-    return keys.some((jwk) => isSignedBy(jwk, algorithm, signed, signature));
+    return keys.some((jwk) => {
+      const key = keyOf(jwk);
+      return key !== undefined && isSignature(alg, key, signed, signature);
+    });
   }
 
-  function isSignedBy(jwk: JsonWebKey, { digest, options, asGiven }: Algorithm, signed: Buffer, signature: Buffer) {
-    const key = () => (options ? { key: keyOf(jwk), ...options } : keyOf(jwk));
-    try {
-      return verify(digest, signed, key(), asGiven ? asGiven(signature) : signature);
-    } catch {
-      return false; // not a key of that algorithm
-    }
-  }
-
-  /** A key stays the same object as long as its set is not fetched anew. */
-  function keyOf(jwk: JsonWebKey): KeyObject {
+  /** A key stays the same object as long as its set is not fetched anew. undefined: it is none, whatever it says. */
+  function keyOf(jwk: JsonWebKey): KeyObject | undefined {
     const known = imported.get(jwk);
     if (known) return known;
     const { kty, crv, x, y, n, e } = jwk;
-    const key = createPublicKey({ format: 'jwk', key: { kty, crv, x, y, n, e } as JsonWebKey });
-    imported.set(jwk, key);
-    return key;
+    try {
+      const key = createPublicKey({ format: 'jwk', key: { kty, crv, x, y, n, e } as JsonWebKey });
+      imported.set(jwk, key);
+      return key;
+    } catch {
+      return undefined;
+    }
   }
 
   return { clientOf };
@@ -161,8 +140,7 @@ function readAssertion(token: string): Assertion | undefined {
   try {
     const header = parseJsonObject(utf8Text(fromBase64url(head)));
     const isPlain =
-      typeof header['alg'] === 'string' &&
-      Object.hasOwn(algorithms, header['alg']) &&
+      isSignatureAlg(header['alg']) &&
       (header['kid'] === undefined || typeof header['kid'] === 'string') &&
       header['crit'] === undefined &&
       header['b64'] === undefined;

@@ -21,3 +21,4 @@ export {
   signJws,
   verifyJws,
 } from './jws.ts';
+export { isSignature, isSignatureAlg, type SignatureAlg } from './signatures.ts';
