@@ -73,6 +73,7 @@ async function openStorage(config: Config, embeddedFile: string | undefined, log
     : await openRedis({
         ...common,
         url: config.store,
+        commandTimeoutMs: config.redis.commandTimeoutMs,
         waitForReplicas: { count: config.redis.waitReplicas, withinMs: config.redis.waitMs },
       });
   return { store, artifacts: store.artifacts };

@@ -16,8 +16,8 @@ export interface ConnectOptions {
   tls?: ConnectionOptions;
   /** How long a first connection may take. */
   openWithinMs: number;
-  /** Longer than the profile's, where commands may have to wait for others. */
-  commandTimeoutMs?: number;
+  /** The caller's patience with one command. One that timed out may have been done: all scripts bear a repetition. */
+  commandTimeoutMs: number;
 }
 
 export interface Connection {
@@ -30,14 +30,10 @@ export interface Connection {
 }
 
 /**
- * Every figure was measured (requirements, reliability): with these a black hole costs an error after 500 ms and service is
- * back 0.2 s after it heals; with the defaults a command hangs for the whole outage.
+ * Every figure was measured (requirements, reliability): with these and a patience of 500 ms a black hole costs an error after
+ * 500 ms and service is back 0.2 s after it heals; with the defaults a command hangs for the whole outage.
  */
 const profile = {
-  /** The caller's patience. A command that timed out may have been done: all scripts bear a repetition. */
-  commandTimeout: 500,
-  /** No answer for so long means that nobody is there (a stopped master after a failover): connect anew. */
-  socketTimeout: 1_500,
   connectTimeout: 1_000,
   /** The default of 10 s is how long ioredis sleeps after a restart, however soon Redis has loaded its data. */
   maxLoadingRetryTime: 200,
@@ -53,7 +49,12 @@ const profile = {
   lazyConnect: true,
 } satisfies RedisOptions;
 
-const profileWith = (commandTimeout: number = profile.commandTimeout) => ({ ...profile, commandTimeout });
+const profileWith = (commandTimeout: number) => ({
+  ...profile,
+  commandTimeout,
+  /** No answer for so long means that nobody is there (a stopped master after a failover): connect anew. */
+  socketTimeout: 3 * commandTimeout,
+});
 
 const retryDelayMs = (times: number) => Math.min(50 * times, 500);
 

@@ -38,6 +38,8 @@ export interface RedisStoreOptions {
   eventRetentionMs?: number;
   /** How long the first connection may take: Redis may still be starting. */
   openWithinMs?: number;
+  /** Whoever asks is told that the store is away when one command takes longer. */
+  commandTimeoutMs?: number;
   /** What must not be lost with a master is acknowledged when replicas have it. Without: as soon as the master has it. */
   waitForReplicas?: ReplicaWait;
 }
@@ -79,16 +81,16 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
 
 /** One for all, and one for what waits for replicas, so that nothing else does. */
 async function openConnections(
-  { url, tls, openWithinMs = 10_000, waitForReplicas }: RedisStoreOptions,
+  { url, tls, openWithinMs = 10_000, commandTimeoutMs = 500, waitForReplicas }: RedisStoreOptions,
   log: StoreLog,
 ): Promise<[Connection, Connection?]> {
-  const common = { openWithinMs, ...(tls && { tls }) };
+  const common = { openWithinMs, commandTimeoutMs, ...(tls && { tls }) };
   const connection = await connect(parseRedisUrl(url), { ...common, log });
   if (!waitForReplicas || waitForReplicas.count === 0) return [connection];
   try {
     // what is lost and found again is told by the first; a command waits for the WAIT before it, and then for its own
-    const commandTimeoutMs = 2 * waitForReplicas.withinMs + 500;
-    return [connection, await connect(parseRedisUrl(url), { ...common, log: silent, commandTimeoutMs })];
+    const patience = { commandTimeoutMs: 2 * waitForReplicas.withinMs + commandTimeoutMs };
+    return [connection, await connect(parseRedisUrl(url), { ...common, ...patience, log: silent })];
   } catch (error) {
     await connection.close();
     throw error;

@@ -28,8 +28,10 @@ export interface Config {
   };
   /** Where everything is kept. `embedded:<file>` is one file for exactly one server process; the others are Redis or Valkey, alone, with Sentinel or as a cluster. */
   store: string;
-  /** What Redis must have done before something is acknowledged. Without effect on the embedded store. */
+  /** How long Redis is waited for, and what it must have done before something is acknowledged. Without effect on the embedded store. */
   redis: {
+    /** Patience with one command, in milliseconds; beyond it the answer is 503 with `Retry-After`, and what was asked may be repeated. A disk that stalls under `appendfsync always` wants more. A connection that is silent for three times as long is made anew. */
+    commandTimeoutMs: number;
     /** So many replicas must have a start, a decision, tokens, a used id or a counted try before it is acknowledged (`WAIT`), so that the loss of a master does not take it back. 0: the master alone. See docs/running.md. */
     waitReplicas: number;
     /** They must say so within this time, in milliseconds; otherwise the answer is 503, and what was asked may be repeated. */

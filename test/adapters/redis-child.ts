@@ -2,12 +2,13 @@
  * A server process of its own, as far as the store can tell: opens its own connections and does what its parent says.
  * `node redis-child.ts <url>`, with an IPC channel.
  */
-import { openRedisStore, type RedisStore } from '../../adapters/redis/index.ts';
+import type { RedisStore } from '../../adapters/redis/index.ts';
+import { openPatiently } from '../support/redis-store.ts';
 import type { Batch, Done } from './redis-processes.ts';
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
-const store = await openRedisStore({ url: process.argv[2]! });
+const store = await openPatiently({ url: process.argv[2]! });
 
 process.on('message', async ({ id, calls }: Batch) => {
   const answers = await Promise.all(

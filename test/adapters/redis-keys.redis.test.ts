@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { openRedisStore, type RedisStore } from '../../adapters/redis/index.ts';
+import type { RedisStore } from '../../adapters/redis/index.ts';
 import { createKeys } from '../../adapters/redis/keys.ts';
 import { createOperations } from '../../src/domain/operations.ts';
 import type { StoredUser } from '../../src/domain/user.ts';
@@ -10,6 +10,7 @@ import { createSecrets } from '../../src/support/secrets.ts';
 import { approved, asked, commitOf, committed, decideOf, pollOf, withDevice, withUser } from '../conformance/scenes.ts';
 import { aDecision, anArtifact, anEvent, anOutboxEntry, aReceipt, aServerKey, T0 } from '../support/records.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { openPatiently } from '../support/redis-store.ts';
 import { requireSystem } from '../support/system.ts';
 
 /** Nothing but the prefix, the partition, a name, and an id of ours, a SHA-256, or a model with a SHA-256. */
@@ -24,7 +25,7 @@ requireSystem('redis-server')('what lies in Redis', () => {
   let raw: Redis;
   beforeAll(async () => {
     redis = await startRedis();
-    store = await openRedisStore({ url: redis.url });
+    store = await openPatiently({ url: redis.url });
     raw = new Redis(redis.url);
   });
   afterAll(async () => {
@@ -178,7 +179,7 @@ requireSystem('redis-server')('what lies in Redis', () => {
   });
 
   test('a collection of garbage takes operations with their places in every index, evidence, and events in their time', async () => {
-    const brief = await openRedisStore({ url: redis.url, eventRetentionMs: 2 * HOUR });
+    const brief = await openPatiently({ url: redis.url, eventRetentionMs: 2 * HOUR });
     const scene = await asked(brief);
     const about = { operationId: scene.operation.id, userId: scene.user.id };
     await brief.events.write(partitionOf(scene.user.id), [

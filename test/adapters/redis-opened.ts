@@ -1,7 +1,8 @@
-import { openRedisStore, type RedisStoreOptions } from '../../adapters/redis/index.ts';
+import type { RedisStoreOptions } from '../../adapters/redis/index.ts';
 import { createKeys, idPart } from '../../adapters/redis/keys.ts';
 import type { Opened, SuiteOptions } from '../conformance/index.ts';
 import type { TestRedis } from '../support/redis.ts';
+import { openPatiently } from '../support/redis-store.ts';
 
 /** What conformance knows of this adapter beside its store. */
 export const options: SuiteOptions = {
@@ -17,7 +18,7 @@ export async function openEmpty(
   more: Partial<RedisStoreOptions> = {},
 ): Promise<Opened> {
   await Promise.all(nodes.map((node) => node.flush()));
-  const [store, peer] = await Promise.all([openRedisStore({ url, ...more }), openRedisStore({ url })]);
+  const [store, peer] = await Promise.all([openPatiently({ url, ...more }), openPatiently({ url })]);
   return {
     store,
     peers: [peer],

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openRedisStore, type RedisStore } from '../../adapters/redis/index.ts';
+import type { RedisStore } from '../../adapters/redis/index.ts';
 import type { Device } from '../../src/domain/device.ts';
 import type { Operation } from '../../src/domain/operation.ts';
 import type { StoredUser } from '../../src/domain/user.ts';
@@ -9,6 +9,7 @@ import { tally } from '../conformance/harness.ts';
 import { commitOf, decideOf, pollOf, startOf, withDevice, withUser } from '../conformance/scenes.ts';
 import { aDecision, aHash, anArtifact, anEvent, anOperation, aReceipt, aTicket, T0 } from '../support/records.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { openPatiently } from '../support/redis-store.ts';
 import { requireSystem } from '../support/system.ts';
 import { slowWayTo } from './redis-latency.ts';
 import { type Call, type Server, startServer } from './redis-processes.ts';
@@ -26,7 +27,7 @@ requireSystem('redis-server')('two processes on one Redis', () => {
   let servers: [Server, Server];
   beforeAll(async () => {
     redis = await startRedis({ appendfsync: 'no' });
-    store = await openRedisStore({ url: redis.url });
+    store = await openPatiently({ url: redis.url });
     servers = await Promise.all([startServer(redis.url), startServer(redis.url)]);
   });
   afterAll(async () => {

@@ -11,6 +11,6 @@ requireSystem('redis-server')('the Redis store', () => {
   });
   afterAll(() => Promise.all([redis.master.stop(), redis.replica.stop()]));
 
-  const waitForReplicas = { count: 1, withinMs: 500 };
+  const waitForReplicas = { count: 1, withinMs: 2_000 };
   storeConformance('redis', () => openEmpty(redis.master.url, [redis.master], { waitForReplicas }), options);
 });

@@ -1,5 +1,5 @@
-import { openRedisStore } from '../../adapters/redis/index.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { openPatiently } from '../support/redis-store.ts';
 import { requireSystem } from '../support/system.ts';
 import { differingClocks } from './differing-clocks.ts';
 import { openScene } from './scene.ts';
@@ -10,5 +10,5 @@ requireSystem('redis-server')('processes whose clocks are half a minute off, on 
     redis = await startRedis();
   });
   afterAll(() => redis.stop());
-  differingClocks(async () => openScene({ store: await openRedisStore({ url: redis.url }) }));
+  differingClocks(async () => openScene({ store: await openPatiently({ url: redis.url }) }));
 });

@@ -1,5 +1,5 @@
-import { openRedisStore } from '../../adapters/redis/index.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { openPatiently } from '../support/redis-store.ts';
 import { requireSystem } from '../support/system.ts';
 import { deviceAttacks } from './device-attacks.ts';
 
@@ -11,5 +11,5 @@ requireSystem('redis-server')('the device API on Redis', () => {
   });
   afterAll(() => redis.stop());
 
-  deviceAttacks(async () => ({ store: await openRedisStore({ url: redis.url, prefix: `device-${stores++}:` }) }));
+  deviceAttacks(async () => ({ store: await openPatiently({ url: redis.url, prefix: `device-${stores++}:` }) }));
 });

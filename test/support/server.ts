@@ -67,6 +67,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     // so that a flow takes a second or two; give another where pacing is the matter
     ciba: { intervalSeconds: 1 },
     ...(options.store && { masterKey: Buffer.alloc(32, 1).toString('base64url') }),
+    // a machine that stands still for a second has not lost its store; give another where an outage is the matter
+    redis: { commandTimeoutMs: 4000 },
   });
   const config = merged(settings, options.config ?? {});
   const configFile = join(folder.path, 'config.json');

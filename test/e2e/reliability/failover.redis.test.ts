@@ -14,7 +14,7 @@ requireSystem('redis-server')('two servers, when their Redis is replaced by its 
     await using sentinel = await startRedisWithSentinel();
     const key = await newClientKey('kiosk');
     // what was acknowledged is on the replica
-    const config = { redis: { waitReplicas: 1 } };
+    const config = { redis: { waitReplicas: 1, commandTimeoutMs: 500 } };
     await using deployment = await deploy('redis', { store: sentinel.url, config, moreClients: [key.metadata] });
     const { servers } = deployment;
     const discovery = await fetch(`${servers[0]!.issuer}/.well-known/openid-configuration`);

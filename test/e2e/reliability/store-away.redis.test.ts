@@ -14,7 +14,7 @@ requireSystem('redis-server')('Redis is away', () => {
 
   beforeAll(async () => {
     history = createHistory();
-    deployment = await deploy('redis', { history });
+    deployment = await deploy('redis', { history, config: { redis: { commandTimeoutMs: 500 } } });
     client = createVirtualClient(deployment, history, 'shop');
     phone = await createPhone(deployment, history, 'patient');
   }, 60_000);
