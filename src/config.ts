@@ -130,6 +130,7 @@ function fillIn(draft: Draft): void {
     if (!pin || !draft.device?.pin) continue;
     pin.length ??= draft.device.pin.defaultLength;
     pin.max_failures ??= draft.device.pin.maxFailures;
+    pin.proof_retention ??= draft.device.pin.proofRetention;
   }
 }
 

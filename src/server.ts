@@ -19,6 +19,7 @@ import { createExternalSigners, type ExternalSigners } from './domain/external-s
 import { MasterKeyRefused, openKeyRing } from './domain/key-ring.ts';
 import { createNotificationLog } from './domain/notification-log.ts';
 import { createOperations } from './domain/operations.ts';
+import { createPinProofs } from './domain/pin-proofs.ts';
 import type { Store } from './domain/ports/store.ts';
 import { createRedemptions } from './domain/redemptions.ts';
 import { seedUsers } from './domain/seed.ts';
@@ -367,6 +368,7 @@ async function createDomain(config: Config, deps: ServerDeps) {
     userCodes: createUserCodes({ store, secrets, clock, options: config.ciba.userCode }),
     tickets,
     ticketConfirmation: createTicketConfirmation({ store, clock, secrets, applications }),
+    pinProofs: createPinProofs({ store, clock, secrets }),
     operations,
     redemptions,
   };
@@ -501,7 +503,12 @@ function asApplication(
     methods,
     enrollmentMode: enrollment_mode,
     enrollment: { confirm, approveByExistingDevice, attestation },
-    pin: { length: pin.length, maxFailures: pin.max_failures, lifetimeFailures },
+    pin: {
+      length: pin.length,
+      maxFailures: pin.max_failures,
+      lifetimeFailures,
+      proofRetention: pin.proof_retention,
+    },
   };
 }
 

@@ -28,6 +28,7 @@ export function operationStore({ read, write }: Access): OperationStore {
     forDevice: (operationId, deviceId, message) =>
       read((db) => db.snapshot(() => operationReads.forDevice(db, operationId, deviceId, message))),
     evidence: (operationId) => read((db) => operationReads.evidence(db, operationId)),
+    pinProof: (operationId) => read((db) => operationReads.pinProof(db, operationId)),
     start: (start) => write('startOperation', start),
     bindTicket: (bind) => write('bindTicket', bind),
     reserveCode: (reserve) => write('reserveCode', reserve),

@@ -130,7 +130,9 @@ export function cleared<Failures extends { pin: number; number: number; pinLifet
 }
 
 function keepEvidence({ db }: Tx, { operationId, evidence }: Decide): void {
-  if (evidence) db.run('INSERT INTO evidence VALUES (?, ?, ?)', operationId, evidence.sealed, evidence.retainUntil);
+  if (!evidence) return;
+  const { sealed, retainUntil, pinProof = null } = evidence;
+  db.run('INSERT INTO evidence VALUES (?, ?, ?, ?)', operationId, sealed, retainUntil, pinProof);
 }
 
 export function cancelOperation(tx: Tx, { operationId, clientId, reason, now, events, outbox }: Cancel) {
@@ -193,4 +195,7 @@ export const operationReads = {
   forDevice,
   evidence: (db: Db, operationId: string) =>
     db.get<{ sealed: string }>('SELECT sealed FROM evidence WHERE operation_id = ?', operationId)?.sealed,
+  pinProof: (db: Db, operationId: string) =>
+    db.get<{ pin_proof: string | null }>('SELECT pin_proof FROM evidence WHERE operation_id = ?', operationId)
+      ?.pin_proof ?? undefined,
 };

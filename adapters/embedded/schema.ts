@@ -162,6 +162,9 @@ const migrations: readonly string[] = [
   ALTER TABLE events ADD COLUMN notice_until INTEGER;
   CREATE INDEX events_noticed ON events (user_id, notice_until) WHERE notice_until IS NOT NULL;
   `,
+  `
+  ALTER TABLE evidence ADD COLUMN pin_proof TEXT;
+  `,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

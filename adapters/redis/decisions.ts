@@ -78,6 +78,7 @@ export function createDecisionCalls(context: Context): DecisionCalls {
           keys.beside(operationId, 'user', userId),
           receiptKey(context, operationId, receipt),
           keys.of('evidence', operationId),
+          keys.of('pinProof', operationId),
         ],
         [
           now,
@@ -94,6 +95,7 @@ export function createDecisionCalls(context: Context): DecisionCalls {
           changes(events, outbox),
           (!decision.approved && decision.reason && REASONS[decision.reason]) || '',
           counterJson(context, ctr),
+          evidence?.pinProof ?? '',
         ],
       );
       switch (reply[0]) {

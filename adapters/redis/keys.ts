@@ -25,6 +25,7 @@ export const names = {
   due: 'due',
   garbage: 'gc',
   evidence: 'v:',
+  pinProof: 'vp:',
   receipt: 'r:',
   proofTry: 'h:',
   eventsOfOperation: 'e:',

@@ -135,6 +135,7 @@ export function createOperationStore(context: Context): OperationStore {
     },
 
     evidence: async (operationId) => (await answered(client.get(keys.of('evidence', operationId)))) ?? undefined,
+    pinProof: async (operationId) => (await answered(client.get(keys.of('pinProof', operationId)))) ?? undefined,
 
     async cancel({ operationId, clientId, reason, now, events, outbox }) {
       const [result, ...row] = await scripts.run(

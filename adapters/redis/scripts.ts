@@ -134,7 +134,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   confirmTicket: 2,
   reserveAttempt: 3,
   failAttempt: 4,
-  decideOperation: 6,
+  decideOperation: 7,
   cancelOperation: 2,
   expireOperations: 2,
   pollOperation: 2,

@@ -163,6 +163,13 @@ function addPeople(program: Command, does: Does): void {
       return (run, id, options) => switchClientCommand(run, change, id, options);
     });
   }
+  const operation = program.command('operation').description('what was asked of people');
+  const proof = operation
+    .command('pin-proof')
+    .description('open the PIN proof of an approval, for a dispute; this is in the audit trail')
+    .argument('<operation-id>')
+    .requiredOption('--reason <text>', 'one line for the audit trail: the number of the case');
+  does(withManagement(proof), async () => (await import('./operation-commands.ts')).pinProofCommand);
   const key = program.command('key').description("the server's keys");
   const keys = () => import('./key-commands.ts');
   const rotate = key

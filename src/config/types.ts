@@ -292,6 +292,8 @@ export interface Config {
       maxFailures: number;
       /** Wrong ones in the life of the key. 100 is the limit of NIST SP 800-63B-4. */
       lifetimeFailures: number;
+      /** What stays of the proof of a right PIN, where an application says nothing. `none`: its hash, signed by the device; that it was right is the server's word. `sealed`: the proof and the key that it was verified with, for a dispute, as long as the evidence and encrypted under the master key; opening one needs the scope `pin-proofs:open` and is in the audit trail. The price: such a proof together with a copy of the device lets every PIN be tried without anybody noticing, and disconnecting the device no longer destroys the last of them. */
+      proofRetention: 'none' | 'sealed';
     };
   };
   /** Names of the authentication contexts, as they stand in ID tokens and `acr_values_supported`. */
@@ -563,6 +565,8 @@ export interface Application {
     length: number;
     /** Wrong ones in a row before the device is locked. */
     max_failures: number;
+    /** Whether the proof of a right PIN is kept, sealed, for a dispute. */
+    proof_retention: 'none' | 'sealed';
   };
 }
 

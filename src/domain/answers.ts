@@ -44,6 +44,7 @@ import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
 import { type Decision, type Operation, type OperationState, stateAt } from './operation.ts';
 import { proofKeysOf } from './pin-keys.ts';
+import { sealPinProof } from './pin-proofs.ts';
 import type { OperationStore } from './ports/operations.ts';
 import type { NewOutboxEntry } from './ports/outbox.ts';
 import { postContextFor } from './post-context.ts';
@@ -215,6 +216,7 @@ export function createAnswers(deps: Deps): Answers {
       evidence: {
         sealed: sealEvidence(secrets, serverKeys.seal(), evidence),
         retainUntil: now + deps.evidenceRetentionMs,
+        pinProof: keepsPinProof(device) ? sealPinProof(secrets, operation.id, device, evaluated.proofs) : undefined,
       },
       receipt: receiptOf(request, answer, now, operation.expiresAt),
       ...counterOf(request, one.caller, now),
@@ -243,6 +245,9 @@ export function createAnswers(deps: Deps): Answers {
         return settled(repeated<Outcome>(outcome));
     }
   }
+
+  const keepsPinProof = ({ applicationId }: Device) =>
+    applications.find(applicationId)?.pin.proofRetention === 'sealed';
 
   function decisionOf({ message, device, now }: Case, { proved }: EvaluatedApproval): Decision {
     const { approved, reason, method, signed } = message;

@@ -35,5 +35,7 @@ export interface Application {
     maxFailures: number;
     /** Wrong PINs in the life of one PIN key (NIST 800-63B-4, 3.2.2: at most 100). */
     lifetimeFailures: number;
+    /** What stays of a right PIN's proof: nothing, or a sealed copy for a dispute (pin-proofs.ts). Absent: nothing. */
+    proofRetention?: 'none' | 'sealed';
   };
 }

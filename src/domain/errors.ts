@@ -10,6 +10,7 @@ export const domainErrors = {
   device_not_found: 'No such device.',
   operation_not_found: 'No such operation.',
   application_not_found: 'No such application.',
+  pin_proof_not_found: 'No PIN proof was kept for such an operation.',
   client_not_found: 'No such client.',
   client_exists: 'Another client has, or had, this client_id.',
   client_configured: 'This client belongs to the configuration and is changed there.',

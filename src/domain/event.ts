@@ -1,6 +1,6 @@
 /**
  * An audit event. Written in the same atomic step as the change that it tells of, in the partition of that change.
- * Holds no secret and no text that a person wrote: ids, states, counts.
+ * Holds no secret and no text that a person wrote: ids, states, counts. But for one: why somebody opened what was sealed.
  */
 export interface AuditEvent {
   /** Unique; made by the caller, so that a repeated call can be recognised. */
@@ -55,6 +55,7 @@ export type EventType =
   | 'operation.failed'
   | 'operation.redeemed'
   | 'operation.delivered'
+  | 'operation.pin_proof_opened'
   | 'ticket.created'
   | 'ticket.code_wrong'
   | 'ticket.confirmed'

@@ -1,4 +1,5 @@
 /** The evidence of a decision: signed by `seal`, kept sealed beyond the operation itself (device-protocol, sections 4 and 7). */
+import { parseJws } from '../support/jose/index.ts';
 import type { Secrets } from '../support/secrets.ts';
 import { openOperationContext } from './context.ts';
 import type { Device } from './device.ts';
@@ -60,6 +61,17 @@ function grantedIn(secrets: Pick<Secrets, 'open'>, operation: Operation): { auth
   const { transaction } = JSON.parse(ctx ?? '{}') as { transaction?: { authorization_details?: unknown } };
   const details = transaction?.authorization_details;
   return typeof details === 'string' ? { authorizationDetails: details } : {};
+}
+
+/** What a reader of ours needs of a JWS that was kept here: it was signed here, and sealed. */
+export function evidenceClaims(jws: string): {
+  sub: string;
+  client_id: string;
+  device: { id: string };
+  /** The device's JWS, verbatim. */
+  decision: string;
+} {
+  return JSON.parse(parseJws(jws).payload.toString('utf8'));
 }
 
 /** The JWS again. @throws Error when the stored text was changed or belongs to another operation */

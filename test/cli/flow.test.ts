@@ -15,7 +15,9 @@ beforeAll(async () => {
   const digits = { id: 'with-digits', name: 'With digits', enrollment_mode: 'multiple', confirm: 'code' };
   const attested = { id: 'attested', name: 'Attested', enrollment_mode: 'multiple', attestation: 'require' };
   const plugins = { attestation: join(repository, 'test/support/attestation.ts') };
-  server = await startServer({ config: { applications: [...config.applications, digits, attested], plugins } });
+  const applications = [...config.applications, digits, attested];
+  const device = { pin: { proofRetention: 'sealed' } };
+  server = await startServer({ config: { applications, plugins, device } });
   env = { ...server.env, XDG_CONFIG_HOME: join(server.folder, 'xdg') };
 });
 afterAll(async () => server?.[Symbol.asyncDispose]());
@@ -70,6 +72,18 @@ test('approve waits for a request that comes later, and says so', async () => {
     userinfo: { name: 'Alice' },
   });
   expect(polled.json().tokens).toBeUndefined();
+});
+
+test('what proves the PIN of an approval is opened for a reason, which must be given', async () => {
+  await cli('ciba', 'start', '--client', 'demo-agent', '--hint', 'alice');
+  const { op } = (await cli('device', 'approve', '--pin', pin, '--json')).json();
+  expect((await cli('operation', 'pin-proof', op)).status).toBe(2);
+  const opened = await cli('operation', 'pin-proof', op, '--reason', 'dispute 17', '--json');
+  expect(opened.json()).toMatchObject({ operation_id: op, pin_proof: expect.any(String), pin_key: { kty: 'EC' } });
+  const shown = await cli('operation', 'pin-proof', op, '--reason', 'dispute 17');
+  expect(shown.stdout).toContain(opened.json().pin_proof);
+  const none = await cli('operation', 'pin-proof', 'nothing', '--reason', 'dispute 17', '--json');
+  expect([none.status, none.json().error.code]).toEqual([2, 'pin_proof_not_found']);
 });
 
 test('a denial with its reason reaches the client: exit status 1, in words and in JSON', async () => {

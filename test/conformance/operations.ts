@@ -1,5 +1,5 @@
 import { stateAt } from '../../src/domain/operation.ts';
-import { SECOND } from '../../src/support/clock.ts';
+import { HOUR, MINUTE, SECOND } from '../../src/support/clock.ts';
 import { ALL_PARTITIONS, partitionOf } from '../../src/support/ids.ts';
 import {
   aDecision,
@@ -403,6 +403,31 @@ export const operationStoreSuite: Suite = (name, open) => {
       expect(await at.store.outbox.backlog([partitionOf(scene.user.id)])).toMatchObject({ count: 1 });
       expect(await at.store.operations.pendingOf(scene.user.id, T0)).toEqual([]);
       expect(await at.store.devices.get(scene.device.id)).toMatchObject({ lastUsedAt: decide.now });
+    });
+
+    test('promise 4: a PIN proof is kept in the step of the decision that it proved, once, and goes with the evidence', async () => {
+      const scene = await asked(at.store);
+      const { id } = scene.operation;
+      const evidence = { sealed: 'sealed.evidence', retainUntil: T0 + MINUTE };
+      const answers = await at.race(HUNDRED, (store, index) =>
+        store.operations.decide(decideOf(scene, { evidence: { ...evidence, pinProof: `sealed.proof.${index}` } })),
+      );
+      expect(tally(answers)).toEqual({ decided: 1, decided_before: HUNDRED - 1 });
+      const winner = answers.findIndex(({ result }) => result === 'decided');
+      expect(await at.store.operations.pinProof(id)).toBe(`sealed.proof.${winner}`);
+
+      const other = await withOperation(at.store, scene.user);
+      await at.store.operations.decide(decideOf({ ...scene, operation: other }, { evidence }));
+      expect(await at.store.operations.pinProof(other.id)).toBeUndefined();
+      expect(await at.store.operations.pinProof(anOperation(scene.user).id)).toBeUndefined();
+
+      const collect = (now: number) => at.store.collectGarbage({ partitions: [partitionOf(id)], now, limit: HUNDRED });
+      await collect(evidence.retainUntil + HOUR - 1);
+      expect(await at.store.operations.pinProof(id)).toBeDefined();
+      // the evidence of two decisions; a proof is a part of one
+      expect(await collect(evidence.retainUntil + HOUR)).toBe(2);
+      expect(await at.store.operations.pinProof(id)).toBeUndefined();
+      expect(await at.store.operations.evidence(id)).toBeUndefined();
     });
 
     test.each([

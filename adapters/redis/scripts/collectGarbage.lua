@@ -3,7 +3,7 @@
   ARGV[1] now, epoch ms   ARGV[2] at most so many   ARGV[3] retention of events, ms
   returns number of records deleted; the events of one operation are one
   Repeated: the rest.
-  Members: o operation, v evidence, e its events, n a user's events, p those of nobody; each but p with an id. ]]
+  Members: o operation, v evidence and the PIN proof beside it, e its events, n a user's events, p those of nobody; each but p with an id. ]]
 local root, now, limit, keepMs = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local deleted = 0
 
@@ -11,6 +11,10 @@ local function dropOperation(id)
   if redis.call('DEL', root .. NAME.operation .. id, root .. NAME.body .. id) > 0 then deleted = deleted + 1 end
   local last = redis.call('LINDEX', root .. NAME.eventsOfOperation .. id, -1)
   if last then redis.call('ZADD', KEYS[2], cjson.decode(last).at + keepMs, 'e' .. id) end
+end
+
+local function dropEvidence(id)
+  if redis.call('DEL', root .. NAME.evidence .. id, root .. NAME.pinProof .. id) > 0 then deleted = deleted + 1 end
 end
 
 -- Oldest first, until one is young enough; answers when that one may go.
@@ -28,7 +32,7 @@ end
 
 local drop = {
   o = dropOperation,
-  v = function(id) deleted = deleted + redis.call('DEL', root .. NAME.evidence .. id) end,
+  v = dropEvidence,
   e = function(id) deleted = deleted + redis.call('DEL', root .. NAME.eventsOfOperation .. id) end,
   n = function(id) return shorten(root .. NAME.eventsOfUser .. id) end,
   p = function() return shorten(root .. NAME.eventsOfNobody) end,

@@ -1,9 +1,9 @@
 --[[ decideOperation   pending -> approved | denied, once.
-  KEYS[1] root   KEYS[2] operation   KEYS[3] device   KEYS[4] user   KEYS[5] receipt   KEYS[6] evidence
+  KEYS[1] root   KEYS[2] operation   KEYS[3] device   KEYS[4] user   KEYS[5] receipt   KEYS[6] evidence   KEYS[7] PIN proof
   ARGV[1] now, epoch ms   ARGV[2] operation id   ARGV[3] device id   ARGV[4] user id
   ARGV[5] 'approved' | 'denied'   ARGV[6] decision, JSON   ARGV[7] '1' to clear the PIN's failures   ARGV[8] '1' the number's
   ARGV[9] evidence, '' for none   ARGV[10] its retention, epoch ms   ARGV[11] receipt   ARGV[12] changes   ARGV[13] end reason or ''
-  ARGV[14] counter
+  ARGV[14] counter   ARGV[15] PIN proof, kept as long as the evidence, '' for none
   returns { 'decided' | 'decided_before', id, body, fields } | { 'closed', state } | { 'user_not_active' }
         | { 'device_not_active', state, lock reason or '' } | { 'missing' } | { 'repeated', outcome } | { 'message_reused' }
   Repeated: 'repeated', by its receipt. ]]
@@ -36,7 +36,9 @@ redis.call('HSET', device, 'lu', ARGV[1])
 if ARGV[7] == '1' then pinWasRight(device) end
 if ARGV[8] == '1' then redis.call('HSET', device, 'fn', 0) end
 if ARGV[9] ~= '' then
-  redis.call('SET', KEYS[6], ARGV[9], 'PX', string.format('%.0f', math.max(tonumber(ARGV[10]) - now, 0) + 3600000))
+  local lifetime = string.format('%.0f', math.max(tonumber(ARGV[10]) - now, 0) + 3600000)
+  redis.call('SET', KEYS[6], ARGV[9], 'PX', lifetime)
+  if ARGV[15] ~= '' then redis.call('SET', KEYS[7], ARGV[15], 'PX', lifetime) end
   redis.call('ZADD', root .. NAME.garbage, ARGV[10], 'v' .. id)
 end
 writeReceipt(KEYS[5], ARGV[11], now)

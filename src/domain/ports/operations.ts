@@ -56,8 +56,11 @@ export interface Decide {
   decision: Decision;
   /** Failure counters that this success clears. `pin` also takes this try back from `pinLifetime`, which counts wrong PINs only. */
   clear: ('pin' | 'number')[];
-  /** The evidence record (JWS, sealed by the caller), kept under the operation's id after the operation itself is gone. */
-  evidence?: { sealed: string; retainUntil: number };
+  /**
+   * The evidence record (JWS, sealed by the caller), kept under the operation's id after the operation itself is gone;
+   * beside it, as long as it, the proof of the PIN where that is kept (sealed as well).
+   */
+  evidence?: { sealed: string; retainUntil: number; pinProof?: string | undefined };
   receipt: Receipt;
   ctr?: MessageCounter;
   now: number;
@@ -231,6 +234,9 @@ export interface OperationStore {
 
   /** The evidence of a decision, sealed as it was given. */
   evidence(operationId: string): Promise<string | undefined>;
+
+  /** The PIN proof beside it, sealed as it was given; undefined where none was kept. */
+  pinProof(operationId: string): Promise<string | undefined>;
 
   /** pending -> cancelled, one step. Only where `clientId` (if given) is the operation's. `ended`: it was over already. */
   cancel(cancel: {

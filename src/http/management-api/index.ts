@@ -4,6 +4,7 @@ import type { Devices } from '../../domain/devices.ts';
 import type { KeyRing } from '../../domain/key-ring.ts';
 import type { NotificationLog } from '../../domain/notification-log.ts';
 import type { Operations } from '../../domain/operations.ts';
+import type { PinProofs } from '../../domain/pin-proofs.ts';
 import type { IdempotencyStore } from '../../domain/ports/records.ts';
 import type { ServerKeys } from '../../domain/server-keys.ts';
 import type { TicketConfirmation } from '../../domain/ticket-confirmation.ts';
@@ -27,6 +28,7 @@ import { deviceRoutes } from './devices.ts';
 import { keyRoutes } from './keys.ts';
 import { masterKeyRoutes } from './master-keys.ts';
 import { createPaging } from './paging.ts';
+import { pinProofRoutes } from './pin-proofs.ts';
 import { managementSchemas } from './schemas.ts';
 import { ticketRoutes } from './tickets.ts';
 import { userRoutes } from './users.ts';
@@ -41,6 +43,7 @@ export interface ManagementApiDeps {
   tickets: Pick<Tickets, 'create'>;
   ticketConfirmation: TicketConfirmation;
   operations: Pick<Operations, 'get'>;
+  pinProofs: PinProofs;
   applications: Applications;
   idempotency: IdempotencyStore;
   secrets: Secrets;
@@ -65,6 +68,7 @@ export function managementRoutes(deps: ManagementApiDeps): ManagementRoute[] {
     ...clientRoutes(parts),
     ...keyRoutes(parts),
     ...masterKeyRoutes(parts),
+    ...pinProofRoutes(parts),
   ];
 }
 

@@ -351,6 +351,39 @@ export const managementSchemas = {
     expires_at: instant('From when on it is worth nothing.'),
     finished_at: orNull(instant('When it was used up or ended otherwise; null before.')),
   }),
+  PinProofReason: describedBy('Why it is opened.', {
+    reason: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 200,
+      pattern: '^(?=.*\\S)[^\\p{C}\\p{Zl}\\p{Zp}]+$',
+      description: 'One line for the audit trail: the number of the case, not the name of a person.',
+      examples: ['dispute 2026-1187'],
+    },
+  }),
+  PinProof: describedBy('What shows a third party that the right PIN was typed for an approval.', {
+    operation_id: { ...operationId, description: 'Identifier of the operation.' },
+    evidence: {
+      type: 'string',
+      description:
+        'JWS by a seal key (`/device/v1/jwks.json`); it names the key of the device (`device.cnf.jwk`), and holds the decision.',
+    },
+    decision: {
+      type: 'string',
+      description: 'JWS by the key of the device; `proofs_sha256` in its header lists the hash of the proof.',
+    },
+    pin_proof: {
+      type: 'string',
+      description: 'JWS by the PIN key over the hash of the decision’s payload (`payload_sha256`) and a salt.',
+    },
+    pin_key: describedBy('Public half of the PIN key, a JWK.', {
+      kty: { type: 'string', description: '`EC`.' },
+      crv: { type: 'string', description: '`P-256`.' },
+      x: { type: 'string', description: 'Coordinate, base64url.' },
+      y: { type: 'string', description: 'Coordinate, base64url.' },
+      kid: { type: 'string', description: 'As the proof names it.' },
+    }),
+  }),
   ...clientSchemas,
 } satisfies Record<string, Schema>;
 

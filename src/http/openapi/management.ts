@@ -13,7 +13,7 @@ export function managementOpenapi(routes: readonly ManagementRoute[]): Record<st
     info: {
       title: 'Assent management API',
       version: '1',
-      description: `Users, their devices, the tickets that enroll devices, OAuth clients, and the keys of ID tokens. On the management listener only. Scopes of a key: ${scopes}`,
+      description: `Users, their devices, the tickets that enroll devices, OAuth clients, the keys of ID tokens, and what proves an approval. On the management listener only. Scopes of a key: ${scopes}`,
     },
     server: { url: '/management/v1', description: 'The management listener, on loopback by default.' },
     tags: [
@@ -22,6 +22,7 @@ export function managementOpenapi(routes: readonly ManagementRoute[]): Record<st
       { name: 'keys', description: 'Keys that ID tokens are signed with.' },
       { name: 'clients', description: 'OAuth clients: those of the configuration to read, registered ones to change.' },
       { name: 'devices', description: 'Enrolled devices. None of these calls needs the device itself.' },
+      { name: 'operations', description: 'What was asked of people, and what they answered.' },
     ],
     securitySchemes: {
       apiKey: { type: 'http', scheme: 'bearer', description: 'An API key from the configuration.' },

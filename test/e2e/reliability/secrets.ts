@@ -27,7 +27,9 @@ export function secretsAtRest(kind: StoreKind): void {
   let secrets: Record<string, string>;
 
   beforeAll(async () => {
-    deployment = await deploy(kind, { config: { log: { level: 'debug' } } });
+    // with everything on that keeps a secret
+    const device = { pin: { proofRetention: 'sealed' } };
+    deployment = await deploy(kind, { config: { log: { level: 'debug' }, device } });
     secrets = { ...canary, ...(await wholeFlow(deployment)) };
   }, 60_000);
   afterAll(async () => deployment?.[Symbol.asyncDispose]());
@@ -93,6 +95,8 @@ async function wholeFlow(deployment: Deployment): Promise<Record<string, string>
   const wrong = await phone.device.decide(view, { decision: 'approve', pin: canary.wrongPin }).catch(codeOf);
   expect(wrong).toBe('attempt_failed');
   await phone.device.decide(view, { decision: 'approve', pin: canary.pin });
+  const opened = await manage(deployment, 'POST', `/operations/${view.op}/pin-proof`, { reason: 'canary-reason' });
+  const [, , proofSignature = ''] = String(opened['pin_proof']).split('.');
   const { body } = await client.poll(request);
   expect(body).toHaveProperty('refresh_token');
   const { body: refreshed } = await client.call('/oauth/token', {
@@ -117,6 +121,9 @@ async function wholeFlow(deployment: Deployment): Promise<Record<string, string>
     idToken: String(body['id_token']),
     secondAccessToken: String(refreshed['access_token']),
     secondRefreshToken: String(refreshed['refresh_token']),
+    pinProof: String(opened['pin_proof']),
+    pinProofSignature: proofSignature,
+    pinKey: (opened['pin_key'] as { x: string }).x,
     clientSecret: deployment.servers[0]!.secretOf('shop'),
     basic: Buffer.from(`shop:${deployment.servers[0]!.secretOf('shop')}`).toString('base64'),
   };

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createClients } from '../../../src/domain/clients.ts';
 import { openKeyRing } from '../../../src/domain/key-ring.ts';
+import { createPinProofs } from '../../../src/domain/pin-proofs.ts';
 import { createManagementApi } from '../../../src/http/management-api/index.ts';
 import { createHealth } from '../../../src/observability/health.ts';
 import type { SceneOptions } from '../../domain/scene.ts';
@@ -50,6 +51,7 @@ export async function startManagement(options: SceneOptions = {}) {
     ...scene,
     keyRing,
     clients,
+    pinProofs: createPinProofs({ ...scene, clock: scene.clock.now }),
     idempotency: scene.store.idempotency,
     clock: scene.clock.now,
     log,

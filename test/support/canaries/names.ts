@@ -8,6 +8,7 @@ const secrets: Record<string, string> = {
   auth_req_id: 'an auth_req_id',
   registration_access_token: 'a registration access token',
   activation_code: 'an activation code',
+  pin_proof: 'a PIN proof',
   device_ticket: 'a device ticket',
   t: 'a device ticket',
   ...{ client_secret: 'a client secret', secret: 'a secret', key: 'an API key', initialAccessToken: 'an access token' },
