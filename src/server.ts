@@ -5,6 +5,7 @@ import { createInboxHandler } from './channels/inbox.ts';
 import { createNotificationHandler } from './channels/notifications.ts';
 import { createOperationWatch } from './channels/operation-watch.ts';
 import type { Handler } from './channels/outcome.ts';
+import { createOutsideNoticeHandler } from './channels/outside-notices.ts';
 import { createWakeHub } from './channels/wake-hub.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createDemo } from './demo/routes.ts';
@@ -19,6 +20,7 @@ import { createExternalSigners, type ExternalSigners } from './domain/external-s
 import { MasterKeyRefused, openKeyRing } from './domain/key-ring.ts';
 import { createNotificationLog } from './domain/notification-log.ts';
 import { createOperations } from './domain/operations.ts';
+import { createOutsideNotices, type NoticeTeller } from './domain/outside-notices.ts';
 import { createPinProofs } from './domain/pin-proofs.ts';
 import type { Store } from './domain/ports/store.ts';
 import { createRedemptions } from './domain/redemptions.ts';
@@ -50,6 +52,7 @@ import type { Plugins } from './plugins.ts';
 import type { ArtifactStore } from './protocol/ports.ts';
 import { createProtocol } from './protocol/protocol.ts';
 import { createSimulator } from './simulator/index.ts';
+import { createBeat } from './support/beat.ts';
 import { type Clock, HOUR, SECOND } from './support/clock.ts';
 import { operationIdOf } from './support/ids.ts';
 import { asFetch, createOutbound } from './support/outbound.ts';
@@ -134,6 +137,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     secrets: domain.secrets,
     clock: deps.clock,
     timers: deps.timers,
+    beat: createBeat(),
     watchOperation: metrics ? meteredWatch(operationWatch.watch, metrics) : operationWatch.watch,
     stopping: stopping.signal,
     log,
@@ -149,7 +153,9 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     random: Math.random,
     log,
   });
-  const devices = createDevicePart(config, deps, domain, { ping: notify, push: notify }, metrics);
+  const tell = given.plugins?.notice;
+  const handlers = { ping: notify, push: notify, ...(tell && { notice: outsideNotices(tell, deps, domain) }) };
+  const devices = createDevicePart(config, deps, domain, handlers, metrics);
   domain.serverKeys.onChange(() => {
     protocol.reload().catch((error: unknown) => log.error('keys.not_taken_into_use', { error }));
   });
@@ -395,7 +401,7 @@ function createDevicePart(
   config: Config,
   { store, clock, timers = systemTimers, log, plugins }: ServerDeps,
   domain: Domain,
-  handlers: Record<'ping' | 'push', Handler>,
+  handlers: Record<string, Handler>,
   metrics?: Metrics,
 ) {
   const { issuer, acr, device, retention } = config;
@@ -434,6 +440,12 @@ function createDevicePart(
   const perMinute = device.callsPerMinute;
   const limit = perMinute === 0 ? noLimit : createAddressLimit({ perMinute, clock });
   return { api: createDeviceApi({ ...side, limit, clock, log }), streams: side.streams, dispatcher };
+}
+
+/** The store writes what they are about where it was opened for it (main.ts). */
+function outsideNotices(tell: NoticeTeller, { store, clock, timers = systemTimers, log }: ServerDeps, domain: Domain) {
+  const notices = createOutsideNotices({ ...domain, store });
+  return createOutsideNoticeHandler({ notices, tell, events: store.events, clock, timers, random: Math.random, log });
 }
 
 /** A verifier that fails is the operator's to mend; the device is told no more than that it could not be done. */

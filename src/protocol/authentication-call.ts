@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { errors } from 'oidc-provider';
+import { type Client, errors } from 'oidc-provider';
 import { jsonAnswer, send } from './answer.ts';
 import { authenticate } from './client-call.ts';
 import type { ProtocolDeps } from './deps.ts';
@@ -10,9 +10,9 @@ import { createOnce } from './once.ts';
 import type { Engine } from './provider.ts';
 import { refused } from './refused.ts';
 import { readSignedRequest, spendSignedRequest } from './signed-request.ts';
-import { grantType, route } from './vocabulary.ts';
+import { clientMember, grantType, route } from './vocabulary.ts';
 
-type Deps = Pick<ProtocolDeps, 'replay' | 'idempotency' | 'secrets' | 'clock' | 'log'>;
+type Deps = Pick<ProtocolDeps, 'replay' | 'idempotency' | 'secrets' | 'clock' | 'log' | 'beat'>;
 
 /** `POST /bc-authorize`. @throws ProtocolError | DomainError | errors of the engine; nothing has been started then */
 export type AuthenticationCall = (engine: Engine, req: IncomingMessage, res: ServerResponse) => Promise<void>;
@@ -23,6 +23,7 @@ export type AuthenticationCall = (engine: Engine, req: IncomingMessage, res: Ser
  * 1. body, client authentication, grant      3. the engine: signature, scope, claims, details, resource
  * 2. signed request: all but the signature   4. `asked.ts`: whom, user code, the rest → the operation, in one write
  *
+ * A client that must not know who exists (`assent_unknown_user: decoy`) hears the end of 2 to 4 at the next beat only.
  * With `Idempotency-Key`, 2 to 4 happen once and a repeat gets the same acknowledgement.
  */
 export function createAuthenticationCall(deps: Deps): AuthenticationCall {
@@ -36,10 +37,13 @@ export function createAuthenticationCall(deps: Deps): AuthenticationCall {
     }
     const key = req.headers['idempotency-key'];
     const start = () => acknowledge(deps, engine, ctx, form);
-    const body = await (key === undefined ? start() : once({ clientId: client.clientId, key, form }, start));
-    send(res, jsonAnswer(200, body));
+    const answered = key === undefined ? start() : once({ clientId: client.clientId, key, form }, start);
+    send(res, jsonAnswer(200, await (mayKnow(client) ? answered : answered.finally(deps.beat))));
   };
 }
+
+/** Who exists; whoever may not gets no answer whose time would tell (TH-04). */
+const mayKnow = (client: Client) => client[clientMember.unknownUser] !== 'decoy';
 
 async function acknowledge(deps: Deps, engine: Engine, ctx: EngineContext, form: Form): Promise<object> {
   const { client } = ctx.oidc;

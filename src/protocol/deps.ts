@@ -7,6 +7,7 @@ import type { Redemptions } from '../domain/redemptions.ts';
 import type { ServerKeys } from '../domain/server-keys.ts';
 import type { UserCodes } from '../domain/user-codes.ts';
 import type { Users } from '../domain/users.ts';
+import type { Beat } from '../support/beat.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Timers } from '../support/timers.ts';
@@ -121,6 +122,8 @@ export interface ProtocolDeps {
   secrets: Pick<Secrets, 'seal' | 'open' | 'hmac' | 'key'>;
   clock: Clock;
   timers?: Timers;
+  /** When whoever must not know who exists is answered. */
+  beat: Beat;
   /** Calls back when the operation has ended, in whatever process; a hint. The answer stops it. */
   watchOperation: (operationId: string, listener: () => void) => () => void;
   /** Aborted when the process drains: held requests are answered. */

@@ -37,7 +37,7 @@ interface Visit {
 
 /** `engine` gives the one that serves at that moment. */
 export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
-  const { clock, operations, redemptions, users, secrets, settings, timers = systemTimers, log } = deps;
+  const { clock, operations, redemptions, users, secrets, settings, timers = systemTimers, beat, log } = deps;
   const records = createSignInRecords(deps);
 
   async function visitOf({ req, res, uid }: BrowserRequest): Promise<Visit | undefined> {
@@ -250,7 +250,7 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
       if (visit.record || visit.interaction.result) return 'asked';
       const account = ask.who === undefined ? await accountOf(visit.interaction) : undefined;
       if (!account && !ask.who?.trim()) return 'asked';
-      return (await isRefused(start(visit, ask, account))) ? 'busy' : 'asked';
+      return (await isRefused(start(visit, ask, account).finally(beat))) ? 'busy' : 'asked';
     },
 
     async again(browser) {

@@ -135,6 +135,7 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     secrets: scene.secrets,
     clock: scene.clock.now,
     timers,
+    beat: async () => {},
     watchOperation: watch.watch,
     stopping: stopping.signal,
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },

@@ -235,6 +235,28 @@ describe('a client that must not learn who exists', () => {
     });
   });
 
+  describe('where answers wait for their moment', () => {
+    const waiting: (() => void)[] = [];
+    const beat = () => new Promise<void>((go) => waiting.push(go));
+    const even = protocolForEach({ clients, overrides: () => ({ beat }) });
+
+    test('TH-04 every answer about a person leaves then, a refusal too; only who may know is answered at once', async () => {
+      await withAlice(even);
+      const answered: string[] = [];
+      const ask = async (client: string, login_hint: string) => {
+        await even.client(client).authenticate({ login_hint });
+        answered.push(`${client} ${login_hint}`);
+      };
+      const quiet = ['alice', 'nobody', ''].map((hint) => ask('quiet', hint));
+      await ask('helpdesk', 'nobody');
+      while (waiting.length < quiet.length) await new Promise(setImmediate);
+      expect(answered).toEqual(['helpdesk nobody']);
+      for (const go of waiting.splice(0)) go();
+      await Promise.all(quiet);
+      expect(answered).toHaveLength(1 + quiet.length);
+    });
+  });
+
   test('another client is told', async () => {
     expect(error(await ask({ login_hint: 'nobody' }, 'helpdesk'))).toEqual([400, 'unknown_user_id']);
   });
