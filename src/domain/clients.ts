@@ -122,7 +122,8 @@ export function createClients({ store, clock, configured, check, random = random
     async create(metadata, by, { registrationToken } = {}) {
       refuseSecret(metadata);
       const now = clock();
-      const id = metadata['client_id'] === undefined ? random(16).toString('base64url') : metadata['client_id'];
+      // hexadecimal: in base64url one of 64 begins with a dash, which terminals take for an option
+      const id = metadata['client_id'] === undefined ? random(16).toString('hex') : metadata['client_id'];
       if (typeof id !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(id)) {
         throw invalid('client_id', 'must be 1 to 128 visible ASCII characters');
       }

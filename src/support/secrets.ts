@@ -91,7 +91,7 @@ interface Generation {
 
 /** Stands in front of every sealed value. Says nothing about the root. */
 export function rootIdOf(root: Buffer): string {
-  return idOf(labelledKeys(root)('master-key-id'));
+  return idOf(labelledKeys(root)('master-key-id')).toString('base64url').slice(0, 6);
 }
 
 /** The generation that sealed a value. */
@@ -110,8 +110,7 @@ function labelledKeys(secret: Buffer): (label: string) => KeyObject {
   };
 }
 
-const idOf = (key: KeyObject, length = 6) =>
-  createHmac('sha256', key).update('id').digest('base64url').slice(0, length);
+const idOf = (key: KeyObject) => createHmac('sha256', key).update('id').digest();
 
 /** What a master key is there for: it closes and opens its own slot, and nothing else. */
 export interface MasterKey {
@@ -125,7 +124,8 @@ export interface MasterKey {
 /** @param secret 32 bytes */
 export function createMasterKey(secret: Buffer): MasterKey {
   const keyOf = labelledKeys(secret);
-  const id = idOf(keyOf('key-slot-id'), 10);
+  // hexadecimal: it is typed into a terminal, where a leading dash makes an option of it
+  const id = idOf(keyOf('key-slot-id')).toString('hex').slice(0, 12);
   const aad = `slot:${id}`;
   return {
     id,
