@@ -66,6 +66,8 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
     authenticator: { port: authenticatorPort },
     store: store ?? `embedded:${join(folder, 'assent.db')}`,
     masterKey: masterKey.toString('base64url'),
+    // a machine that stands still for a moment shall spoil a figure, not the run
+    redis: { commandTimeoutMs: 4000 },
     // every `auth_req_id` may be polled at any time, and any number of requests may be open
     ciba: {
       intervalSeconds: 1,
