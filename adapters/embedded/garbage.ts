@@ -9,6 +9,7 @@ const ends: readonly [table: string, column: string][] = [
   ['receipts', 'until'],
   ['artifacts', 'expires_at'],
   ['notification_log', 'until'],
+  ['start_notes', 'until'],
   ['evidence', 'retain_until'],
   ['operations', 'retain_until'],
 ];

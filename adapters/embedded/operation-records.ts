@@ -1,6 +1,7 @@
 import type { EndReason, Operation, OperationState } from '../../src/domain/operation.ts';
 import { partitionOf } from '../../src/support/ids.ts';
 import type { Db } from './db.ts';
+import { noteEnd } from './start-limits.ts';
 import { parsed, parsedAll, type RecordRow, type Tx, writeOutbox } from './transaction.ts';
 
 export function readOperation(db: Db, id: string): Operation | undefined {
@@ -17,6 +18,11 @@ export function pendingOf(db: Db, userId: string, now: number): Operation[] {
       now,
     ),
   );
+}
+
+/** Also those whose time has passed, as long as no sweep has written that. Oldest first. */
+export function unsweptOf(db: Db, userId: string): Operation[] {
+  return pendingOf(db, userId, 0);
 }
 
 /** A pending operation past its time is expired, whether a sweep has written that or not. */
@@ -57,6 +63,7 @@ export function replaceOperation(tx: Tx, operation: Operation, changes: Partial<
   if (hasEnded) {
     wake(tx, next);
     notify(tx, next, operation.notification);
+    noteEnd(tx, next);
   }
   return next;
 }

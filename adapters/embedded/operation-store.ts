@@ -30,6 +30,7 @@ export function operationStore({ read, write }: Access): OperationStore {
     evidence: (operationId) => read((db) => operationReads.evidence(db, operationId)),
     pinProof: (operationId) => read((db) => operationReads.pinProof(db, operationId)),
     start: (start) => write('startOperation', start),
+    liftLimits: (lift) => write('liftLimits', lift),
     bindTicket: (bind) => write('bindTicket', bind),
     reserveCode: (reserve) => write('reserveCode', reserve),
     confirmTicket: (confirm) => write('confirmTicket', confirm),

@@ -12,7 +12,9 @@ import {
   readOperation,
   replaceOperation,
   stateAt,
+  unsweptOf,
 } from './operation-records.ts';
+import { noteRefusal, noteStart, type Refusal, rated } from './start-limits.ts';
 import {
   listed,
   parsedAll,
@@ -30,16 +32,40 @@ type Cancel = Parameters<OperationStore['cancel']>[0];
 type Expire = Parameters<OperationStore['expireDue']>[0];
 
 export function startOperation(tx: Tx, start: Start) {
-  const { operation, now, decoy } = start;
+  const { operation, now, decoy, orDecoy } = start;
   if (readOperation(tx.db, operation.id)) return { result: 'exists' as const };
-  if (!decoy && readUser(tx.db, operation.userId)?.state !== 'active') return { result: 'user_not_active' as const };
-  const { refused, superseded } = capped(tx.db, start);
-  if (refused) return { result: 'refused' as const, ...refused };
+  const isActive = decoy || readUser(tx.db, operation.userId)?.state === 'active';
+  if (!isActive && !orDecoy) return { result: 'user_not_active' as const };
+  const { open, ofPerson, superseded } = judged(tx.db, start);
+  const told = latest(open);
+  if (told) {
+    noteRefusal(tx, start, told, true);
+    return { result: 'refused' as const, ...told };
+  }
+  const hidden = latest(ofPerson);
+  if (hidden) noteRefusal(tx, start, hidden, false);
   for (const old of superseded) supersede(tx, old, now, start.supersededEvent);
-  insertOperation(tx, operation);
-  writeEvents(tx, start.events);
-  writeOutbox(tx, start.outbox);
-  return { result: 'started' as const, superseded: superseded.map(({ id }) => id) };
+  const unasked = isActive ? hidden?.limit : ('not_active' as const);
+  const one = unasked === undefined ? start : asDecoy(start);
+  insertOperation(tx, one.operation);
+  if (operation.kind !== 'registration') {
+    const { userId, askedAs = userId } = one.operation;
+    for (const name of new Set([userId, askedAs])) noteStart(tx, name, start);
+  }
+  writeEvents(tx, one.events);
+  writeOutbox(tx, one.outbox);
+  return { result: 'started' as const, superseded: superseded.map(({ id }) => id), ...(unasked && { unasked }) };
+}
+
+function asDecoy({ operation, orDecoy }: Start): Pick<Start, 'operation' | 'events' | 'outbox'> {
+  const { userId, events, outbox } = orDecoy!;
+  const { askedAs: _asked, ...rest } = operation;
+  return { operation: { ...rest, userId }, events, outbox };
+}
+
+/** Whoever comes again then is let through by all of them. */
+function latest(refusals: Refusal[]): Refusal | undefined {
+  return refusals.reduce<Refusal | undefined>((a, b) => (a && a.retryAt >= b.retryAt ? a : b), undefined);
 }
 
 function supersede(tx: Tx, old: Operation, now: number, event: Start['supersededEvent']): void {
@@ -47,24 +73,39 @@ function supersede(tx: Tx, old: Operation, now: number, event: Start['superseded
   if (event) writeEvents(tx, [{ ...event, id: `${old.id}.${event.type}`, operationId: old.id }]);
 }
 
-interface Capped {
-  refused?: { limit: 'client' | 'user'; retryAt: number };
+interface Judged {
+  /** What refuses it. */
+  open: Refusal[];
+  /** What makes it a decoy: the client must not know. */
+  ofPerson: Refusal[];
   superseded: Operation[];
 }
 
-function capped(db: Db, { operation, cap, now }: Start): Capped {
-  if (operation.kind === 'registration') return { superseded: [] };
-  const all = pendingOf(db, operation.userId, now).filter(({ kind }) => kind !== 'registration');
-  const ofClient = all.filter(({ clientId }) => clientId === operation.clientId);
+function judged(db: Db, start: Start): Judged {
+  const { operation, cap, now, decoy, orDecoy } = start;
+  if (operation.kind === 'registration') return { open: [], ofPerson: [], superseded: [] };
+  const openOf = (userId: string) => unsweptOf(db, userId).filter(({ kind }) => kind !== 'registration');
+  const isLive = ({ expiresAt }: Operation) => expiresAt > now;
+  const isOurs = ({ clientId }: Operation) => clientId === operation.clientId;
+  const [person, name] = [openOf(operation.userId), orDecoy ? openOf(orDecoy.userId) : []];
+
+  const ofClient = [...person, ...name].filter((one) => isLive(one) && isOurs(one));
   const excess = Math.max(0, ofClient.length + 1 - cap.perClient);
-  if (excess > 0 && cap.policy === 'refuse') {
-    return { superseded: [], refused: { limit: 'client', retryAt: whenFree(ofClient, excess) } };
-  }
-  const superseded = ofClient.slice(0, excess);
-  const left = all.filter((other) => !superseded.includes(other));
-  const beyond = left.length + 1 - cap.perUser;
-  if (beyond > 0) return { superseded: [], refused: { limit: 'user', retryAt: whenFree(left, beyond) } };
-  return { superseded };
+  const byCap: Refusal[] =
+    excess > 0 && cap.policy === 'refuse' ? [{ limit: 'client', retryAt: whenFree(ofClient, excess) }] : [];
+  const superseded = byCap.length > 0 ? [] : ofClient.slice(0, excess);
+  const left = person.filter((other) => isLive(other) && !superseded.includes(other));
+  const beyond = decoy ? 0 : left.length + 1 - cap.perUser;
+  const byOthers: Refusal[] = beyond > 0 ? [{ limit: 'user', retryAt: whenFree(left, beyond) }] : [];
+
+  const late = (of: Operation[]) => of.filter((one) => !isLive(one) && isOurs(one));
+  const missed = {
+    person: late(person),
+    name: orDecoy ? late([...person.filter(({ askedAs }) => askedAs === orDecoy.userId), ...name]) : late(person),
+  };
+  const { open, ofPerson } = rated(db, start, missed);
+  if (orDecoy) return { open: [...byCap, ...open], ofPerson: [...byOthers, ...ofPerson], superseded };
+  return { open: [...byCap, ...byOthers, ...open, ...ofPerson], ofPerson: [], superseded };
 }
 
 /** When so many of them have expired. */

@@ -163,6 +163,10 @@ const migrations: readonly string[] = [
   CREATE INDEX events_noticed ON events (user_id, notice_until) WHERE notice_until IS NOT NULL;
   `,
   `
+  CREATE TABLE start_notes (user_id TEXT PRIMARY KEY, until INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
+  CREATE INDEX start_notes_until ON start_notes (until);
+  `,
+  `
   ALTER TABLE evidence ADD COLUMN pin_proof TEXT;
   `,
 ];

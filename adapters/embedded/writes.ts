@@ -9,6 +9,7 @@ import { cancelOperation, decideOperation, expireOperations, startOperation } fr
 import { claimDue, completeEntry, retryEntry } from './outbox.ts';
 import { abandonCall, beginCall, finishCall, reserveCount, useOnce } from './records.ts';
 import { commitRedemption, deliverRedemption, releaseRedemption, takeRedemption } from './redemption.ts';
+import { liftLimits } from './start-limits.ts';
 import { bindTicket, confirmTicket, reserveCode } from './tickets.ts';
 import { type Tx, writeEvents } from './transaction.ts';
 import { failAttempt, reserveAttempt } from './tries.ts';
@@ -31,6 +32,7 @@ export const writes = {
   failProof,
   claimKey,
   startOperation,
+  liftLimits,
   bindTicket,
   reserveCode,
   confirmTicket,

@@ -1,6 +1,7 @@
 import type { AuditEvent } from '../../src/domain/event.ts';
 import type { NewOutboxEntry } from '../../src/domain/ports/outbox.ts';
 import { HOUR } from '../../src/support/clock.ts';
+import { isId } from '../../src/support/ids.ts';
 import { idPart } from './keys.ts';
 
 type Rest = Omit<NewOutboxEntry, 'id' | 'dueAt' | 'expiresAt'>;
@@ -12,10 +13,32 @@ export type Changes = (events: AuditEvent[], outbox?: NewOutboxEntry[]) => strin
 export function createChanges(keepMs: number): Changes {
   return (events, outbox = []) =>
     JSON.stringify({
-      events: events.map((event) => [JSON.stringify(event), ...placeOf(event)]),
+      events: events.map((event) => [eventText(event), ...placeOf(event)]),
       outbox: outbox.map(({ id, dueAt, expiresAt, ...rest }) => [id, dueAt, expiresAt, entryText(id, rest)]),
       keepMs,
     });
+}
+
+/**
+ * Without what is said already, for many of these lie about: the operation by the key that it lies under, and the actor by the
+ * client. Notices lie elsewhere too, and are whole.
+ */
+function eventText(event: AuditEvent): string {
+  if (event.noticeUntil !== undefined) return JSON.stringify(event);
+  const { operationId = '', clientId, actor } = event;
+  return JSON.stringify({
+    ...event,
+    ...(isId(operationId) && { operationId: undefined }),
+    ...(clientId !== undefined && actor === `client:${clientId}` && { actor: itsClient }),
+  });
+}
+
+const itsClient = 'client';
+
+/** `operationId`: of the list that it was found in. One that was written whole has its own. */
+export function eventOf(text: string, operationId?: string): AuditEvent {
+  const event: AuditEvent = { ...(operationId !== undefined && { operationId }), ...JSON.parse(text) };
+  return event.actor === itsClient ? { ...event, actor: `client:${event.clientId}` } : event;
 }
 
 /** `<operation id>.<what>` says already whose entry it is: see `entryOf`. */

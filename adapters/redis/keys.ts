@@ -22,6 +22,7 @@ export const names = {
   body: 'b:',
   pendingOf: 'up:',
   ticketsOf: 'ut:',
+  startNotes: 's:',
   due: 'due',
   garbage: 'gc',
   evidence: 'v:',

@@ -49,16 +49,29 @@ export function createOperationStore(context: Context): OperationStore {
           capJson(start),
           ...supersededArgs(start.supersededEvent),
           changes(start.events, start.outbox),
+          start.limits ? JSON.stringify(start.limits) : '',
+          refusedArg(start.refusedEvent),
+          start.orDecoy ? idPart(start.orDecoy.userId) : '',
+          start.orDecoy ? changes(start.orDecoy.events, start.orDecoy.outbox) : '',
         ],
       );
       switch (reply[0]) {
         case 'started':
-          return { result: 'started', superseded: reply[1] };
+          return { result: 'started', superseded: reply[1], ...(reply[2] !== '' && { unasked: reply[2] }) };
         case 'refused':
           return { result: 'refused', limit: reply[1], retryAt: Number(reply[2]) };
         default:
           return { result: reply[0] };
       }
+    },
+
+    async liftLimits({ userId, clientId, now, events }) {
+      const reply = await scripts.run(
+        'liftLimits',
+        [keys.root(partitionFor(userId)), keys.of('startNotes', userId)],
+        [now, idPart(userId), clientId === undefined ? '' : `=${clientId}`, changes(events)],
+      );
+      return reply === 1;
     },
 
     async get(id) {
@@ -169,6 +182,10 @@ export const stateOf = (text: string) => text as OperationState;
 
 function capJson({ cap: { perClient, policy, perUser }, decoy }: Start): string {
   return JSON.stringify({ perClient, perUser, replace: policy === 'replace', decoy });
+}
+
+function refusedArg(event: Start['refusedEvent']): string {
+  return event ? JSON.stringify([tailOf(event), subjectOf(event)[1], event.at]) : '';
 }
 
 function supersededArgs(event: Start['supersededEvent']): (string | number)[] {

@@ -113,7 +113,7 @@ export function toDevice(fields: Fields): Device {
 // --- operations
 
 /**
- * s state, v version, k kind, c client, u user (key part), d named device, x expiresAt, a answerBy, r retainUntil,
+ * s state, v version, k kind, c client, u user (key part), al askedAs, d named device, x expiresAt, a answerBy, r retainUntil,
  * f finishedAt, e endReason, t m tries (used, max), i polling interval now, l last accepted poll, h:<hash> a message that
  * has reserved a try; tw tc tk tx tb td of a ticket (wrong codes, tries and time of its confirmation, box pair, bound to, device); dc decision as JSON, dd its device;
  * nm ns notification (mode, sealed), wh wu a poll that is held (by whom, until when),
@@ -127,6 +127,7 @@ export function operationFields(operation: Operation): Values {
     k: operation.kind,
     c: operation.clientId,
     u: idPart(operation.userId),
+    al: operation.askedAs,
     d: operation.deviceId,
     x: operation.expiresAt,
     a: operation.answerBy,
@@ -147,7 +148,7 @@ export function operationFields(operation: Operation): Values {
 
 /** The members that are no fields. An id of another form than ours is kept here: its key holds only a hash. */
 export function operationBody(operation: Operation): Buffer {
-  const { id, version: _v, state: _s, kind: _k, clientId: _c, userId, deviceId: _d, ...rest } = operation;
+  const { id, version: _v, state: _s, kind: _k, clientId: _c, userId, askedAs: _al, deviceId: _d, ...rest } = operation;
   const { expiresAt: _x, answerBy: _a, retainUntil: _r, tries: _t, notification: _n, ticket, ...body } = rest;
   return pack(
     JSON.stringify({
@@ -170,6 +171,7 @@ export function toOperation(id: string, body: string, fields: Fields): Operation
     state: f.s as Operation['state'],
     kind: f.k as Operation['kind'],
     clientId: f.c!,
+    askedAs: f.al,
     deviceId: f.d,
     methods: rest.methods!,
     createdAt: rest.createdAt!,

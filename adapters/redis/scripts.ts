@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import type { StartLimit, Unasked } from '../../src/domain/ports/operations.ts';
 import { answered } from './failures.ts';
 import { names } from './keys.ts';
 import { hashOf, isHash, isPacked, unpack } from './packing.ts';
@@ -52,7 +53,12 @@ interface Replies {
     | ['operation_closed']
     | Replayed;
   changeDevice: ['changed', Fields, string[]] | ['missing'] | ['refused', string] | Replayed;
-  startOperation: ['started', string[]] | ['refused', 'client' | 'user', string] | ['exists'] | ['user_not_active'];
+  startOperation:
+    | ['started', string[], Unasked | '']
+    | ['refused', StartLimit, string]
+    | ['exists']
+    | ['user_not_active'];
+  liftLimits: 0 | 1;
   readOperation: [] | [string, Fields];
   readPending: OperationRow[];
   readForDevice: [body: string | null, operation: Fields, device: Fields, user: Fields, receipt: Fields];
@@ -126,6 +132,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   activateDevice: 5,
   changeDevice: 3,
   startOperation: 4,
+  liftLimits: 2,
   readOperation: 3,
   readPending: 2,
   readForDevice: 5,
@@ -175,6 +182,7 @@ export interface Scripts {
  */
 const replicatedScripts: ReadonlySet<ScriptName> = new Set<ScriptName>([
   'startOperation',
+  'liftLimits',
   'decideOperation',
   'failAttempt',
   'cancelOperation',

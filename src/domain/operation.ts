@@ -39,6 +39,8 @@ export interface Operation {
   userId: string;
   /** The client that asked; for a registration the actor, for example `management:demo`. */
   clientId: string;
+  /** Another name that its client's limits are kept under: nobody's, always the same for one hint (see StartLimits). */
+  askedAs?: string;
   /** Only devices of this application may answer. */
   applicationId?: string;
   /** Only this device may answer. */

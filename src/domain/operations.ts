@@ -12,7 +12,7 @@ import { chooseMethods, type UsableDevice, usableDevices } from './methods.ts';
 import { newEvent } from './new-event.ts';
 import { type MatchMode, type Operation, type OperationKind, stateAt } from './operation.ts';
 import type { DeviceStore } from './ports/devices.ts';
-import type { OperationStore, Start } from './ports/operations.ts';
+import type { OperationStore, Start, StartLimits, Unasked } from './ports/operations.ts';
 import { checkPostContext, type PostContext } from './post-context.ts';
 import type { By } from './users.ts';
 
@@ -46,7 +46,7 @@ export interface StartOperation {
   match: MatchMode;
   /** The number itself, where somebody else has made it: six digits for `type6`. */
   matchCode?: string;
-  /** The caps neither hold for it nor does it push others out: it is the user's own. */
+  /** Caps and limits neither hold for it nor does it push others out: it is the user's own. */
   uncapped?: true;
   /** Already clamped by the caller. */
   lifetimeSeconds: number;
@@ -55,7 +55,11 @@ export interface StartOperation {
   notification?: Operation['notification'];
   /** Nobody is asked: `userId` is nobody's. Everything else is as if somebody were (TH-04). */
   decoy?: boolean;
-  /** Where no device of the user can answer: a decoy for this one instead of a refusal, with the same work. */
+  /**
+   * Where the user cannot be asked – no device of theirs can answer, they were locked meanwhile, or a limit holds that depends
+   * on others or on what they did – a decoy for this one instead of a refusal, with the same work. The client's own limits are
+   * kept under this name, so that they are the same for who is there and who is not.
+   */
   orDecoy?: string;
   by: By;
 }
@@ -65,16 +69,20 @@ export interface Started {
   /** The number for the consumption device; absent with match `none`. Nowhere stored in clear. */
   matchCode?: string;
   superseded: string[];
+  /** It was started for `orDecoy`: nobody is asked. For the log, never for the client. */
+  unasked?: Unasked | 'no_usable_device';
 }
 
 export interface Operations {
   /**
    * Durable when it resolves; devices are told afterwards, nobody waits for them. Round trips: devices of the user,
    * start (the caller has read the user).
-   * @throws DomainError user_unknown (locked and deactivated alike) | no_usable_device | too_many_pending | method_not_available |
-   *         invalid_request (post-context)
+   * @throws DomainError user_unknown (locked and deactivated alike) | no_usable_device | too_many_pending | rate_limited |
+   *         method_not_available | invalid_request (post-context)
    */
   start(start: StartOperation): Promise<Started>;
+  /** For operators: whatever keeps clients, or one, from asking this person is forgotten. False where there was nothing. */
+  liftLimits(lift: { userId: string; clientId?: string; by: By }): Promise<boolean>;
   /** @throws DomainError operation_not_found (also where `clientId` is given and not the operation's) */
   get(id: string, clientId?: string): Promise<Operation>;
   /** Idempotent. @throws DomainError operation_not_found | operation_decided */
@@ -84,7 +92,10 @@ export interface Operations {
 }
 
 export interface OperationsDeps {
-  store: { devices: Pick<DeviceStore, 'ofUser'>; operations: Pick<OperationStore, 'start' | 'get' | 'cancel'> };
+  store: {
+    devices: Pick<DeviceStore, 'ofUser'>;
+    operations: Pick<OperationStore, 'start' | 'get' | 'cancel' | 'liftLimits'>;
+  };
   clock: Clock;
   secrets: Secrets;
   applications: Applications;
@@ -95,6 +106,8 @@ export interface OperationsDeps {
 export interface OperationsOptions {
   /** Pending operations of a user at the same time (ruling 12); 0: any number. */
   cap: { perClient: number; policy: 'replace' | 'refuse'; perUser: number };
+  /** How often a user may be asked. Absent: as often as anybody likes. */
+  limits?: StartLimits;
   /** Records stay this long after their end. */
   retentionMs: number;
 }
@@ -119,7 +132,18 @@ export function createOperations(deps: OperationsDeps): Operations {
       const { operation, matchCode } = newOperation(start, { ...deps, now, usable, methods });
       const outcome = await store.operations.start(startCall(operation, start, deps.options, now));
       if (outcome.result !== 'started') throw startRefused(outcome, now);
-      return { operation, matchCode, superseded: outcome.superseded };
+      const { superseded, unasked = start === asked ? undefined : ('no_usable_device' as const) } = outcome;
+      return {
+        operation: outcome.unasked ? { ...operation, userId: start.orDecoy! } : operation,
+        matchCode,
+        superseded,
+        ...(unasked && { unasked }),
+      };
+    },
+
+    liftLimits({ by, ...lift }) {
+      const now = clock();
+      return store.operations.liftLimits({ ...lift, now, events: [newEvent('user.limits_lifted', now, by, lift)] });
     },
 
     async get(id, clientId) {
@@ -160,7 +184,8 @@ function answerable(start: StartOperation, usable: UsableDevice[]): { start: Sta
     return { start, methods: chooseMethods(usable, start) };
   } catch (error) {
     if (start.orDecoy === undefined) throw error;
-    return { start: { ...start, userId: start.orDecoy, decoy: true }, methods: ['pin'] };
+    const { orDecoy, ...others } = start;
+    return { start: { ...others, userId: orDecoy, decoy: true }, methods: ['pin'] };
   }
 }
 
@@ -185,6 +210,7 @@ function newOperation(start: StartOperation, { secrets, random, options, now, us
     state: 'pending',
     userId,
     clientId,
+    ...(start.orDecoy !== undefined && { askedAs: start.orDecoy }),
     applicationId,
     deviceId,
     methodRequested: start.method,
@@ -221,21 +247,32 @@ function maxTries(mode: MatchMode, usable: UsableDevice[]): number {
 
 function startCall(
   operation: Operation,
-  { by, decoy, uncapped }: StartOperation,
-  { cap }: OperationsOptions,
+  { by, decoy, orDecoy, uncapped }: StartOperation,
+  { cap, limits }: OperationsOptions,
   now: number,
 ): Start {
-  const { id: operationId, userId, clientId, kind } = operation;
-  const data = { kind, ...(decoy && { decoy: true }) };
-  const event = newEvent('operation.started', now, by, { operationId, userId, clientId, data });
+  const { userId, clientId } = operation;
+  const about = { at: now, userId, clientId, ...by };
   return {
     operation,
     cap: { ...cap, perClient: orAny(uncapped ? 0 : cap.perClient), perUser: orAny(uncapped ? 0 : cap.perUser) },
+    ...(limits && !uncapped && { limits, refusedEvent: { type: 'operation.refused', ...about } }),
     now,
-    events: [event],
-    supersededEvent: { type: 'operation.superseded', at: now, userId, clientId, ...by },
-    outbox: [inboxEntry(operation, 'pending', now)],
+    ...startChanges(operation, by, now, decoy),
+    supersededEvent: { type: 'operation.superseded', ...about },
     ...(decoy && { decoy }),
+    ...(orDecoy !== undefined && {
+      orDecoy: { userId: orDecoy, ...startChanges({ ...operation, userId: orDecoy }, by, now, true) },
+    }),
+  };
+}
+
+function startChanges(operation: Operation, by: By, now: number, decoy = false): Pick<Start, 'events' | 'outbox'> {
+  const { id: operationId, userId, clientId, kind } = operation;
+  const data = { kind, ...(decoy && { decoy }) };
+  return {
+    events: [newEvent('operation.started', now, by, { operationId, userId, clientId, data })],
+    outbox: [inboxEntry(operation, 'pending', now)],
   };
 }
 
@@ -247,7 +284,9 @@ function startRefused(refusal: Refusal, now: number): DomainError {
   switch (refusal.result) {
     case 'refused': {
       const seconds = Math.max(1, Math.ceil((refusal.retryAt - now) / SECOND));
-      return new DomainError('too_many_pending', { detail: refusal.limit, members: { retry_after: seconds } });
+      const isCap = refusal.limit === 'client' || refusal.limit === 'user';
+      const code = isCap ? 'too_many_pending' : 'rate_limited';
+      return new DomainError(code, { detail: refusal.limit, members: { retry_after: seconds } });
     }
     case 'user_not_active':
       return new DomainError('user_unknown', { detail: 'not active' });

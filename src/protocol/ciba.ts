@@ -1,7 +1,6 @@
 import type { BackchannelAuthenticationRequest, CIBAConfiguration, Client, KoaContextWithOIDC } from 'oidc-provider';
-import { DomainError } from '../domain/errors.ts';
 import type { MatchMode } from '../domain/operation.ts';
-import type { Started, StartOperation } from '../domain/operations.ts';
+import type { StartOperation } from '../domain/operations.ts';
 import type { Asked } from './asked.ts';
 import type { ProtocolDeps } from './deps.ts';
 import { deliveryModeOf, sealNotification } from './notification-record.ts';
@@ -25,14 +24,14 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
     verifyUserCode() {},
 
     async triggerAuthenticationDevice(ctx, request, _account, client) {
-      const { operation, matchCode } = await start(deps, startOf(deps, ctx, request, client));
+      const { operation, matchCode, unasked } = await deps.operations.start(startOf(deps, ctx, request, client));
       Object.assign(ctx.body as object, {
         // CIBA Core 7.3: there is no interval for who may not poll
         ...(deliveryModeOf(client) !== 'push' && { interval: deps.settings.ciba.intervalSeconds }),
         ...(matchCode !== undefined && { match_code: matchCode }),
       });
       const { id: operationId, userId, clientId } = operation;
-      deps.log.info('ciba.started', { operationId, userId, clientId });
+      deps.log.info('ciba.started', { operationId, userId, clientId, ...(unasked && { unasked }) });
     },
   };
 }
@@ -42,22 +41,6 @@ export const askedIn = (ctx: KoaContextWithOIDC) => ctx.state['asked'] as Asked;
 /** For the engine's `ttl`, which becomes `expires_in`. */
 export function lifetimeOf(ctx: KoaContextWithOIDC): number {
   return askedIn(ctx).lifetimeSeconds;
-}
-
-/** Where the person was locked since they were found, or others ask them too much: no word of that to who must not know. */
-async function start({ operations }: CibaDeps, operation: StartOperation): Promise<Started> {
-  try {
-    return await operations.start(operation);
-  } catch (error) {
-    if (operation.orDecoy === undefined || !isTelling(error)) throw error;
-    return operations.start({ ...operation, userId: operation.orDecoy, decoy: true });
-  }
-}
-
-/** The cap of the client itself holds for decoys just as well, so it tells nothing. */
-function isTelling(error: unknown): boolean {
-  if (!(error instanceof DomainError)) return false;
-  return error.code === 'user_unknown' || (error.code === 'too_many_pending' && error.detail === 'user');
 }
 
 function startOf(

@@ -9,7 +9,6 @@ import { type Client, errors, type Provider } from 'oidc-provider';
 import { DomainError } from '../domain/errors.ts';
 import { readIdentifier } from '../domain/identifiers.ts';
 import type { Decision } from '../domain/operation.ts';
-import type { Started, StartOperation } from '../domain/operations.ts';
 import type { User } from '../domain/user.ts';
 import { SECOND } from '../support/clock.ts';
 import { newHandle, newId, operationIdOf, partitionOf } from '../support/ids.ts';
@@ -171,7 +170,7 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
     const user = found?.state === 'active' ? found : undefined;
     const nobody = decoyId(typed, user);
     const handle = newHandle(partitionOf(nobody));
-    const { matchCode, operation } = await startOrDecoy({
+    const { matchCode, operation, unasked } = await operations.start({
       handle,
       kind: 'authentication',
       ...(user ? { userId: user.id, orDecoy: nobody } : { userId: nobody, decoy: true }),
@@ -198,17 +197,8 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
       latestKey: latestKeyOf(client, typed),
     };
     await records.write(interaction.uid, record, interaction.exp * SECOND);
-    log.info('sign_in.asked', { clientId: client.clientId, operationId: operationIdOf(record.handle) });
-  }
-
-  /** Where the person was locked since they were found, or others ask them too much: no word of that. */
-  async function startOrDecoy(start: StartOperation): Promise<Started> {
-    try {
-      return await operations.start(start);
-    } catch (error) {
-      if (start.orDecoy === undefined || !isTelling(error)) throw error;
-      return operations.start({ ...start, userId: start.orDecoy, decoy: true });
-    }
+    const operationId = operationIdOf(record.handle);
+    log.info('sign_in.asked', { clientId: client.clientId, operationId, ...(unasked && { unasked }) });
   }
 
   async function whois(typed: string): Promise<User | undefined> {
@@ -356,12 +346,6 @@ const normal = (typed: string) => {
 };
 
 const nameOf = ({ name, username, email, phone, id }: User) => name ?? username ?? email ?? phone ?? id;
-
-/** The cap of the client itself holds for decoys just as well, so it tells nothing. */
-function isTelling(error: unknown): boolean {
-  if (!(error instanceof DomainError)) return false;
-  return error.code === 'user_unknown' || (error.code === 'too_many_pending' && error.detail === 'user');
-}
 
 /** Asked too often; the only thing that is told of a start, and told of everybody alike. */
 async function isRefused(work: Promise<void>): Promise<boolean> {

@@ -240,7 +240,17 @@ function operationsOn(store: RedisStore, secrets: ReturnType<typeof createSecret
     clock: () => T0,
     secrets,
     applications: { find: () => application, list: () => [application] },
-    options: { cap: { perClient: 0, policy: 'refuse', perUser: 0 }, retentionMs: 24 * HOUR },
+    options: {
+      cap: { perClient: 0, policy: 'refuse', perUser: 0 },
+      // noted with every start, as by default
+      limits: {
+        perClient: { starts: 10, windowMs: 10 * MINUTE },
+        perUser: { starts: 30, windowMs: HOUR },
+        backOff: { firstMs: 10_000, maxMs: HOUR },
+        notMeMs: HOUR,
+      },
+      retentionMs: 24 * HOUR,
+    },
   });
 }
 

@@ -7,6 +7,7 @@ import { operationStoreSuite } from './operations.ts';
 import { outboxSuite } from './outbox.ts';
 import { recordStoreSuite } from './records.ts';
 import { redemptionSuite } from './redemption.ts';
+import { startLimitSuite } from './start-limits.ts';
 import { userStoreSuite } from './users.ts';
 
 export type { ConformingStore, Opened, OpenStore, SuiteOptions } from './harness.ts';
@@ -17,6 +18,7 @@ export function storeConformance(name: string, open: OpenStore, options: SuiteOp
     userStoreSuite,
     deviceStoreSuite,
     operationStoreSuite,
+    startLimitSuite,
     redemptionSuite,
     notificationSuite,
     outboxSuite,

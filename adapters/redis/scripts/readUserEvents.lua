@@ -8,9 +8,12 @@ while #found < limit do
   if #texts == 0 then break end
   for i = #texts, 1, -1 do
     local text = texts[i]
-    -- '@<at> <index> <operation>': kept with the operation, or gone with it.
+    -- '@<at> <index> <operation>': kept with the operation, whose id is not in the text again, or gone with it.
     local index, operation = string.match(text, '^@%S+ (%d+) (%S+)$')
-    if index then text = redis.call('LINDEX', KEYS[1] .. NAME.eventsOfOperation .. operation, index) end
+    if index then
+      text = redis.call('LINDEX', KEYS[1] .. NAME.eventsOfOperation .. operation, index)
+      text = text and '{"operationId":"' .. operation .. '",' .. string.sub(text, 2)
+    end
     if text and #found < limit then found[#found + 1] = text end
   end
   last = last - limit

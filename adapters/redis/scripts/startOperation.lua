@@ -1,61 +1,119 @@
---[[ startOperation   a new pending operation, within the caps, superseding older ones where the policy says so.
+--[[ startOperation   a new pending operation, within caps and limits, superseding older ones where the policy says so.
   KEYS[1] root            KEYS[2] operation   KEYS[3] its body   KEYS[4] user
   ARGV[1] now, epoch ms   ARGV[2] id   ARGV[3] user id   ARGV[4] fields, JSON array of name, value, name, value …
   ARGV[5] body, packed     ARGV[6] lifetime of the record, ms: retention and an hour
   ARGV[7] cap, JSON { perClient, replace, perUser, decoy: the user need not exist }
   ARGV[8] superseded event, JSON text from after the brace, '' for none   ARGV[9] its user's key part   ARGV[10] its at, epoch ms
-  ARGV[11] changes
-  returns { 'started', superseded ids } | { 'refused', 'client' | 'user', retryAt in epoch ms } | { 'exists' } | { 'user_not_active' }
+  ARGV[11] changes   ARGV[12] limits, JSON, '' for none
+  ARGV[13] refused event, JSON array of text from after the brace, user's key part, at; '' for none
+  ARGV[14] id of the decoy that it is started for where the person cannot be asked, '' for none   ARGV[15] changes then
+  returns { 'started', superseded ids, why it was started for the decoy or '' } | { 'refused', limit, retryAt in epoch ms }
+        | { 'exists' } | { 'user_not_active' }
   Repeated: 'exists'. ]]
 --- @include operations
 --- @include changes
+--- @include rates
 local root, operation, now = KEYS[1], KEYS[2], tonumber(ARGV[1])
-local id, user, cap, changes = ARGV[2], ARGV[3], cjson.decode(ARGV[7]), ARGV[11]
+local id, user, name, cap = ARGV[2], ARGV[3], ARGV[14], cjson.decode(ARGV[7])
+local limits = ARGV[12] ~= '' and cjson.decode(ARGV[12])
+local keepMs = cjson.decode(ARGV[11]).keepMs
 if redis.call('EXISTS', operation) == 1 then return { 'exists' } end
-if not cap.decoy and redis.call('HGET', KEYS[4], 's') ~= 'active' then return { 'user_not_active' } end
+local isActive = cap.decoy or redis.call('HGET', KEYS[4], 's') == 'active'
+if not isActive and name == '' then return { 'user_not_active' } end
 
 local fields = cjson.decode(ARGV[4])
 local of = {}
 for i = 1, #fields, 2 do of[fields[i]] = fields[i + 1] end
 
--- When one more would fit under `limit`: the end of the one that has to go first.
-local function freeAt(ids, limit)
-  local ends = {}
-  for i, other in ipairs(ids) do ends[i] = tonumber(redis.call('HGET', root .. NAME.operation .. other, 'x')) end
-  table.sort(ends)
-  return string.format('%.0f', ends[#ids - limit + 1] or now)
+-- Ends of what is pending and of what is past its time, oldest first: of the client's, whose name each has.
+local function openOf(owner)
+  local open = { live = {}, ours = {}, late = {}, lateByName = {} }
+  local list = root .. NAME.pendingOf .. owner
+  for _, other in ipairs(redis.call('LRANGE', list, 0, -1)) do
+    local state, ends, client, alias = unpack(redis.call('HMGET', root .. NAME.operation .. other, 's', 'x', 'c', 'al'))
+    if not state then
+      redis.call('LREM', list, 1, other)
+    elseif state == 'pending' then
+      local one = { other, tonumber(ends) }
+      if now < one[2] then
+        open.live[#open.live + 1] = one
+        if client == of.c then open.ours[#open.ours + 1] = one end
+      elseif client == of.c then
+        open.late[#open.late + 1] = one[2]
+        if alias == name then open.lateByName[#open.lateByName + 1] = one[2] end
+      end
+    end
+  end
+  return open
 end
 
-local superseded = {}
+-- When one more would fit under `limit`: the end of the one that has to go first.
+local function freeAt(open, limit)
+  local ends = {}
+  for i, one in ipairs(open) do ends[i] = one[2] end
+  table.sort(ends)
+  return ends[#ends - limit + 1] or now
+end
+
+local superseded, refusal, hidden = {}, nil, nil
 if of.k ~= 'registration' then
-  local pending = pendingIn(root, root .. NAME.pendingOf .. user, now)
-  local ofClient = {}
-  for _, other in ipairs(pending) do
-    if redis.call('HGET', root .. NAME.operation .. other, 'c') == of.c then ofClient[#ofClient + 1] = other end
+  local person = openOf(user)
+  local ours, lateByName = person.ours, person.lateByName
+  if name ~= '' then
+    local other = openOf(name)
+    for _, one in ipairs(other.ours) do ours[#ours + 1] = one end
+    for _, at in ipairs(other.late) do lateByName[#lateByName + 1] = at end
   end
-  if #ofClient >= cap.perClient then
-    if not cap.replace then return { 'refused', 'client', freeAt(ofClient, cap.perClient) } end
-    for i = 1, #ofClient - cap.perClient + 1 do superseded[i] = ofClient[i] end
-  end
-  if #pending - #superseded >= cap.perUser then
-    local staying = {}
-    local going = {}
-    for _, other in ipairs(superseded) do going[other] = true end
-    for _, other in ipairs(pending) do
-      if not going[other] then staying[#staying + 1] = other end
+  local going = {}
+  if #ours >= cap.perClient then
+    if cap.replace then
+      for i = 1, #ours - cap.perClient + 1 do
+        superseded[i] = ours[i][1]
+        going[superseded[i]] = true
+      end
+    else
+      refusal = { 'client', freeAt(ours, cap.perClient) }
     end
-    return { 'refused', 'user', freeAt(staying, cap.perUser) }
   end
+  local staying = {}
+  for _, one in ipairs(person.live) do
+    if not going[one[1]] then staying[#staying + 1] = one end
+  end
+  if not cap.decoy and #staying >= cap.perUser then hidden = { 'user', freeAt(staying, cap.perUser) } end
+
+  if limits then
+    local notes = notesOf(root, user)
+    if cap.decoy then
+      refusal = later(refusal, ofClient(notes[of.c] or {}, person.late, limits, now))
+    else
+      hidden = later(hidden, ofPerson(notes, of.c, person.late, limits, now))
+    end
+    if name ~= '' then
+      refusal = later(refusal, ofClient(notesOf(root, name)[of.c] or {}, lateByName, limits, now))
+    end
+  end
+  if name == '' then refusal = later(refusal, hidden) end
+
+  local told = refusal ~= nil
+  if limits and (refusal or hidden) then
+    noteRefusal(root, id, user, of.c, refusal or hidden, told, ARGV[13], keepMs, now)
+  end
+  if told then return { 'refused', refusal[1], string.format('%.0f', refusal[2]) } end
 end
 
 for _, other in ipairs(superseded) do
   endOperation(root, other, 'cancelled', now, 'superseded')
   if ARGV[8] ~= '' then
     local head = string.format('{"id":"%s.operation.superseded","operationId":"%s",', other, other)
-    writeEvents(root, { { head .. ARGV[8], other, ARGV[9], tonumber(ARGV[10]) } }, cjson.decode(changes).keepMs)
+    writeEvents(root, { { head .. ARGV[8], other, ARGV[9], tonumber(ARGV[10]) } }, keepMs)
   end
 end
 
-insertOperation(root, id, ARGV[4], ARGV[5], ARGV[6])
-writeChanges(root, changes)
-return { 'started', superseded }
+local unasked = not isActive and 'not_active' or (hidden and hidden[1]) or ''
+insertOperation(root, id, ARGV[4], ARGV[5], ARGV[6], unasked ~= '' and name or nil)
+if limits and of.k ~= 'registration' then
+  if unasked == '' then noteStart(root, user, of.c, limits, now) end
+  if name ~= '' then noteStart(root, name, of.c, limits, now) end
+end
+writeChanges(root, unasked ~= '' and ARGV[15] or ARGV[11])
+return { 'started', superseded, unasked }

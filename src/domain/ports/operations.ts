@@ -1,3 +1,4 @@
+import { HOUR } from '../../support/clock.ts';
 import type { Partition } from '../../support/ids.ts';
 import type { Device, LockReason, Receipt } from '../device.ts';
 import type { AuditEvent } from '../event.ts';
@@ -5,6 +6,45 @@ import type { Decision, EndReason, Operation, OperationState } from '../operatio
 import type { StoredUser } from '../user.ts';
 import type { MessageCounter, Replayed } from './devices.ts';
 import type { NewOutboxEntry } from './outbox.ts';
+
+/**
+ * How often people may be asked (S-02). Judged and noted in the step that starts, so that no race lets two through. A rate of
+ * 0 starts is no limit, and so is 0 of the others.
+ *
+ * What is noted, of a person and a client: the instants of starts; how many operations in a row ended without a yes, and
+ * when the last of them did; when the person last said `not_me`. An approval begins anew, and so does `QUIET_MS` without a
+ * failure. Forgotten when none of it can matter any more.
+ *
+ *     approved                     ──> nothing to wait for
+ *     denied, failed, expired,     ──> the next start waits: firstMs, then twice as long each time, up to maxMs
+ *     superseded                       (an operation past its time counts whether a sweep has written that or not)
+ *     cancelled                    ──> changes nothing: nobody was left unanswered
+ *     denied as `not_me`           ──> no start of this client for notMeMs
+ *
+ * An operation with `askedAs` (below) is noted under that name as well, but there only starts, and the ends that a request to
+ * nobody can have too: expired and superseded.
+ */
+export interface StartLimits {
+  /** One client and one person. */
+  perClient: Rate;
+  /** All clients and one person. */
+  perUser: Rate;
+  backOff: { firstMs: number; maxMs: number };
+  /** At most `NOT_ME_MAX_MS`. */
+  notMeMs: number;
+}
+
+export interface Rate {
+  starts: number;
+  /** At most `QUIET_MS`. Any period of this length, wherever it begins. */
+  windowMs: number;
+}
+
+export const QUIET_MS = 24 * HOUR;
+export const NOT_ME_MAX_MS = 7 * 24 * HOUR;
+
+/** Why a start is refused. `client`, `user`: the caps of pending operations. */
+export type StartLimit = 'client' | 'user' | 'client_rate' | 'user_rate' | 'back_off' | 'not_me';
 
 export interface Start {
   operation: Operation;
@@ -19,9 +59,27 @@ export interface Start {
   /** Written once for each operation that this start supersedes; the store fills in id suffix and operation id. */
   supersededEvent?: Omit<AuditEvent, 'id' | 'operationId'>;
   outbox: NewOutboxEntry[];
-  /** Its user need not exist: nobody is asked, and it expires like any other (TH-04). The caps hold as ever. */
+  limits?: StartLimits;
+  /**
+   * Written where a limit of `limits` or `cap` refuses, about the person; `data` has `limit`, and `told`: whether the client
+   * learns of it. Not again for this person and client until what was told is over.
+   */
+  refusedEvent?: Omit<AuditEvent, 'id' | 'operationId' | 'data'>;
+  /**
+   * Its user need not exist: nobody is asked, and it expires like any other (TH-04). `perUser` does not hold: what others
+   * ask nobody must not show.
+   */
   decoy?: boolean;
+  /**
+   * Started for this one, who is nobody, where the person cannot be asked and the client must not learn that (TH-04): they
+   * are not active, or a limit holds that depends on others or on what the person did. Then nothing is noted of the person.
+   * The limits that the client may know of are those of the operation's `askedAs`, which is this one: they are the same for
+   * who is there and who is not. Pending operations of the client count, and are superseded, whichever of the two they are for.
+   */
+  orDecoy?: { userId: string; events: AuditEvent[]; outbox: NewOutboxEntry[] };
 }
+
+export type Unasked = StartLimit | 'not_active';
 
 export interface Attempt {
   operationId: string;
@@ -121,15 +179,21 @@ export type PollResult =
  * where the client ended it itself (`cancelled_by_client`), nor at `expired` for a ping; the sealed half is erased all the same.
  */
 export interface OperationStore {
-  /** One step. `operation.state` is `pending`. `exists`: the id is taken (a repeated call). */
+  /**
+   * One step. `operation.state` is `pending`. `exists`: the id is taken (a repeated call). `unasked`: it was started for
+   * `orDecoy`, and why. `retryAt`: when all that refuses it now will let it through, if nothing else happens meanwhile.
+   */
   start(
     start: Start,
   ): Promise<
-    | { result: 'started'; superseded: string[] }
-    | { result: 'refused'; limit: 'client' | 'user'; retryAt: number }
+    | { result: 'started'; superseded: string[]; unasked?: Unasked }
+    | { result: 'refused'; limit: StartLimit; retryAt: number }
     | { result: 'exists' }
     | { result: 'user_not_active' }
   >;
+
+  /** Forgets what was noted of a person, with all clients or one; false where there was nothing. One step. */
+  liftLimits(lift: { userId: string; clientId?: string; now: number; events: AuditEvent[] }): Promise<boolean>;
 
   /** One read. The record as stored: see `stateAt` for one past its time. */
   get(id: string): Promise<Operation | undefined>;

@@ -1,6 +1,7 @@
 --- @include wake
 --- @include outbox
 --- @include hash
+--- @include limits
 -- What scripts know of operations. `operation`: the hash's key. `now`: epoch ms, a number.
 
 -- An operation past its time is not pending, whether the sweep has written that or not.
@@ -14,10 +15,14 @@ local function listOf(root, kind, user)
   return root .. NAME.pendingOf .. user
 end
 
--- A new pending operation with its indexes and wake-up. `fields`: JSON array of name, value, name, value …
-local function insertOperation(root, id, fields, body, lifetimeMs)
+-- A new pending operation with its indexes and wake-up. `fields`: JSON array of name, value, name, value … `decoy`: for this one instead.
+local function insertOperation(root, id, fields, body, lifetimeMs, decoy)
   local operation = root .. NAME.operation .. id
   redis.call('HSET', operation, unpack(cjson.decode(fields)))
+  if decoy then
+    redis.call('HSET', operation, 'u', decoy)
+    redis.call('HDEL', operation, 'al')
+  end
   redis.call('SET', root .. NAME.body .. id, body, 'PX', lifetimeMs)
   redis.call('PEXPIRE', operation, lifetimeMs)
   local kind, user, expiresAt = unpack(redis.call('HMGET', operation, 'k', 'u', 'x'))
@@ -51,6 +56,7 @@ local function endOperation(root, id, state, finishedAt, reason)
   redis.call('ZREM', root .. NAME.due, id)
   notify(root, id, state, finishedAt, reason)
   redis.call('ZADD', root .. NAME.garbage, retainUntil, 'o' .. id)
+  if kind ~= 'registration' then noteEnd(root, operation, state, finishedAt, reason) end
   wake(root, id, state, user)
 end
 
