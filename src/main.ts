@@ -67,7 +67,8 @@ async function run(config: Config, log: Log): Promise<void> {
 
 /** Only the adapter that is used is loaded. */
 async function openStorage(config: Config, embeddedFile: string | undefined, log: Log): Promise<Storage> {
-  const common = { log, eventRetentionMs: config.retention.auditHours * HOUR };
+  const outsideNotices = config.plugins.notice !== undefined;
+  const common = { log, eventRetentionMs: config.retention.auditHours * HOUR, outsideNotices };
   const store = embeddedFile
     ? await openEmbedded({ ...common, file: embeddedFile })
     : await openRedis({

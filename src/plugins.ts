@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { type Config, ConfigError } from './config.ts';
 import type { AttestationVerifier } from './domain/attestation.ts';
 import type { ExternalSigner } from './domain/external-signers.ts';
+import type { NoticeTeller } from './domain/outside-notices.ts';
 import type { Policy } from './protocol/policy.ts';
 
 /** What they give to the server. A new kind of plug-in is a setting `plugins.<kind>`, a member here and a line below. */
@@ -13,6 +14,8 @@ export interface Plugins {
   policy?: Policy;
   /** Says what a platform's statement about a new device's key is worth. */
   attestation?: AttestationVerifier;
+  /** Tells people by mail or message what has changed about their devices. */
+  notice?: NoticeTeller;
   /** Sign ID tokens with keys that are not here. */
   signers?: readonly ExternalSigner[];
 }
@@ -21,10 +24,12 @@ export interface Plugins {
 export async function loadPlugins({ plugins, keys }: Config): Promise<Plugins> {
   const policy = await loadPlugin<Policy>('plugins.policy', plugins.policy);
   const attestation = await loadPlugin<AttestationVerifier>('plugins.attestation', plugins.attestation);
+  const notice = await loadPlugin<NoticeTeller>('plugins.notice', plugins.notice);
   const listSigners = await loadPlugin<() => unknown>('plugins.signer', plugins.signer);
   return {
     ...(policy && { policy }),
     ...(attestation && { attestation }),
+    ...(notice && { notice }),
     ...(listSigners && { signers: await signersOf(listSigners, [keys.idTokenAlg, ...keys.idTokenAlgs]) }),
   };
 }

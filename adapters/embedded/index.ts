@@ -8,6 +8,7 @@ import { clientStore } from './clients.ts';
 import { deviceStore } from './devices.ts';
 import { keyRingStore } from './key-ring.ts';
 import { keyStore } from './keys.ts';
+import type { WriterData } from './messages.ts';
 import { notificationLogStore } from './notification-log.ts';
 import { openReader } from './open.ts';
 import { operationStore } from './operation-store.ts';
@@ -28,6 +29,8 @@ export interface EmbeddedOptions {
   file: string;
   /** How long audit events are kept. */
   eventRetentionMs?: number;
+  /** What the user's devices are told of goes into the outbox as well (src/domain/ports/outbox.ts). */
+  outsideNotices?: boolean;
   log?: Record<'warn' | 'error', (event: string, fields?: Record<string, unknown>) => void>;
 }
 
@@ -40,12 +43,13 @@ export interface EmbeddedOptions {
 export async function openEmbeddedStore({
   file,
   eventRetentionMs = 400 * DAY,
+  outsideNotices = false,
   log,
 }: EmbeddedOptions): Promise<EmbeddedStore> {
   preparePlace(file);
   const ownership = takeOwnership(file);
   const wakeups = createWakeups((error) => log?.error('store.listener_failed', { cause: error }));
-  const { writer, reader } = await openThreads(file, wakeups.publish).catch((error: unknown) => {
+  const { writer, reader } = await openThreads({ file, outsideNotices }, wakeups.publish).catch((error: unknown) => {
     ownership.release();
     throw error;
   });
@@ -80,10 +84,10 @@ export async function openEmbeddedStore({
 }
 
 /** The writer first: it makes the file what a reader expects. */
-async function openThreads(file: string, onWakes: (wakes: Wake[]) => void) {
-  const writer = await startWriter(file, onWakes);
+async function openThreads(data: WriterData, onWakes: (wakes: Wake[]) => void) {
+  const writer = await startWriter(data, onWakes);
   try {
-    return { writer, reader: openReader(file) };
+    return { writer, reader: openReader(data.file) };
   } catch (error) {
     await writer.close();
     throw error;

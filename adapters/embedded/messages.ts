@@ -8,6 +8,13 @@ export interface Request {
   argument: unknown;
 }
 
+/** What the writer's thread begins with. */
+export interface WriterData {
+  file: string;
+  /** What the user's devices are told goes into the outbox as well. */
+  outsideNotices: boolean;
+}
+
 export type ToWriter = Request | 'close';
 
 export type Settled = { id: number } & (

@@ -12,6 +12,8 @@ import type { Db } from './db.ts';
  */
 export interface Tx {
   readonly db: Db;
+  /** What the user's devices are told goes into the outbox as well. */
+  readonly outsideNotices: boolean;
   wake(wake: Wake): void;
 }
 
@@ -29,8 +31,14 @@ export function writeEvents(tx: Tx, events: AuditEvent[]): void {
       JSON.stringify(event),
     );
     if (written === 0 || noticeUntil === undefined || userId === undefined) continue;
+    if (tx.outsideNotices) writeOutbox(tx, [noticeEntry({ ...event, userId, noticeUntil })]);
     tx.wake({ partition: partitionOf(userId), operationId: operationId ?? userId, userId, state: 'noticed' });
   }
+}
+
+function noticeEntry(event: AuditEvent & { userId: string; noticeUntil: number }): NewOutboxEntry {
+  const { id, at: dueAt, noticeUntil: expiresAt, userId, operationId = '' } = event;
+  return { id: `${id}.notice`, kind: 'notice', operationId, userId, payload: JSON.stringify(event), dueAt, expiresAt };
 }
 
 const NOTICES = 20;

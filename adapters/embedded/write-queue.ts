@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Wake } from '../../src/domain/ports/store.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import type { Access } from './access.ts';
-import type { FromWriter, Settled, ToWriter } from './messages.ts';
+import type { FromWriter, Settled, ToWriter, WriterData } from './messages.ts';
 import { StoreRefused } from './refused.ts';
 
 export interface WriteQueue {
@@ -25,8 +25,8 @@ interface Waiting {
  *
  * @throws StoreRefused when the writer cannot open the file
  */
-export async function startWriter(file: string, onWakes: (wakes: Wake[]) => void): Promise<WriteQueue> {
-  const worker = new Worker(new URL('./writer.ts', import.meta.url), { workerData: { file } });
+export async function startWriter(workerData: WriterData, onWakes: (wakes: Wake[]) => void): Promise<WriteQueue> {
+  const worker = new Worker(new URL('./writer.ts', import.meta.url), { workerData });
   const [first] = (await once(worker, 'message')) as [FromWriter];
   if (typeof first === 'object' && 'refused' in first) throw new StoreRefused(first.refused);
 

@@ -8,8 +8,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Wake } from '../../src/domain/ports/store.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
-import type { Connection, Db } from './db.ts';
-import type { FromWriter, Request, Settled, ToWriter } from './messages.ts';
+import type { Connection } from './db.ts';
+import type { FromWriter, Request, Settled, ToWriter, WriterData } from './messages.ts';
 import { openWriter } from './open.ts';
 import type { Tx } from './transaction.ts';
 import { writes } from './writes.ts';
@@ -21,14 +21,15 @@ const port = parentPort!;
 const answer = (message: FromWriter) => port.postMessage(message);
 
 try {
-  run(openWriter((workerData as { file: string }).file));
+  const { file, outsideNotices } = workerData as WriterData;
+  run(openWriter(file), outsideNotices);
   answer('ready');
 } catch (error) {
   answer({ refused: (error as Error).message });
   port.close();
 }
 
-function run(connection: Connection): void {
+function run(connection: Connection, outsideNotices: boolean): void {
   const queue: Request[] = [];
   let isClosing = false;
   let isScheduled = false;
@@ -38,7 +39,7 @@ function run(connection: Connection): void {
     isScheduled = true;
     setImmediate(() => {
       isScheduled = false;
-      if (queue.length > 0) answer(commitGroup(connection, queue.splice(0, GROUP)));
+      if (queue.length > 0) answer(commitGroup(connection, queue.splice(0, GROUP), outsideNotices));
       if (queue.length > 0) schedule();
       else if (isClosing) {
         connection.close();
@@ -54,13 +55,17 @@ function run(connection: Connection): void {
   });
 }
 
-function commitGroup(connection: Connection, group: Request[]): Exclude<FromWriter, string | { refused: string }> {
+function commitGroup(
+  connection: Connection,
+  group: Request[],
+  outsideNotices: boolean,
+): Exclude<FromWriter, string | { refused: string }> {
   try {
     return connection.use((db) => {
       const wakes: Wake[] = [];
       try {
         db.exec('BEGIN IMMEDIATE');
-        const settled = group.map((request) => runAlone(db, request, wakes));
+        const settled = group.map((request) => runAlone(request, { db, outsideNotices }, wakes));
         db.exec('COMMIT');
         return { settled, wakes };
       } finally {
@@ -77,9 +82,10 @@ function commitGroup(connection: Connection, group: Request[]): Exclude<FromWrit
  *
  * @throws StoreUnavailable when the file is at fault: then the whole group is
  */
-function runAlone(db: Db, { id, name, argument }: Request, wakes: Wake[]): Settled {
+function runAlone({ id, name, argument }: Request, within: Omit<Tx, 'wake'>, wakes: Wake[]): Settled {
+  const { db } = within;
   const ownWakes: Wake[] = [];
-  const tx: Tx = { db, wake: (wake) => ownWakes.push(wake) };
+  const tx: Tx = { ...within, wake: (wake) => ownWakes.push(wake) };
   const write = writes[name] as (tx: Tx, argument: unknown) => unknown;
   db.exec('SAVEPOINT request');
   try {

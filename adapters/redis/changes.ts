@@ -9,11 +9,14 @@ type Rest = Omit<NewOutboxEntry, 'id' | 'dueAt' | 'expiresAt'>;
 /** What a change brings along, as scripts/shared/changes.lua reads it. */
 export type Changes = (events: AuditEvent[], outbox?: NewOutboxEntry[]) => string;
 
-/** @param keepMs how long events are kept */
-export function createChanges(keepMs: number): Changes {
+/**
+ * @param keepMs how long events are kept
+ * @param outsideNotices whether what devices are told goes into the outbox as well
+ */
+export function createChanges(keepMs: number, outsideNotices = false): Changes {
   return (events, outbox = []) =>
     JSON.stringify({
-      events: events.map((event) => [eventText(event), ...placeOf(event)]),
+      events: events.map((event) => [eventText(event), ...placeOf(event, outsideNotices ? event.id : undefined)]),
       outbox: outbox.map(({ id, dueAt, expiresAt, ...rest }) => [id, dueAt, expiresAt, entryText(id, rest)]),
       keepMs,
     });
@@ -57,9 +60,17 @@ export function subjectOf(event: Partial<AuditEvent>): [operation: string, user:
   return [partOf(event.operationId), partOf(event.userId)];
 }
 
-/** Where and until when: as scripts/shared/events.lua reads it after the text. */
-export function placeOf(event: Pick<AuditEvent, 'operationId' | 'userId' | 'at' | 'noticeUntil'>): (string | number)[] {
-  return [...subjectOf(event), event.at, ...(event.noticeUntil === undefined ? [] : [event.noticeUntil])];
+/**
+ * Where and until when: as scripts/shared/events.lua reads it after the text.
+ * @param outside the id under which a notice goes into the outbox as well
+ */
+export function placeOf(
+  event: Pick<AuditEvent, 'operationId' | 'userId' | 'at' | 'noticeUntil'>,
+  outside?: string,
+): (string | number)[] {
+  const { at, noticeUntil } = event;
+  if (noticeUntil === undefined) return [...subjectOf(event), at];
+  return [...subjectOf(event), at, noticeUntil, ...(outside === undefined ? [] : [outside])];
 }
 
 /** An event that a script completes: the JSON text after the opening brace, for `{"id":"…",` to be put before it. */

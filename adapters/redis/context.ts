@@ -16,4 +16,6 @@ export interface Context {
   walk: Walk;
   /** How long audit events are kept. */
   eventRetentionMs: number;
+  /** What the user's devices are told of goes into the outbox as well. */
+  outsideNotices: boolean;
 }

@@ -152,7 +152,8 @@ export function createDeviceStore(context: Context): DeviceStore {
           fieldsJson(fields),
           absentJson(fields),
           tailOf(replacedEvent),
-          JSON.stringify(placeOf(replacedEvent)),
+          // its id is made there
+          JSON.stringify(placeOf(replacedEvent, context.outsideNotices ? '' : undefined)),
           receiptJson(receipt),
           changes(events),
         ],

@@ -36,6 +36,8 @@ export interface RedisStoreOptions {
   tls?: ConnectionOptions;
   /** How long audit events are kept. */
   eventRetentionMs?: number;
+  /** What the user's devices are told of goes into the outbox as well (src/domain/ports/outbox.ts). */
+  outsideNotices?: boolean;
   /** How long the first connection may take: Redis may still be starting. */
   openWithinMs?: number;
   /** Whoever asks is told that the store is away when one command takes longer. */
@@ -52,7 +54,7 @@ export type RedisStore = Store & { artifacts: ArtifactStore };
  * @throws Error when the store was written by another schema version
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
-  const { prefix = 'assent:', log = silent, eventRetentionMs = 400 * DAY } = options;
+  const { prefix = 'assent:', log = silent, eventRetentionMs = 400 * DAY, outsideNotices = false } = options;
   const keys = createKeys(prefix);
   const connections = await openConnections(options, log);
   const [connection, ofReplicated] = connections;
@@ -66,7 +68,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const { client } = connection;
   const replicated = ofReplicated && createReplicated(ofReplicated.client, keys, options.waitForReplicas!);
   const scripts = createScripts(client, replicated);
-  const changes = createChanges(eventRetentionMs);
+  const changes = createChanges(eventRetentionMs, outsideNotices);
   const context = {
     client,
     keys,
@@ -74,6 +76,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     changes,
     walk: createWalk(),
     eventRetentionMs,
+    outsideNotices,
     ...(replicated && { replicated }),
   };
   return storeOf(context, connection, () => closeAll(connections));

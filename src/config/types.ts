@@ -352,6 +352,8 @@ export interface Config {
     signer?: string;
     /** Verifies what platforms say of the keys of new devices (docs/enrollment.md): App Attest, Android key attestation, Play Integrity, WebAuthn. */
     attestation?: string;
+    /** Tells people by mail or message, whatever you have a gateway for, what has changed about their devices (docs/enrollment.md): also who has no other device that could be told. */
+    notice?: string;
   };
   /** Types of `authorization_details` (RFC 9396). A client needs them in its own `authorization_details_types`. */
   authorizationDetails: AuthorizationDetailsType[];

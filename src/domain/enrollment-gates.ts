@@ -16,6 +16,7 @@ import type { Secrets } from '../support/secrets.ts';
 import type { Application, EnrollmentPolicy } from './application.ts';
 import type { Applications } from './applications.ts';
 import type { Device } from './device.ts';
+import { shownInfo } from './device-info.ts';
 import { aboutDevice, by, type Caller } from './enrollment-callers.ts';
 import { enrollmentCode } from './enrollment-code.ts';
 import { DomainError } from './errors.ts';
@@ -144,7 +145,7 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
           client: { id: enrollmentClientId, name: application },
           purpose: 'enrollment',
           bindingMessage: approvalText(describe(info), language),
-          enrolling: { ...cleaned(info), application },
+          enrolling: { ...shownInfo(info), application },
         },
         match: matchCode === undefined ? 'none' : 'type6',
         ...(matchCode !== undefined && { matchCode }),
@@ -211,22 +212,9 @@ function unlessNobody(error: unknown): DomainError {
   return error.code === 'no_usable_device' ? new DomainError('no_approving_device') : error;
 }
 
-/** A stranger may have written it: one line, nothing that changes how the rest is read. */
-function cleaned({ name, model, os }: Device['info']): { name?: string; model?: string; os?: string } {
-  const line = (text: string) =>
-    text
-      .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
-      .replace(/\s+/g, ' ')
-      .trim();
-  const given = Object.entries({ name, model, os }).flatMap(([key, text]) =>
-    text && line(text) ? [[key, line(text)]] : [],
-  );
-  return Object.fromEntries(given);
-}
-
 /** `Phone of Alice (Pixel 9)` */
 function describe(info: Device['info']): string {
-  const { name, model, os } = cleaned(info);
+  const { name, model, os } = shownInfo(info);
   const kind = model ?? os;
   if (name !== undefined) return kind === undefined || kind === name ? name : `${name} (${kind})`;
   return kind ?? '?';

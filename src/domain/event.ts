@@ -16,7 +16,7 @@ export interface AuditEvent {
   /** `client:<id>`, `device:<id>`, `management:<key name>`, `system`. */
   actor?: string;
   traceId?: string;
-  /** The user's other devices are told of it until then: see notices.ts. */
+  /** The user's other devices are told of it until then, and the user outside of them: see notices.ts, outside-notices.ts. */
   noticeUntil?: number;
   data?: Record<string, string | number | boolean>;
 }
@@ -64,6 +64,8 @@ export type EventType =
   | 'ticket.confirmed'
   | 'notification.sent'
   | 'notification.failed'
+  | 'notice.sent'
+  | 'notice.failed'
   | 'client.created'
   | 'client.updated'
   | 'client.secret_rotated'

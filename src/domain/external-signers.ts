@@ -1,5 +1,6 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { SECOND } from '../support/clock.ts';
+import { inTime } from '../support/in-time.ts';
 import { rawOf } from '../support/jose/ecdsa.ts';
 import { isSignature, type SignatureAlg } from '../support/jose/index.ts';
 import { systemTimers, type Timers } from '../support/timers.ts';
@@ -73,7 +74,7 @@ export function createExternalSigners({
     const each = known.get(kid);
     if (!each) throw new SignerUnavailable(`this server was started without the signer of key ${kid}`);
     try {
-      const given = Buffer.from(await inTime((signal) => each.signer.sign(data, { signal }), timers));
+      const given = Buffer.from(await inTime((signal) => each.signer.sign(data, { signal }), { deadlineMs, timers }));
       const signature = asRaw(each.signer.alg, given);
       if (!isSignature(each.signer.alg, each.key, data, signature))
         throw new Error('its signature does not verify with its public key');
@@ -94,19 +95,6 @@ export function createExternalSigners({
       return [...known.values()].some(({ isDown }) => isDown) ? 'down' : 'ok';
     },
   };
-}
-
-async function inTime<T>(work: (signal: AbortSignal) => Promise<T>, timers: Timers): Promise<T> {
-  const late = new AbortController();
-  const giveUp = timers.after(deadlineMs, () => late.abort(new Error(`no answer in ${deadlineMs} ms`)));
-  try {
-    const aborted = new Promise<never>((_, reject) => {
-      late.signal.addEventListener('abort', () => reject(late.signal.reason));
-    });
-    return await Promise.race([work(late.signal), aborted]);
-  } finally {
-    giveUp();
-  }
 }
 
 /** Told by their length: one r ‖ s of 256 begins like DER, and DER of 64 bytes does not happen in the life of a key. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type EmbeddedStore, openEmbeddedStore } from '../../adapters/embedded/index.ts';
@@ -23,9 +24,15 @@ afterAll(async () => {
 });
 
 // A thread takes longer to start than most tests to run: one store serves them all, emptied after each.
-storeConformance('embedded store', async () => ({ store, close: async () => empty(file) }), {
+const shared = async () => ({ store, close: async () => empty(file) });
+storeConformance('embedded store', (special) => (special ? openAnother(special) : shared()), {
   knownDifferences: { oneStepUsers: 'user and identifiers are one transaction' },
 });
+
+async function openAnother(special: { outsideNotices: true }) {
+  const another = await openEmbeddedStore({ file: join(folder.path, `${randomUUID()}.db`), ...special });
+  return { store: another, close: () => another.close() };
+}
 
 describe('embedded store, what only it has', () => {
   afterEach(() => empty(file));

@@ -10,5 +10,5 @@ requireSystem('redis-server')('the Redis store on a cluster', () => {
   });
   afterAll(() => cluster.stop());
 
-  storeConformance('redis cluster', () => openEmpty(cluster.url, cluster.nodes), options);
+  storeConformance('redis cluster', (special) => openEmpty(cluster.url, cluster.nodes, special), options);
 });

@@ -18,7 +18,9 @@ export async function openEmpty(
   more: Partial<RedisStoreOptions> = {},
 ): Promise<Opened> {
   await Promise.all(nodes.map((node) => node.flush()));
-  const [store, peer] = await Promise.all([openPatiently({ url, ...more }), openPatiently({ url })]);
+  // what is written must not depend on who writes it
+  const shared = { outsideNotices: more.outsideNotices ?? false };
+  const [store, peer] = await Promise.all([openPatiently({ url, ...more }), openPatiently({ url, ...shared })]);
   return {
     store,
     peers: [peer],

@@ -12,5 +12,6 @@ requireSystem('redis-server')('the Redis store', () => {
   afterAll(() => Promise.all([redis.master.stop(), redis.replica.stop()]));
 
   const waitForReplicas = { count: 1, withinMs: 2_000 };
-  storeConformance('redis', () => openEmpty(redis.master.url, [redis.master], { waitForReplicas }), options);
+  const open = (special = {}) => openEmpty(redis.master.url, [redis.master], { waitForReplicas, ...special });
+  storeConformance('redis', open, options);
 });

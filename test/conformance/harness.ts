@@ -18,7 +18,7 @@ export interface Opened {
 }
 
 /** Opens a store with nothing in it. */
-export type OpenStore = () => Promise<Opened>;
+export type OpenStore = (options?: { outsideNotices: true }) => Promise<Opened>;
 
 export interface SuiteOptions {
   /** Where an adapter is knowingly not as the suite says, and why. The tests concerned are not made. */

@@ -1,6 +1,7 @@
 import { clientStoreSuite } from './clients.ts';
 import { deviceStoreSuite } from './devices.ts';
 import type { OpenStore, SuiteOptions } from './harness.ts';
+import { noticeSuite } from './notices.ts';
 import { notificationLogSuite } from './notification-log.ts';
 import { notificationSuite } from './notifications.ts';
 import { operationStoreSuite } from './operations.ts';
@@ -25,6 +26,7 @@ export function storeConformance(name: string, open: OpenStore, options: SuiteOp
     recordStoreSuite,
     clientStoreSuite,
     notificationLogSuite,
+    noticeSuite,
   ])
     suite(name, open, options);
 }

@@ -1,4 +1,6 @@
 /** What a client may ask for, from its request to its tokens, on a real server; in Chromium where somebody must see it. */
+
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,14 +21,21 @@ const payment = {
 
 let server: TestServer;
 let plugins: TemporaryFolder;
+/** Sends mail and messages; every notice comes to it. */
+const gateway = createServer();
+const told: Record<string, unknown>[] = [];
 beforeAll(async () => {
   plugins = await temporaryFolder('plugins');
   const policy = join(plugins.path, 'policy.mjs');
   await writeFile(policy, "export default ({ bindingMessage }) => (bindingMessage === 'never' ? 'deny' : 'allow');");
-  server = await startServer({ config: { plugins: { policy } } });
+  const notice = join(plugins.path, 'notice.mjs');
+  const { port } = await startGateway();
+  await writeFile(notice, tellingAt(`http://127.0.0.1:${port}/`));
+  server = await startServer({ config: { plugins: { policy, notice } } });
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
+  gateway.close();
   await plugins.remove();
 });
 
@@ -37,6 +46,18 @@ test('a policy that the configuration names refuses what it refuses', async () =
   await expect(ask('never')).rejects.toMatchObject({ status: 403, error: 'access_denied' });
   // nobody can be asked yet, but the policy let it pass
   await expect(ask('now')).rejects.toMatchObject({ error_description: 'The user has no authentication device.' });
+});
+
+test('a person with a first and only device is told of it by a module that the configuration names', async () => {
+  await manage(server, 'POST', '/users', { username: 'dora', email: 'dora@example.test', language: 'nl' });
+  const phone = await enroll(server, 'dora');
+  const isAbout = ({ user }: Record<string, unknown>) => (user as { username: string }).username === 'dora';
+  while (!told.some(isAbout)) await once(gateway, 'told');
+  expect(told.find(isAbout)).toMatchObject({
+    type: 'device.activated',
+    user: { email: 'dora@example.test', language: 'nl' },
+    device: { id: phone.deviceId, name: 'Test phone', state: 'active' },
+  });
 });
 
 test('B12 a payment is shown and signed on the device, and comes back in the access token', async () => {
@@ -222,6 +243,24 @@ async function enrollPage(on: TestServer, page: Browser, user: string): Promise<
   await page.click('#done');
   await page.waitForSelector('.outcome, #approve');
 }
+
+async function startGateway(): Promise<AddressInfo> {
+  gateway.on('request', async (req, res) => {
+    let text = '';
+    for await (const chunk of req) text += chunk;
+    told.push(JSON.parse(text));
+    res.end();
+    gateway.emit('told');
+  });
+  await new Promise<void>((ready) => gateway.listen(0, '127.0.0.1', ready));
+  return gateway.address() as AddressInfo;
+}
+
+const tellingAt = (url: string) => `
+  export default async function tell(notice, { signal }) {
+    const answer = await fetch('${url}', { method: 'POST', body: JSON.stringify(notice), signal });
+    if (!answer.ok) throw new Error('the gateway answered ' + answer.status);
+  }`;
 
 /** What a device hears, in the order in which it hears it. */
 function listen(device: Device) {

@@ -3,7 +3,7 @@
   ARGV[1] now, epoch ms   ARGV[2] version it must have   ARGV[3] device id   ARGV[4] operation id   ARGV[5] user id
   ARGV[6] 'single' | 'override' | 'multiple'   ARGV[7] fields to set, JSON array   ARGV[8] fields to remove, JSON array
   ARGV[9] replaced event, JSON text from after the brace
-  ARGV[10] its operation's key part, its user's, its at, notice until or nothing; JSON array
+  ARGV[10] its operation's key part, its user's, its at, and where it is a notice: until when, '' for the outbox as well; JSON array
   ARGV[11] receipt   ARGV[12] changes
   returns { 'activated', fields, replaced ids } | { 'conflict', device id } | { 'stale' } | { 'missing' } | { 'refused', state }
         | { 'operation_closed' } | { 'repeated', outcome } | { 'message_reused' }
@@ -37,7 +37,8 @@ for _, other in ipairs(others) do
   redis.call('HINCRBY', key, 'v', 1)
   cancelPending(root, user, now, 'device_deactivated', other)
   local event = string.format('{"id":"%s.device.replaced","deviceId":"%s",', other, other) .. ARGV[9]
-  writeEvents(root, { { event, about[1], about[2], about[3], about[4] } }, keepMs)
+  local outside = about[5] and other .. '.device.replaced'
+  writeEvents(root, { { event, about[1], about[2], about[3], about[4], outside } }, keepMs)
 end
 
 replaceDevice(device, ARGV[7], ARGV[8])

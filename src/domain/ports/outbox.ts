@@ -3,14 +3,19 @@ import type { Partition } from '../../support/ids.ts';
 /**
  * `inbox`: the user's devices should look at their inbox again. `ping`, `push`: the client's notification of an end;
  * the payload is the operation's sealed `notification`.
+ *
+ * `notice`: something that the user is to be told of outside of the devices. Written by the store itself, beside each event
+ * with `noticeUntil` and a user, where it was opened with `outsideNotices`: id `<event id>.notice`, the payload is the
+ * event, due when it happened, living as long as the devices are told.
  */
-export type OutboxKind = 'inbox' | 'ping' | 'push';
+export type OutboxKind = 'inbox' | 'ping' | 'push' | 'notice';
 
 /** Something that must leave the house, written in the same step as the change that it tells of. */
 export interface NewOutboxEntry {
   /** Begins with the partition; stable over retries. */
   id: string;
   kind: OutboxKind;
+  /** Of a notice that is about no operation: ''. */
   operationId: string;
   userId: string;
   /** JSON; sealed by the caller where it is confidential. */

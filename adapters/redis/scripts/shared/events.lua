@@ -1,6 +1,8 @@
 --- @include wake
+--- @include outbox
 --[[ writeEvents(root, events, keepMs)
-  events: array of { JSON text, operation's key part or '', user's key part or '', at in epoch ms, notice until or nothing }
+  events: array of { JSON text, operation's key part or '', user's key part or '', at in epoch ms,
+                     and for a notice: until when, its id where it goes into the outbox as well }
 
   An event is stored once: with its operation if it has one, and then the user's list holds only where it lies,
   "@<at> <index> <operation>". The operation's list is never shortened, so the index stays right. ]]
@@ -21,11 +23,21 @@ local function notice(root, user, text, at, ends, operation)
   wake(root, operation ~= '' and operation or user, 'noticed', user)
 end
 
+-- Told outside of the devices: by whoever handles the kind `notice`.
+local function tellOutside(root, event)
+  local text, operation, user, at, ends, id = unpack(event)
+  local rest = cjson.encode({ kind = 'notice', operationId = operation, userId = user, payload = text })
+  enqueue(root, { { id .. '.notice', at, ends, rest } })
+end
+
 local function writeEvents(root, events, keepMs)
   local garbage = root .. NAME.garbage
   for _, event in ipairs(events) do
     local text, operation, user, at = event[1], event[2], event[3], event[4]
-    if event[5] and user ~= '' then notice(root, user, text, at, event[5], operation) end
+    if event[5] and user ~= '' then
+      if event[6] then tellOutside(root, event) end
+      notice(root, user, text, at, event[5], operation)
+    end
     if operation ~= '' then
       local list = root .. NAME.eventsOfOperation .. operation
       local index = redis.call('RPUSH', list, text) - 1
