@@ -86,7 +86,7 @@ export function createMetrics({ outbox, clock, streams, labelledClients }: Metri
   const redemptions = counter('assent_redemptions_total', 'Approvals that became tokens, step by step.', ['outcome']);
   const attempts = counter(
     'assent_outbox_attempts_total',
-    'Attempts to deliver by kind (inbox, ping, push) and outcome.',
+    'Attempts to deliver by kind (inbox, ping, push, notice) and outcome.',
     ['kind', 'outcome'],
   );
   const holds = gauge('assent_holds', 'Token requests that wait for a decision right now.');
