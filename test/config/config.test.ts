@@ -56,6 +56,18 @@ describe('loading', () => {
     ]);
   });
 
+  test('no proof of a PIN is kept unless somebody says so: for all applications, or for one', () => {
+    const applications = [
+      { id: 'a', name: 'A' },
+      { id: 'b', name: 'B', pin: { proof_retention: 'sealed' } },
+      { id: 'c', name: 'C', pin: { proof_retention: 'none' } },
+    ];
+    const kept = (settings: object) =>
+      load({ ...production, applications, ...settings }).applications.map(({ pin }) => pin.proof_retention);
+    expect(kept({})).toEqual(['none', 'sealed', 'none']);
+    expect(kept({ device: { pin: { proofRetention: 'sealed' } } })).toEqual(['sealed', 'sealed', 'none']);
+  });
+
   test('the addresses of development follow the ports', () => {
     const config = load({ environment: 'development' }, { ASSENT_PORT: '4000', ASSENT_AUTHENTICATOR_PORT: '4002' });
     expect(config.issuer).toBe('http://localhost:4000');

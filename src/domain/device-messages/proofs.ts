@@ -26,7 +26,7 @@ export interface EvaluatedProof {
   /** undefined: by no key of this device */
   readonly method: ProofMethod | undefined;
   readonly verified: boolean;
-  /** as it came; only for evidence, and never of a PIN */
+  /** as it came; only for evidence, and there never of a PIN, which is kept apart or not at all (../pin-proofs.ts) */
   readonly proof: string;
 }
 
