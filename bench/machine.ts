@@ -17,10 +17,13 @@ export interface Machine {
   pinned: boolean;
 }
 
+/** Before anything is pinned: of a pinned process the system says that it has one core. */
+const cores = availableParallelism();
+
 export function describeMachine(): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
+    cores,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: firstLine('uname', ['-sr']) ?? process.platform,
     node: process.versions.node,
@@ -34,7 +37,7 @@ export function describeMachine(): Machine {
 
 /** One core for the server, the others for everything else, where there are two and a program that does it. */
 export function canPin(): boolean {
-  return availableParallelism() > 1 && firstLine('taskset', ['--version']) !== undefined;
+  return cores > 1 && firstLine('taskset', ['--version']) !== undefined;
 }
 
 /** @throws Error that says what to install, or where it runs */
