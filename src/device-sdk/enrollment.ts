@@ -71,7 +71,7 @@ export interface Enrollment {
    *         no_approving_device | enrollment_denied (final) | enrollment_waiting (`signal` was aborted) …
    */
   finish(choice: FinishChoice): Promise<Device>;
-  /** Forget it; the server lets the ticket run out. */
+  /** {@link abandonEnrollment} */
   abandon(): Promise<void>;
 }
 
@@ -115,6 +115,22 @@ export async function resumeEnrollment(storage: DeviceStorage, options: DeviceOp
   return confirmAgain(storage, runtimeOf(options), options);
 }
 
+/**
+ * Give up an enrollment. Keys that were sent are taken back, so that nobody is asked about them any longer; where the server
+ * cannot be reached it lets them run out with the ticket.
+ */
+export async function abandonEnrollment(storage: DeviceStorage, options: DeviceOptions = {}): Promise<void> {
+  await abandonDraft(storage, runtimeOf(options));
+}
+
+async function abandonDraft(storage: DeviceStorage, runtime: Runtime): Promise<void> {
+  const draft = await storage.load('enrolling');
+  await storage.erase('enrolling');
+  if (!hasKeys(draft)) return;
+  const caller = await callerFor(draft, runtime);
+  await caller.signed('unenroll', {}).catch(() => undefined);
+}
+
 interface Steps {
   storage: DeviceStorage;
   runtime: Runtime;
@@ -145,7 +161,7 @@ function createEnrollment(steps: Steps): Enrollment {
       const enrolled = (await caller.signed('enroll', members, made.prove)) as unknown as EnrollAnswer;
       return confirm({ storage, runtime, caller, draft: withKeys, waiting }, enrolled.confirm);
     },
-    abandon: () => storage.erase('enrolling'),
+    abandon: () => abandonDraft(storage, runtime),
   };
 }
 

@@ -1,6 +1,7 @@
 export type { ChallengeView, Match, PostContext } from './challenge.ts';
 export { type Answer, type DecideResult, type Device, type DeviceOptions, openDevice } from './device.ts';
 export {
+  abandonEnrollment,
   beginEnrollment,
   type DeviceInfo,
   type Enrollment,

@@ -46,7 +46,7 @@ interface Deps {
   store: Pick<Store, 'devices' | 'operations'>;
   requests: DeviceRequests;
   enrollment: Enrollment;
-  gates: Pick<EnrollmentGates, 'denied'>;
+  gates: Pick<EnrollmentGates, 'denied' | 'withdrawn'>;
   upkeep: Upkeep;
   answers: Answers;
   inbox: Inbox;
@@ -195,6 +195,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
     const { device } = request.device;
     const now = clock();
     const answer: UnenrollAnswer = { state: 'deactivated' };
+    if (device.state === 'pending') await gates.withdrawn(device, by(device.id, caller));
     const changed = await store.devices.changeState({
       id: device.id,
       from: ['pending', 'active', 'locked'],

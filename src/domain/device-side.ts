@@ -34,7 +34,7 @@ export interface DeviceSideDeps {
   /** `aud` and `iss` of every message. */
   issuer: string;
   store: Pick<Store, 'devices' | 'operations' | 'events'>;
-  operations: Pick<Operations, 'start'>;
+  operations: Pick<Operations, 'start' | 'cancel'>;
   users: Pick<Users, 'get'>;
   tickets: Pick<Tickets, 'operationIdOf' | 'byActivationCode' | 'create'>;
   applications: Applications;

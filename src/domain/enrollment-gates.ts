@@ -47,6 +47,8 @@ export interface EnrollmentGates {
   waiting(device: Device, caller: Caller): Promise<EnrollmentWaiting | undefined>;
   /** A device of the person said no: what asked is over at once, not only when it asks again. Repeating it changes nothing. */
   denied(operationId: string, by: By): Promise<void>;
+  /** The device that waits takes itself back: nobody is asked about it any longer. Before it is gone, so that it can be asked again. */
+  withdrawn(device: Device, by: By): Promise<void>;
 }
 
 /** What the approving person reads; `device` as the new one describes itself. `language`: theirs, if it is known. */
@@ -54,7 +56,7 @@ export type ApprovalText = (device: string, language: string | undefined) => str
 
 interface Deps {
   store: Pick<Store, 'devices' | 'operations'>;
-  operations: Pick<Operations, 'start'>;
+  operations: Pick<Operations, 'start' | 'cancel'>;
   applications: Pick<Applications, 'find' | 'list'>;
   users: Pick<Users, 'get'>;
   secrets: Pick<Secrets, 'hmac'>;
@@ -194,10 +196,22 @@ export function createEnrollmentGates(deps: Deps): EnrollmentGates {
     if (device) await end(device, asked, who);
   }
 
+  async function withdrawn(device: Device, who: By): Promise<void> {
+    try {
+      const operationId = operationIdOf(handleFor(device));
+      await operations.cancel({ operationId, clientId: enrollmentClientId, by: who });
+    } catch (error) {
+      const isNothingToDo =
+        error instanceof DomainError && ['operation_not_found', 'operation_decided'].includes(error.code);
+      if (!isNothingToDo) throw error;
+    }
+  }
+
   return {
     refuseHopeless,
     waiting,
     denied,
+    withdrawn,
     codeOf: (device) => (policyOf(device).confirm === 'code' ? enrollmentCode(secrets, device) : undefined),
   };
 }

@@ -1,5 +1,6 @@
 /** What may stand between a ticket and an active device, and how the owner's other devices hear of it. */
 import {
+  abandonEnrollment,
   beginEnrollment,
   type Device,
   type EnrollmentProgress,
@@ -244,6 +245,26 @@ describe('another device says yes', () => {
     expect(refusals).toHaveLength(1);
     const again = beginEnrollment(memoryStorage(), bob.uri, server.sdk);
     await expect(again).rejects.toMatchObject({ code: 'ticket_invalid' });
+  });
+
+  test('a device that waits is given up: it is gone, and the question with it; where it cannot say so, both run out', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user, { pin });
+    const bob = await enrolling(server, user);
+    const { op } = await requestOn(first);
+    ends.abort();
+    await abandonEnrollment(bob.storage, server.sdk);
+    expect(await bob.state()).toBe('deactivated');
+    expect((await first.inbox()).operations).toEqual([]);
+    expect(await server.scene.operations.get(op)).toMatchObject({ state: 'cancelled' });
+    await expect(resumeEnrollment(bob.storage, server.sdk)).rejects.toMatchObject({ code: 'nothing_to_resume' });
+
+    ends = new AbortController();
+    const carol = await enrolling(server, user);
+    ends.abort();
+    const fetch = () => Promise.reject(new TypeError('no network'));
+    await abandonEnrollment(carol.storage, { ...server.sdk, fetch });
+    expect([await carol.state(), await carol.storage.load('enrolling')]).toEqual(['pending', undefined]);
   });
 
   test('a question that ended without anything following from it is found by the device that waits', async () => {

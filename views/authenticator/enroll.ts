@@ -1,4 +1,5 @@
 import {
+  abandonEnrollment,
   beginEnrollment,
   codeOf,
   type Device,
@@ -49,7 +50,7 @@ async function redeem(source: EnrollmentSource, deps: EnrollDeps): Promise<void>
  * Where nothing was under way, or it has come to nothing, what was here before.
  */
 export async function goOnEnrolling(deps: EnrollDeps): Promise<void> {
-  const waiting = wait(deps, () => deps.storage.erase('enrolling'));
+  const waiting = wait(deps, () => abandonEnrollment(deps.storage, deps.options));
   try {
     stepDone(await resumeEnrollment(deps.storage, { ...deps.options, ...waiting }), deps, waiting.said());
   } catch (error) {
