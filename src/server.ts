@@ -13,6 +13,7 @@ import { websiteAddresses } from './demo/web.ts';
 import type { Application } from './domain/application.ts';
 import { createApplications } from './domain/applications.ts';
 import type { AttestationVerifier } from './domain/attestation.ts';
+import { createClientRate } from './domain/client-rate.ts';
 import { type Clients, createClients } from './domain/clients.ts';
 import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
@@ -22,6 +23,7 @@ import { createNotificationLog } from './domain/notification-log.ts';
 import { createOperations } from './domain/operations.ts';
 import { createOutsideNotices, type NoticeTeller } from './domain/outside-notices.ts';
 import { createPinProofs } from './domain/pin-proofs.ts';
+import type { StartLimits } from './domain/ports/operations.ts';
 import type { Store } from './domain/ports/store.ts';
 import { createRedemptions } from './domain/redemptions.ts';
 import { seedUsers } from './domain/seed.ts';
@@ -102,7 +104,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   const tls = config.tls && tlsOf(config.tls, given);
   const metrics = metricsOf(config, given, () => devices.streams.count());
   const deps = metrics ? measured(given, metrics) : given;
-  const domain = await createDomain(config, deps);
+  const domain = await createDomain(config, deps, metrics);
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
   const outbound = createOutbound({ ...config.outbound, log });
@@ -121,6 +123,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     users: domain.users,
     devices: domain.devices,
     userCodes: domain.userCodes,
+    clientRate: domain.clientRate,
     operations: domain.operations,
     redemptions: domain.redemptions,
     deliveries: domain.deliveries,
@@ -308,7 +311,7 @@ function signInPages({ issuer, authenticator, language }: Config) {
 }
 
 /** Services on the store. */
-async function createDomain(config: Config, deps: ServerDeps) {
+async function createDomain(config: Config, deps: ServerDeps, metrics?: Metrics) {
   const { store, clock } = deps;
   const keyRing = await openKeyRing({ ...deps, random: randomBytes }).catch(asWrongSetting);
   const { secrets } = keyRing;
@@ -345,7 +348,7 @@ async function createDomain(config: Config, deps: ServerDeps) {
     clock,
     secrets,
     applications,
-    options: { cap: { perClient, policy, perUser }, retentionMs },
+    options: { cap: { perClient, policy, perUser }, ...startLimits(config), retentionMs },
   });
   const redemptions = createRedemptions({
     store,
@@ -371,6 +374,14 @@ async function createDomain(config: Config, deps: ServerDeps) {
       options: { keep: retention.deliveriesPerClient, keepMs: retention.deliveriesHours * HOUR },
     }),
     devices: createDevices({ store, clock }),
+    clientRate: createClientRate({
+      store,
+      clock,
+      options: rateOf(config.limits.perClient),
+      ...(metrics && {
+        onRefused: (clientId: string) => metrics.startRefused({ limit: 'client_total', told: true, clientId }),
+      }),
+    }),
     userCodes: createUserCodes({ store, secrets, clock, options: config.ciba.userCode }),
     tickets,
     ticketConfirmation: createTicketConfirmation({ store, clock, secrets, applications }),
@@ -378,6 +389,24 @@ async function createDomain(config: Config, deps: ServerDeps) {
     operations,
     redemptions,
   };
+}
+
+const rateOf = ({ starts, windowSeconds }: { starts: number; windowSeconds: number }) => ({
+  starts,
+  windowMs: windowSeconds * SECOND,
+});
+
+/** Nothing is noted where nothing is limited. */
+function startLimits({ limits: { perUserAndClient, perUser, backOff, notMeSeconds } }: Config) {
+  const isAny = [perUserAndClient.starts, perUser.starts, backOff.firstSeconds, notMeSeconds].some((each) => each > 0);
+  if (!isAny) return {};
+  const limits: StartLimits = {
+    perClient: rateOf(perUserAndClient),
+    perUser: rateOf(perUser),
+    backOff: { firstMs: backOff.firstSeconds * SECOND, maxMs: backOff.maxSeconds * SECOND },
+    notMeMs: notMeSeconds * SECOND,
+  };
+  return { limits };
 }
 
 type Domain = Awaited<ReturnType<typeof createDomain>>;
@@ -419,6 +448,7 @@ function createDevicePart(
     options: {
       acr,
       evidenceRetentionMs: retention.evidenceHours * HOUR,
+      notMeMs: config.limits.notMeSeconds * SECOND,
       skewSeconds: device.skewSeconds,
       sessionSeconds: device.sessionSeconds,
       heartbeatMs: device.eventHeartbeatSeconds * SECOND,

@@ -119,6 +119,7 @@ function serverConfig(
     keys: { idTokenAlg: 'PS256' },
     // the plan asks the same person again and again, and polls within five seconds
     ciba: { pendingPerClient: 0, pendingPerUser: 0, intervalSeconds: 5 },
+    limits: { perUserAndClient: { starts: 0 }, perUser: { starts: 0 }, backOff: { firstSeconds: 0 }, notMeSeconds: 0 },
     outbound: outboundTo(notificationEndpoint),
     clients,
     applications: [

@@ -35,6 +35,11 @@ const atMost = (value: number): Wanted => ({
   accepts: (actual) => Number(actual) <= value,
   text: `${value} or less`,
 });
+const between = (least: number, most: number): Wanted => ({
+  value: most,
+  accepts: (value) => Number(value) >= least && Number(value) <= most,
+  text: `${least} to ${most}`,
+});
 const atLeast = (value: number): Wanted => ({
   value,
   accepts: (actual) => Number(actual) >= value,
@@ -81,6 +86,8 @@ export const presets = {
     ['ciba.requests.mustHaveContext', exactly(true), 'a person sees what is done in their name before it is done'],
     ['ciba.pendingPerClient', exactly(1), 'one question at a time'],
     ['ciba.pendingPolicy', exactly('refuse'), 'software does not ask again while a person thinks'],
+    ['limits.perUser.starts', between(1, 20), 'software does not tire of asking, people do of answering'],
+    ['limits.notMeSeconds', atLeast(86_400), 'software that was reported waits until somebody has looked into it'],
     ['tokens.accessSeconds', atMost(900), 'software forgets nothing: what it holds must end soon'],
     ['tokens.refreshSeconds', atMost(86_400), 'a new day asks again'],
   ],
@@ -89,6 +96,8 @@ export const presets = {
     ['ciba.requests.mustMatch', exactly(true), 'who is on the phone proves that they hold the device in their hand'],
     ['ciba.requests.mustHaveContext', exactly(true), 'a person sees which call it is about'],
     ['ciba.pendingPerUser', exactly(1), 'nobody is on two calls'],
+    ['limits.perUserAndClient.starts', between(1, 5), 'a call needs one request, and now and then another'],
+    ['limits.notMeSeconds', atMost(300), 'who was impersonated calls next, and must be able to prove who they are'],
     ['ciba.expiry.defaultSeconds', atMost(120), 'the person is on the phone now'],
     ['ciba.expiry.maxSeconds', atMost(300), 'the person is on the phone now'],
   ],

@@ -204,6 +204,39 @@ export interface Config {
       windowSeconds: number;
     };
   };
+  /** How often people may be asked (S-02): by `/bc-authorize` and by sign-in in browsers. Beyond, the answer is 429 with `Retry-After`, no device hears of it, and the audit trail has `operation.refused`. Held by all processes together. See docs/requests.md. */
+  limits: {
+    /** Starts of one client for one person. */
+    perUserAndClient: {
+      /** So many in any `windowSeconds`; 0: any number. */
+      starts: number;
+      /** How long a start counts. */
+      windowSeconds: number;
+    };
+    /** Starts of all clients together for one person. */
+    perUser: {
+      /** So many in any `windowSeconds`; 0: any number. */
+      starts: number;
+      /** How long a start counts. */
+      windowSeconds: number;
+    };
+    /** Requests of one client to `/bc-authorize`, whoever is named, whether they exist or not. */
+    perClient: {
+      /** So many in `windowSeconds`; 0: any number. */
+      starts: number;
+      /** From the first request that counts until counting begins anew. */
+      windowSeconds: number;
+    };
+    /** How long a client waits until it may ask the same person again after a request that was denied, failed, expired unanswered or was replaced unanswered. Twice as long after each further one; an approval begins anew, and so does a day without one of these. What the client cancels itself does not count. */
+    backOff: {
+      /** After the first; 0: never. */
+      firstSeconds: number;
+      /** The longest. */
+      maxSeconds: number;
+    };
+    /** How long a client may not ask a person who said that they did not start its request (`not_me`); 0: no longer than after any denial. `DELETE /management/v1/users/{id}/limits` ends it sooner. */
+    notMeSeconds: number;
+  };
   /** Calls to addresses that clients name: pings, pushes, `jwks_uri`. Addresses that only this network reaches are refused before anything connects to them. */
   outbound: {
     /** Also this machine itself, on any port and without TLS. For trying out; never in production. */

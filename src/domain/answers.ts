@@ -69,6 +69,8 @@ interface Deps {
   acr: AcrNames;
   /** How long evidence stays. */
   evidenceRetentionMs: number;
+  /** How long a client is kept from a person who did not start its request; see StartLimits. Absent: it is not. */
+  notMeMs?: number;
 }
 
 /** One answer on its way through the checks. */
@@ -221,7 +223,7 @@ export function createAnswers(deps: Deps): Answers {
       receipt: receiptOf(request, answer, now, operation.expiresAt),
       ...counterOf(request, one.caller, now),
       now,
-      events: [eventOf(one, `operation.${state}`, decidedWith(decision))],
+      events: [eventOf(one, `operation.${state}`, decidedWith(decision)), ...blocks(one, decision, deps.notMeMs)],
       outbox: [tellDevices(one, 'decided')],
     });
     return answered(outcome, one, answer);
@@ -335,6 +337,12 @@ function eventOf(one: Case, type: EventType, data?: AuditEvent['data']): AuditEv
     clientId,
     ...(data && { data }),
   });
+}
+
+/** Only whoever comes over the protocol is limited: what a person's own device asks is not. */
+function blocks(one: Case, { reason, decidedAt }: Decision, notMeMs = 0): AuditEvent[] {
+  if (reason !== 'not_me' || notMeMs === 0 || one.operation.poll === undefined) return [];
+  return [eventOf(one, 'user.client_blocked', { until: decidedAt + notMeMs })];
 }
 
 function decidedWith({ method, reason }: Decision): AuditEvent['data'] {

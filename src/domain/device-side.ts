@@ -54,6 +54,8 @@ export interface DeviceSideDeps {
 export interface DeviceSideOptions {
   acr: AcrNames;
   evidenceRetentionMs: number;
+  /** Of the limits of starts. */
+  notMeMs?: number;
   /** How far a device's clock may be off: 120 s. */
   skewSeconds: number;
   /** At most an hour. */
@@ -67,15 +69,21 @@ export interface DeviceSideOptions {
 }
 
 export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: DeviceSideDeps): DeviceSide {
-  const { acr, evidenceRetentionMs, skewSeconds, sessionSeconds, heartbeatMs, streamLifetimeMs, streamsPerDevice } =
-    options;
+  const { acr, evidenceRetentionMs, notMeMs, skewSeconds, sessionSeconds } = options;
+  const { heartbeatMs, streamLifetimeMs, streamsPerDevice } = options;
   const common = { ...deps, serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }) };
   const ownBoxes = createOwnBoxes({ ...common, ...options.ownBoxes });
   const requests = createDeviceRequests({ ...common, ownBoxes, skewSeconds });
   const inbox = createInbox(common);
   const gates = createEnrollmentGates({ approvalText: plainApprovalText, ...common });
   const enrollment = createEnrollment({ ...common, gates });
-  const answers = createAnswers({ ...common, inbox, acr, evidenceRetentionMs });
+  const answers = createAnswers({
+    ...common,
+    inbox,
+    acr,
+    evidenceRetentionMs,
+    ...(notMeMs !== undefined && { notMeMs }),
+  });
   const upkeep = createUpkeep(common);
   return {
     requests,

@@ -63,6 +63,9 @@ function countedOperations(operations: Store['operations'], metrics: Metrics): S
       const answer = await operations.start(start);
       const { kind, clientId } = start.operation;
       metrics.started({ kind, result: answer.result, clientId });
+      if (answer.result === 'refused') metrics.startRefused({ limit: answer.limit, told: true, clientId });
+      const unasked = answer.result === 'started' && answer.unasked;
+      if (unasked && unasked !== 'not_active') metrics.startRefused({ limit: unasked, told: false, clientId });
       return answer;
     },
     async poll(poll) {

@@ -17,6 +17,8 @@ export interface Metrics {
   /** For answers that have left, or whose readers have. Made once for each endpoint, as for the store's methods below. */
   requests(listener: string, endpoint: string): (answer: { status: number; ms: number }) => void;
   started(start: { kind: string; result: string; clientId: string }): void;
+  /** `told`: the client learned of it; else it was started for nobody. */
+  startRefused(refusal: { limit: string; told: boolean; clientId: string }): void;
   polled(poll: { answer: string; clientId: string }): void;
   decided(decision: 'approved' | 'denied'): void;
   redeemed(outcome: 'issued' | 'lost' | 'repeated' | 'delivered'): void;
@@ -78,6 +80,11 @@ export function createMetrics({ outbox, clock, streams, labelledClients }: Metri
     'result',
     ...client,
   ]);
+  const startRefusals = counter('assent_start_refusals_total', 'Starts that a limit refused, by limit.', [
+    'limit',
+    'told',
+    ...client,
+  ]);
   const polls = counter('assent_polls_total', 'Token requests of CIBA clients by what the store answered.', [
     'answer',
     ...client,
@@ -111,6 +118,8 @@ export function createMetrics({ outbox, clock, streams, labelledClients }: Metri
       };
     },
     started: ({ kind, result, clientId }) => starts.inc({ kind, result, ...ofClient(clientId) }),
+    startRefused: ({ limit, told, clientId }) =>
+      startRefusals.inc({ limit, told: told ? 'yes' : 'no', ...ofClient(clientId) }),
     polled: ({ answer, clientId }) => polls.inc({ answer, ...ofClient(clientId) }),
     decided: (decision) => decisions.inc({ decision }),
     redeemed: (outcome) => redemptions.inc({ outcome }),

@@ -1,3 +1,4 @@
+import type { ClientRate } from '../domain/client-rate.ts';
 import type { Devices } from '../domain/devices.ts';
 import type { NotificationLog } from '../domain/notification-log.ts';
 import type { Operations } from '../domain/operations.ts';
@@ -95,6 +96,8 @@ export interface ProtocolDeps {
   users: Pick<Users, 'get' | 'find'>;
   devices: Pick<Devices, 'get'>;
   userCodes: UserCodes;
+  /** Requests of one client altogether. Absent: any number. */
+  clientRate?: ClientRate;
   operations: Pick<Operations, 'start' | 'cancel' | 'get'>;
   redemptions: Redemptions;
   /** What clients were told. */

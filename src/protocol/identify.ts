@@ -5,6 +5,9 @@
  * refuse it – nobody is named, locked, no device, a code that is missing, wrong or locked – is answered with a request like
  * any other, which nobody is asked and which expires. The same number of reads, the same write, and the same partition each
  * time: two requests about one person begin alike.
+ *
+ * Limits hold alike too (S-02). What such a client may know of is counted by what it named, whoever that is: its own requests
+ * and how many of them nobody answered. What depends on others, or on what the person did, makes a decoy of the request.
  */
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
@@ -26,13 +29,13 @@ export interface Subject {
   user?: User;
   /** Only this device may answer. */
   deviceId?: string;
-  /** Who is asked in their place where it shows later that they cannot be; absent where the client may know. */
+  /** Who is asked in their place where it shows later that they cannot or may not be; absent where the client may know. */
   decoyId?: string;
 }
 
 type Deps = Pick<
   ProtocolDeps,
-  'issuer' | 'settings' | 'users' | 'devices' | 'userCodes' | 'serverKeys' | 'secrets' | 'clock'
+  'issuer' | 'settings' | 'users' | 'devices' | 'userCodes' | 'clientRate' | 'serverKeys' | 'secrets' | 'clock'
 > & { issuerKeys: IssuerKeys };
 
 type Params = Partial<Record<'login_hint' | 'login_hint_token' | 'id_token_hint' | 'user_code', string>>;
@@ -48,7 +51,8 @@ interface Found {
 export async function identify(deps: Deps, ctx: KoaContextWithOIDC): Promise<Subject> {
   const params = ctx.oidc.params as Params;
   const client = ctx.oidc.client!;
-  const found = await find(deps, client, await namedBy(deps, client, params));
+  const named = await namedBy(deps, client, params);
+  const found = await within(deps.clientRate?.take(client.clientId), find(deps, client, named));
   const { user } = found;
   const decoy = decoyOf(deps, client, found);
   // Locked and deactivated are answered like unknown (ruling 11).
@@ -69,10 +73,21 @@ export async function identify(deps: Deps, ctx: KoaContextWithOIDC): Promise<Sub
   return decoy;
 }
 
-/** Somebody who is not there, always the same for one person or one hint. undefined: the client may be told. */
+/** Both at once: a start has no round trip to spare. Beyond the limit nothing is said of what was found. */
+async function within<T>(limit: Promise<void> | undefined, finding: Promise<T>): Promise<T> {
+  const [taken, found] = await Promise.allSettled([limit, finding]);
+  if (taken.status === 'rejected') throw taken.reason;
+  if (found.status === 'rejected') throw found.reason;
+  return found.value;
+}
+
+/**
+ * Somebody who is not there, always the same for one hint. The client's own limits are kept under this name (S-02): under the
+ * person's, two hints that share a limit would tell that there is somebody whom both mean. undefined: the client may be told.
+ */
 function decoyOf({ secrets }: Pick<Deps, 'secrets'>, client: Client, { user, key }: Found): Subject | undefined {
   if (client[clientMember.unknownUser] !== 'decoy') return undefined;
-  const digest = secrets.hmac('decoy', user?.id ?? key);
+  const digest = secrets.hmac('decoy', key);
   const partition = user
     ? partitionOf(user.id)
     : Buffer.from(digest, 'base64url')

@@ -75,6 +75,12 @@ export interface Ask {
   ): Shown['context'] | undefined;
 }
 
+/** `busy`: as many requests as are allowed wait already. `often`: there were too many, or nobody answered the last ones. */
+export interface Refused {
+  why: 'busy' | 'often';
+  retryAfterSeconds: number;
+}
+
 /**
  * Browser sign-in between `/authorize` and the engine's answer. Every call is bound to the browser that came from `/authorize`
  * by the engine's signed cookie, which exists below this one address only: an approval never signs in another browser (S-09).
@@ -83,10 +89,10 @@ export interface Ask {
 export interface SignIn {
   view(browser: BrowserRequest): Promise<SignInView | undefined>;
   /**
-   * Asks the person. Nobody may learn from time or answer whether there is one. Once: a second call changes nothing. `busy`: as many
-   * requests as are allowed wait already.
+   * Asks the person. Nobody may learn from time or answer whether there is one. Once: a second call changes nothing. What refuses
+   * it depends on the name that was typed alone, whoever has it.
    */
-  ask(browser: BrowserRequest, ask: Ask): Promise<'asked' | 'busy' | undefined>;
+  ask(browser: BrowserRequest, ask: Ask): Promise<'asked' | Refused | undefined>;
   /** Back to the first step; what was asked is withdrawn. */
   again(browser: BrowserRequest): Promise<true | undefined>;
   /** Back to the relying party without a sign-in: `access_denied`. Answers where to. */

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type Client, errors, type Provider } from 'oidc-provider';
-import { DomainError } from '../domain/errors.ts';
+import { DomainError, type DomainErrorCode } from '../domain/errors.ts';
 import { readIdentifier } from '../domain/identifiers.ts';
 import type { Decision } from '../domain/operation.ts';
 import type { User } from '../domain/user.ts';
@@ -17,7 +17,7 @@ import { orUndefined } from './accounts.ts';
 import type { ProtocolDeps } from './deps.ts';
 import type { Engine } from './provider.ts';
 import { createSignInRecords, type SignInRecord } from './sign-in-record.ts';
-import type { Ask, BrowserRequest, SignIn, SignInRequest, SignInView } from './sign-in-types.ts';
+import type { Ask, BrowserRequest, Refused, SignIn, SignInRequest, SignInView } from './sign-in-types.ts';
 import { clientMember, scope } from './vocabulary.ts';
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
@@ -240,7 +240,7 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
       if (visit.record || visit.interaction.result) return 'asked';
       const account = ask.who === undefined ? await accountOf(visit.interaction) : undefined;
       if (!account && !ask.who?.trim()) return 'asked';
-      return (await isRefused(start(visit, ask, account).finally(beat))) ? 'busy' : 'asked';
+      return orRefused(start(visit, ask, account).finally(beat));
     },
 
     async again(browser) {
@@ -348,15 +348,21 @@ const normal = (typed: string) => {
 const nameOf = ({ name, username, email, phone, id }: User) => name ?? username ?? email ?? phone ?? id;
 
 /** Asked too often; the only thing that is told of a start, and told of everybody alike. */
-async function isRefused(work: Promise<void>): Promise<boolean> {
+async function orRefused(work: Promise<void>): Promise<'asked' | Refused> {
   try {
     await work;
-    return false;
+    return 'asked';
   } catch (error) {
-    if (error instanceof DomainError && error.code === 'too_many_pending') return true;
-    throw error;
+    const why = error instanceof DomainError && refusals.get(error.code);
+    if (!why) throw error;
+    return { why, retryAfterSeconds: Number(error.members['retry_after']) };
   }
 }
+
+const refusals = new Map<DomainErrorCode, Refused['why']>([
+  ['too_many_pending', 'busy'],
+  ['rate_limited', 'often'],
+]);
 
 async function ofThisBrowser(found: Promise<Interaction>): Promise<Interaction | undefined> {
   try {

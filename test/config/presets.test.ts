@@ -51,8 +51,12 @@ const contradictions: [PresetName, string, unknown][] = [
   ['psd2', 'device.enrollment.confirm', 'off'],
   ['psd2', 'device.enrollment.attestation', 'record'],
   ['agent', 'ciba.pendingPolicy', 'replace'],
+  ['agent', 'limits.perUser.starts', 30],
+  ['agent', 'limits.perUser.starts', 0],
+  ['agent', 'limits.notMeSeconds', 3_600],
   ['agent', 'tokens.refreshSeconds', 1_209_600],
   ['callcenter', 'ciba.requests.mustMatch', false],
+  ['callcenter', 'limits.perUserAndClient.starts', 10],
   ['callcenter', 'ciba.expiry.maxSeconds', 600],
 ];
 

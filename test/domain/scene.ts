@@ -41,6 +41,8 @@ export const anApplication = (overrides: Partial<Application> = {}): Application
 export interface SceneOptions {
   applications?: Application[];
   cap?: OperationsOptions['cap'];
+  /** How often people may be asked; as often as anybody likes. */
+  limits?: OperationsOptions['limits'];
   /** Of a scene whose store was closed: the server starts again on the same file. */
   place?: Place;
   /** Instead of a new embedded one; closed with the scene. */
@@ -60,7 +62,7 @@ interface Place {
 export type Scene = Awaited<ReturnType<typeof openScene>>;
 
 /** The domain's services on a new embedded store, with a clock that a test moves. */
-export async function openScene({ applications = [anApplication()], cap, ...options }: SceneOptions = {}) {
+export async function openScene({ applications = [anApplication()], cap, limits, ...options }: SceneOptions = {}) {
   const place = options.place ?? (await newPlace());
   const { folder, clock } = place;
   const store: Store = options.store ?? (await openEmbeddedStore({ file: join(folder.path, 'assent.db') }));
@@ -93,7 +95,11 @@ export async function openScene({ applications = [anApplication()], cap, ...opti
     ticketConfirmation: createTicketConfirmation(common),
     operations: createOperations({
       ...common,
-      options: { cap: cap ?? { perClient: 1, policy: 'replace', perUser: 0 }, retentionMs },
+      options: {
+        cap: cap ?? { perClient: 1, policy: 'replace', perUser: 0 },
+        ...(limits && { limits }),
+        retentionMs,
+      },
     }),
     redemptions: createRedemptions({
       ...common,

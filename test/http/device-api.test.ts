@@ -120,6 +120,23 @@ describe('from a ticket to a decision, by the SDK over HTTP', () => {
     expect(await server.scene.devices.get(device.deviceId)).toMatchObject({ failures: { pin: 0, number: 0 } });
   });
 
+  test('S-02 `not_me` is in the audit trail, and that the client is kept from this person for a while', async () => {
+    const user = await server.alice();
+    const device = await server.enroll(user, { pin });
+    const events = async () =>
+      (await server.scene.store.events.ofUser(user.id, 9)).filter(({ type }) => /denied|blocked/.test(type));
+    for (const reason of ['cancelled', 'not_me'] as const) {
+      const { operation } = await server.ask(user);
+      await device.decide(await device.present(operation.id), { decision: 'deny', reason });
+    }
+    const until = server.scene.clock.now() + 3_600_000;
+    expect(await events()).toMatchObject([
+      { type: 'user.client_blocked', clientId: 'demo-helpdesk', data: { until } },
+      { type: 'operation.denied', data: { reason: 'not_me' } },
+      { type: 'operation.denied', data: { reason: 'cancelled' } },
+    ]);
+  });
+
   test('the number of the other screen is chosen on the device', async () => {
     const user = await server.alice();
     const device = await server.enroll(user, { pin });

@@ -14,7 +14,7 @@ import { type AddressLimit, noLimit } from '../../src/http/address-limit.ts';
 import { createPublicApp } from '../../src/http/app.ts';
 import { createDeviceApi } from '../../src/http/device-api/index.ts';
 import { createHealth } from '../../src/observability/health.ts';
-import { DAY, SECOND } from '../../src/support/clock.ts';
+import { DAY, HOUR, SECOND } from '../../src/support/clock.ts';
 import { by, newUser, openScene, type Scene, type SceneOptions, startOf } from '../domain/scene.ts';
 import { canaries } from '../support/canaries/index.ts';
 import { watchedLog } from '../support/log.ts';
@@ -59,6 +59,7 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
       options: {
         acr: defaultAcrNames,
         evidenceRetentionMs: 365 * DAY,
+        notMeMs: HOUR,
         skewSeconds: 120,
         sessionSeconds: 3600,
         heartbeatMs: 15 * SECOND,

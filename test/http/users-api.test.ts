@@ -1,4 +1,4 @@
-import { poll, startOf } from '../domain/scene.ts';
+import { enroll, poll, startOf } from '../domain/scene.ts';
 import { managementForEach } from './support/management.ts';
 
 const pin = '483920';
@@ -244,5 +244,38 @@ describe('users over the management API', () => {
     ]) {
       expect(await api('GET', `/users?${query}`)).toMatchObject({ status: 400 });
     }
+  });
+});
+
+describe('limits of starts over the management API', () => {
+  const server = managementForEach({
+    limits: {
+      perClient: { starts: 1, windowMs: 60_000 },
+      perUser: { starts: 0, windowMs: 1 },
+      backOff: { firstMs: 0, maxMs: 0 },
+      notMeMs: 0,
+    },
+  });
+  const api = (...call: Parameters<typeof server.api>) => server.api(...call);
+
+  test('S-02 what keeps clients from asking a user is lifted, of all clients or of one', async () => {
+    const { id } = await server.user(alice);
+    const user = await server.scene.users.get(id);
+    await enroll(server.scene, user);
+    const ask = (clientId: string) => server.scene.operations.start(startOf(user, { clientId }));
+    for (const query of ['?client_id=a', '']) {
+      await ask('a');
+      await expect(ask('a')).rejects.toMatchObject({ code: 'rate_limited', members: { retry_after: 60 } });
+      expect(await api('DELETE', `/users/${user.id}/limits?client_id=another`)).toMatchObject({ status: 204 });
+      await expect(ask('a')).rejects.toMatchObject({ code: 'rate_limited' });
+      expect(await api('DELETE', `/users/${user.id}/limits${query}`)).toMatchObject({ status: 204 });
+    }
+    await ask('a');
+    expect(await api('DELETE', `/users/${'0'.repeat(24)}/limits`)).toMatchObject({ status: 404 });
+    const events = await server.scene.store.events.ofUser(user.id, 99);
+    expect(events.filter(({ type }) => type === 'user.limits_lifted')).toMatchObject([
+      { actor: 'management:test' },
+      { actor: 'management:test', clientId: 'a' },
+    ]);
   });
 });

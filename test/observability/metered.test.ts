@@ -1,4 +1,5 @@
-import { meteredHandlers, meteredPort } from '../../src/observability/metered.ts';
+import type { Store } from '../../src/domain/ports/store.ts';
+import { meteredHandlers, meteredPort, meteredStore } from '../../src/observability/metered.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 
 const metricsWith = (backlog: () => Promise<{ count: number; oldestDueAt?: number }>) =>
@@ -31,6 +32,26 @@ test('a measured port answers and refuses as the port does; refusals are counted
   expect(text).toContain('assent_store_seconds_count{port="users",verb="get"} 1');
   expect(text).toContain('assent_store_failures_total{port="users",verb="find"} 1');
   expect(text).not.toContain('assent_store_failures_total{port="users",verb="get"}');
+});
+
+test('S-02 a start that a limit refuses is counted by limit, and whether the client learned of it', async () => {
+  const metrics = metricsWith(async () => ({ count: 0 }));
+  const answers = [
+    { result: 'refused', limit: 'back_off', retryAt: 1 },
+    { result: 'started', superseded: [], unasked: 'not_me' },
+    { result: 'started', superseded: [], unasked: 'not_active' },
+    { result: 'started', superseded: [] },
+  ];
+  const names = ['users', 'devices', 'outbox', 'events', 'replay', 'counters', 'idempotency', 'keys', 'keyRing'];
+  const others = Object.fromEntries([...names, 'clients', 'notificationLog'].map((name) => [name, {}]));
+  const store = { ...others, operations: { start: async () => answers.shift() } } as never as Store;
+  const { operations } = meteredStore(store, metrics);
+  while (answers.length > 0) await operations.start({ operation: { kind: 'authentication', clientId: 'a' } } as never);
+  const counted = (await metrics.text()).match(/^assent_start_refusals_total.*$/gm);
+  expect(counted).toEqual([
+    'assent_start_refusals_total{limit="back_off",told="yes"} 1',
+    'assent_start_refusals_total{limit="not_me",told="no"} 1',
+  ]);
 });
 
 test('the backlog is looked at once for each scrape; while the store is away it is not a number', async () => {

@@ -320,6 +320,54 @@ describe('S-09 an approval belongs to the browser that asked for it', () => {
   });
 });
 
+describe('a name that is asked too often', () => {
+  const limits = {
+    perClient: { starts: 2, windowMs: 600_000 },
+    perUser: { starts: 0, windowMs: 1 },
+    backOff: { firstMs: 10_000, maxMs: 3_600_000 },
+    notMeMs: 3_600_000,
+  };
+
+  test('S-02 TH-04 gets a page that says when to try again, whoever has it; that others ask them is not told', async () => {
+    const { browser, shop } = await open({ limits });
+    const page = await browser.go((await shop.begin()).url);
+    const ask = async (who: string, language = 'en') => {
+      const shown = await browser.post(page.url, { do: 'ask', who }, { 'accept-language': language });
+      if (shown.title === 'Approve on your device') await browser.post(page.url, { do: 'again' });
+      return shown;
+    };
+    for (const who of ['alice', 'nobody', 'alice', 'nobody']) expect((await ask(who)).status).toBe(200);
+    scene.clock.advance(100);
+    const told = [await ask('alice'), await ask('nobody')];
+    for (const { status, headers, html } of told) {
+      expect([status, headers.get('retry-after')]).toEqual([429, '500']);
+      expect(html).toContain('Try again in 9 min.');
+    }
+    expect(told[0]!.html).toBe(told[1]!.html);
+    expect((await ask('alice', 'nl')).html).toContain('Probeer het over 9 min opnieuw.');
+    // the same person under another name: nobody is asked
+    expect((await ask('alice@example.test')).title).toBe('Approve on your device');
+    expect(await waitingFor(scene, alice)).toEqual([]);
+    scene.clock.advance(500);
+    await browser.post(page.url, { do: 'ask', who: 'alice' });
+    expect(await waitingFor(scene, alice)).toHaveLength(1);
+  });
+
+  test('S-02 what nobody answered lets them wait a little', async () => {
+    const { browser, shop } = await open({ limits });
+    const page = await browser.go((await shop.begin()).url);
+    for (const who of ['alice', 'nobody']) {
+      await browser.post(page.url, { do: 'ask', who });
+      scene.clock.advance(303);
+      expect((await browser.go(page.url)).title).toBe('No answer in time');
+      await browser.post(page.url, { do: 'again' });
+      const { status, headers, html } = await browser.post(page.url, { do: 'ask', who });
+      expect([status, headers.get('retry-after')]).toEqual([429, '7']);
+      expect(html).toContain('Try again in 1 min.');
+    }
+  });
+});
+
 describe('what happens is told', () => {
   const asked = async () => {
     const { browser, shop } = await open();

@@ -298,6 +298,8 @@ export const en = {
   'signin.who.long': 'This is too long. Enter your user name, e-mail address or phone number.',
   'signin.who.busy':
     'A request for this name is waiting already. Answer it on the device, or wait until it has expired.',
+  'signin.who.often':
+    'There were too many requests for this name, or the last ones were not answered. Try again in {minutes} min.',
   'signin.next': 'Continue',
   'signin.as': 'Continue as {user}',
   'signin.as.body': 'You are signed in on this browser. {client} asks you to approve again.',

@@ -295,6 +295,8 @@ export const nl: Texts = {
   'signin.who.long': 'Dit is te lang. Vul uw gebruikersnaam, e-mailadres of telefoonnummer in.',
   'signin.who.busy':
     'Er wacht al een verzoek voor deze naam. Beantwoord het op het apparaat, of wacht tot het is verlopen.',
+  'signin.who.often':
+    'Er waren te veel verzoeken voor deze naam, of de laatste zijn niet beantwoord. Probeer het over {minutes} min opnieuw.',
   'signin.next': 'Verder',
   'signin.as': 'Verder als {user}',
   'signin.as.body': 'U bent in deze browser aangemeld. {client} vraagt u opnieuw om goedkeuring.',

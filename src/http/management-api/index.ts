@@ -42,7 +42,7 @@ export interface ManagementApiDeps {
   keyRing: KeyRing;
   tickets: Pick<Tickets, 'create'>;
   ticketConfirmation: TicketConfirmation;
-  operations: Pick<Operations, 'get'>;
+  operations: Pick<Operations, 'get' | 'liftLimits'>;
   pinProofs: PinProofs;
   applications: Applications;
   idempotency: IdempotencyStore;

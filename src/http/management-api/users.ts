@@ -1,4 +1,5 @@
 import type { Devices } from '../../domain/devices.ts';
+import type { Operations } from '../../domain/operations.ts';
 import { IDENTIFIER_KINDS, type IdentifierKind, type User } from '../../domain/user.ts';
 import type { Users } from '../../domain/users.ts';
 import type { Clock } from '../../support/clock.ts';
@@ -11,6 +12,7 @@ import { type Paging, pageQuery } from './paging.ts';
 export interface UserRoutesDeps {
   users: Users;
   devices: Pick<Devices, 'ofUser'>;
+  operations: Pick<Operations, 'liftLimits'>;
   paging: Paging;
   clock: Clock;
 }
@@ -22,7 +24,7 @@ const noUser = { 404: 'No such user.' };
 
 const found = (user: User): Answer => ({ status: 200, headers: { etag: etagOf(user) }, body: userDocument(user) });
 
-export function userRoutes({ users, devices, paging, clock }: UserRoutesDeps): ManagementRoute[] {
+export function userRoutes({ users, devices, operations, paging, clock }: UserRoutesDeps): ManagementRoute[] {
   return [
     {
       method: 'POST',
@@ -118,6 +120,27 @@ export function userRoutes({ users, devices, paging, clock }: UserRoutesDeps): M
         attributesOf(await users.update(params.id!, userPatchOf({ attributes: body }, clock()), by, expectedVersion)),
     },
     ...stateRoutes(users),
+    {
+      method: 'DELETE',
+      path: '/users/{id}/limits',
+      operationId: 'liftUserLimits',
+      summary: 'Let clients ask a user again',
+      description:
+        'Forgets what keeps clients from asking: the block after `not_me`, the waiting time after requests that were denied or not answered, and how often they have asked. Repeating it changes nothing.',
+      tag,
+      scope: 'users:write',
+      query: {
+        client_id: { type: 'string', minLength: 1, maxLength: 256, description: 'Only of this client.' },
+      },
+      responses: { 204: { description: 'Nothing keeps them, or this client, from it.' } },
+      problems: noUser,
+      async handle({ params, query, by }) {
+        const { id: userId } = await users.get(params.id!);
+        const clientId = query['client_id'] as string | undefined;
+        await operations.liftLimits({ userId, ...(clientId !== undefined && { clientId }), by });
+        return { status: 204 };
+      },
+    },
     {
       method: 'GET',
       path: '/users/{id}/devices',

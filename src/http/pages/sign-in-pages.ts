@@ -10,10 +10,16 @@ export interface Page {
 }
 
 /** Why what was typed does not lead on. */
-export type InputError = 'empty' | 'long' | 'busy';
+export type InputError = 'empty' | 'long' | 'busy' | 'often';
 
 export interface SignInPages {
-  view(page: { languages: string[]; view: Exclude<SignInView, { step: 'continue' }>; error?: InputError }): Page;
+  view(page: {
+    languages: string[];
+    view: Exclude<SignInView, { step: 'continue' }>;
+    error?: InputError;
+    /** Until it may be tried again. */
+    waitSeconds?: number;
+  }): Page;
   notice(page: { languages: string[]; notice: 'over' | 'csrf' }): Page;
   /** What an approval shares, for the device. undefined: nothing beyond that it is them. */
   consent(
@@ -47,10 +53,11 @@ export async function createSignInPages(options: SignInPagesOptions): Promise<Si
   };
 
   return {
-    view: ({ languages, view, error }) => {
+    view: ({ languages, view, error, waitSeconds = 0 }) => {
       const preferred = [...view.uiLocales, ...languages];
       const make = (t: Translate): Content => {
-        if (view.step === 'identify') return identify(t, view, error);
+        const minutes = String(Math.ceil(waitSeconds / 60));
+        if (view.step === 'identify') return identify(t, view, error && t(`signin.who.${error}`, { minutes }));
         return view.step === 'waiting' ? waiting(t, view, authenticator) : ended(t, view);
       };
       return page(preferred, make, view.returnTo);
@@ -108,14 +115,14 @@ type Identify = Extract<SignInView, { step: 'identify' }>;
 type Waiting = Extract<SignInView, { step: 'waiting' }>;
 type Ended = Extract<SignInView, { step: 'ended' }>;
 
-function identify(t: Translate, view: Identify, error: InputError | undefined): Content {
+function identify(t: Translate, view: Identify, error: string | undefined): Content {
   const { client, hint, account } = view;
   const field = html`
 <form method="post" class="stack" novalidate>
 <div class="field">
 <label for="who">${account ? t('signin.other') : t('signin.who')}</label>
 <p class="hint" id="who-hint">${t('signin.who.hint')}</p>
-${error && html`<p class="error" id="who-error" role="alert">${t(`signin.who.${error}`)}</p>`}
+${error && html`<p class="error" id="who-error" role="alert">${error}</p>`}
 <input id="who" name="who" value="${hint}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="256"
  aria-describedby="who-hint${error && ' who-error'}"${error && raw(' aria-invalid="true"')}${!account && raw(' autofocus')}>
 </div>

@@ -50,7 +50,7 @@ export interface SignIn {
         language: string | undefined,
       ): { title: string; text: string } | undefined;
     },
-  ): Promise<'asked' | 'busy' | undefined>;
+  ): Promise<'asked' | { why: 'busy' | 'often'; retryAfterSeconds: number } | undefined>;
   again(browser: BrowserRequest): Promise<true | undefined>;
   leave(browser: BrowserRequest): Promise<string | undefined>;
   watch(browser: BrowserRequest, changed: () => void): Promise<(() => void) | undefined>;
@@ -151,15 +151,18 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
       origin: { ip: exchangeOf(ctx.req).address, ...browserOf(ctx.get('user-agent')) },
       consent: (request, language) => pages.consent(language ? [language] : languages, request),
     });
-    if (outcome === 'busy') return refuse(ctx, browser, 'busy');
-    return outcome ? goTo(ctx, ctx.path) : over(ctx);
+    if (!outcome) return over(ctx);
+    if (outcome === 'asked') return goTo(ctx, ctx.path);
+    ctx.set('retry-after', String(outcome.retryAfterSeconds));
+    return refuse(ctx, browser, outcome.why, outcome.retryAfterSeconds);
   }
 
-  async function refuse(ctx: AppContext, browser: BrowserRequest, error: InputError): Promise<void> {
+  async function refuse(ctx: AppContext, browser: BrowserRequest, error: InputError, waitSeconds?: number) {
     const view = await signIn.view(browser);
     if (!view) return over(ctx);
     if (view.step !== 'identify') return goTo(ctx, ctx.path);
-    show(ctx, error === 'busy' ? 429 : 422, pages.view({ languages: languagesOf(ctx), view, error }));
+    const page = pages.view({ languages: languagesOf(ctx), view, error, ...(waitSeconds && { waitSeconds }) });
+    show(ctx, waitSeconds ? 429 : 422, page);
   }
 
   function over(ctx: AppContext): void {
