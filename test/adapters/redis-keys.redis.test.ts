@@ -7,8 +7,27 @@ import type { StoredUser } from '../../src/domain/user.ts';
 import { HOUR, MINUTE, SECOND } from '../../src/support/clock.ts';
 import { ALL_PARTITIONS, newHandle, newId, partitionOf } from '../../src/support/ids.ts';
 import { createSecrets } from '../../src/support/secrets.ts';
-import { approved, asked, commitOf, committed, decideOf, pollOf, withDevice, withUser } from '../conformance/scenes.ts';
-import { aDecision, anArtifact, anEvent, anOutboxEntry, aReceipt, aServerKey, T0 } from '../support/records.ts';
+import {
+  approved,
+  asked,
+  commitOf,
+  committed,
+  decideOf,
+  pollOf,
+  startOf,
+  withDevice,
+  withUser,
+} from '../conformance/scenes.ts';
+import {
+  aDecision,
+  anArtifact,
+  anEvent,
+  anOperation,
+  anOutboxEntry,
+  aReceipt,
+  aServerKey,
+  T0,
+} from '../support/records.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { openPatiently } from '../support/redis-store.ts';
 import { requireSystem } from '../support/system.ts';
@@ -157,6 +176,13 @@ requireSystem('redis-server')('what lies in Redis', () => {
     const begin = { scope: 's', key: 'k', requestHash: 'h', now: T0, leaseUntil: T0 + 1, until: T0 + MINUTE };
     await store.idempotency.begin(begin);
     await store.artifacts.write([anArtifact({ expiresAt: T0 + 5 * MINUTE })], T0);
+    const limits = {
+      perClient: { starts: 1, windowMs: MINUTE },
+      perUser: { starts: 0, windowMs: MINUTE },
+      backOff: { firstMs: 0, maxMs: 0 },
+      notMeMs: 0,
+    };
+    await store.operations.start({ ...startOf(anOperation(scene.user)), limits });
     const { retainUntil } = scene.operation;
     const lifetimes = new Map<string, number>();
     for (const key of await raw.keys('*')) {
@@ -175,6 +201,7 @@ requireSystem('redis-server')('what lies in Redis', () => {
     expect(hours(lifetimes.get('k')!)).toBe(hours(MINUTE + HOUR));
     expect(hours(lifetimes.get('c')!)).toBe(hours(2 * HOUR));
     expect(hours(lifetimes.get('a')!)).toBe(hours(5 * MINUTE + HOUR));
+    expect(hours(lifetimes.get('s')!)).toBe(hours(25 * HOUR));
     expect(hours(lifetimes.get('r')!)).toBeGreaterThanOrEqual(hours(10 * MINUTE + HOUR));
   });
 

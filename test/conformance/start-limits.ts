@@ -24,7 +24,7 @@ type Person = Pick<StoredUser, 'id'>;
 const refused = (limit: string, retryAt: number) => ({ result: 'refused', limit, retryAt });
 
 /** S-02. The rules are those of StartLimits; both adapters note the same. */
-export const startLimitSuite: Suite = (name, open) => {
+export const startLimitSuite: Suite = (name, open, { knownDifferences = {} } = {}) => {
   describe(`${name}: S-02, how often a person may be asked`, () => {
     const at = storeForEach(open);
     const start = (now: number, user: Person, more: Partial<Start> = {}, operation: Partial<Operation> = {}) =>
@@ -199,6 +199,18 @@ export const startLimitSuite: Suite = (name, open) => {
       const data = { limit: 'client_rate', told: true };
       const told = (id: string | undefined): AuditEvent => ({ ...refusedEvent, id: `${id}.operation.refused`, data });
       expect(await at.store.events.ofUser(user.id, 9)).toEqual([told(ids[4]), told(ids[1])]);
+    });
+
+    test('what is noted stays as long as it can matter, and is collected an hour later', async () => {
+      const user = await withUser(at.store);
+      const isNoted = async (now: number) => {
+        await at.store.collectGarbage({ partitions: ALL_PARTITIONS, now, limit: HUNDRED });
+        return at.store.operations.liftLimits({ userId: user.id, now: T0, events: [] });
+      };
+      await start(T0, user);
+      expect(await isNoted(T0 + DAY + HOUR - 1)).toBe(true);
+      await start(T0, user);
+      if (!knownDifferences.garbageByExpiry) expect(await isNoted(T0 + DAY + HOUR)).toBe(false);
     });
 
     describe('for a client that must not learn who exists', () => {
