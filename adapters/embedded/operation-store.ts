@@ -45,5 +45,8 @@ export function operationStore({ read, write }: Access): OperationStore {
       pacing.endHold(release.operationId, release.holder);
       return write('releaseRedemption', release);
     },
+    async endHolds(holds) {
+      for (const { operationId, holder } of holds) pacing.endHold(operationId, holder);
+    },
   };
 }

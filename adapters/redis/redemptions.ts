@@ -5,7 +5,7 @@ import { idPart, partitionFor } from './keys.ts';
 import { toDevice, toOperation, toUser } from './records.ts';
 import type { Fields } from './scripts.ts';
 
-type RedemptionCalls = Pick<OperationStore, 'poll' | 'commit' | 'delivered' | 'release'>;
+type RedemptionCalls = Pick<OperationStore, 'poll' | 'commit' | 'delivered' | 'release' | 'endHolds'>;
 type EndState = Exclude<OperationState, 'pending' | 'approved'>;
 
 /** The part of the operation's port that the token endpoint goes through. */
@@ -68,6 +68,16 @@ export function createRedemptionCalls({ keys, scripts, changes }: Context): Rede
 
     async release({ operationId, holder, now }) {
       await scripts.run('releaseRedemption', common(operationId), [now, holder]);
+    },
+
+    async endHolds(holds) {
+      const byPartition = Map.groupBy(holds, ({ operationId }) => partitionFor(operationId));
+      await Promise.all(
+        [...byPartition].map(([partition, some]) => {
+          const named = some.flatMap(({ operationId, holder }) => [idPart(operationId), holder]);
+          return scripts.run('endHolds', [keys.root(partition)], named);
+        }),
+      );
     },
   };
 }

@@ -94,6 +94,7 @@ interface Replies {
   commitRedemption: ['committed'] | ['lost'];
   deliverRedemption: 0 | 1;
   releaseRedemption: 0 | 1;
+  endHolds: 1;
   claimOutbox: [id: string, dueAt: string, expiresAt: string, rest: string, fence: number][];
   settleOutbox: 0 | 1;
   readBacklog: [number, string];
@@ -148,6 +149,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   commitRedemption: 2,
   deliverRedemption: 2,
   releaseRedemption: 2,
+  endHolds: 1,
   claimOutbox: 4,
   settleOutbox: 4,
   readBacklog: 3,

@@ -48,10 +48,12 @@ export interface Redemptions {
   delivered(delivered: { operationId: string; holder: string }): Promise<void>;
   /** The connection closed before the response was handed to the kernel, or while the request was held. */
   release(release: { operationId: string; holder: string }): Promise<void>;
+  /** They are held no longer: the server stops. */
+  endHolds(holds: { operationId: string; holder: string }[]): Promise<void>;
 }
 
 export interface RedemptionsDeps {
-  store: { operations: Pick<OperationStore, 'poll' | 'commit' | 'delivered' | 'release'> };
+  store: { operations: Pick<OperationStore, 'poll' | 'commit' | 'delivered' | 'release' | 'endHolds'> };
   clock: Clock;
   secrets: Secrets;
   applications: Applications;
@@ -126,6 +128,7 @@ export function createRedemptions({ store, clock, secrets, applications, options
     },
 
     release: ({ operationId, holder }) => store.operations.release({ operationId, holder, now: clock() }),
+    endHolds: (holds) => store.operations.endHolds(holds),
   };
 }
 

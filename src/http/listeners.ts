@@ -188,10 +188,12 @@ function trackSilent(server: Server | SecureServer) {
 /** Requests without a complete answer. After `close` each answer is the last one on its connection. */
 function trackRequests(server: Server | SecureServer) {
   const open = new Set<ServerResponse>();
+  // Their headers had promised to keep the connection before the shutdown began.
+  const promised = new Set<ServerResponse>();
   let closing = false;
   let closesIdle = false;
   let isPlanned = false;
-  // Node looks at every connection for it: once for many answers, or ten thousand held requests would outlast the shutdown.
+  // Node looks at every connection for it: once for many answers.
   const closeIdleSoon = () => {
     if (isPlanned) return;
     isPlanned = true;
@@ -201,15 +203,15 @@ function trackRequests(server: Server | SecureServer) {
     }, 10);
   };
   const sayLast = (res: ServerResponse) => {
-    if (!res.headersSent) res.setHeader('connection', 'close');
+    if (res.headersSent) promised.add(res);
+    else res.setHeader('connection', 'close');
   };
   server.prependListener('request', (_req, res) => {
     open.add(res);
     if (closing) sayLast(res);
     res.once('close', () => {
       open.delete(res);
-      // Its headers may have promised to keep the connection before the shutdown began.
-      if (closesIdle) closeIdleSoon();
+      if (promised.delete(res) && closesIdle) closeIdleSoon();
     });
   });
   return {

@@ -148,6 +148,23 @@ export const notificationSuite: Suite = (name, open) => {
       expect(await poll(9, { holder: 'two' })).toEqual(pending);
     });
 
+    test('RL-15 many holds end together when their server stops; those that another server has stay', async () => {
+      const asking = await Promise.all(Array.from({ length: 3 }, () => asked(at.store)));
+      const operations = asking.map(({ operation }) => operation);
+      for (const operation of operations) await polling(operation)(0, held);
+      const end = (operation: Operation, holder: string) => ({ operationId: operation.id, holder });
+      const [first, second, third] = operations as [Operation, Operation, Operation];
+      const unknown = anOperation({ id: first.userId });
+      await at.store.operations.endHolds([
+        end(first, 'one'),
+        end(third, 'two'),
+        end(unknown, 'one'),
+        end(second, 'one'),
+      ]);
+      const again = operations.map(async (each) => (await polling(each)(10, { holder: 'two' })).result);
+      expect(await Promise.all(again)).toEqual(['pending', 'pending', 'slow_down']);
+    });
+
     test('the held poll finds the approval; another one that waits for it does not', async () => {
       const scene = await asked(at.store);
       const poll = polling(scene.operation);

@@ -11,16 +11,23 @@ function holding() {
   const timers = createTimers(createClock());
   const listeners = new Map<string, () => void>();
   const stopping = new AbortController();
+  const ended: string[][] = [];
+  const free = new Set<string>();
   const holds = createHolds({
     timers,
     stopping: stopping.signal,
+    async endHolds(some) {
+      ended.push(some.map(({ operationId }) => operationId));
+      for (const { operationId } of some) free.add(operationId);
+    },
     watchOperation(operationId, listener) {
       listeners.set(operationId, listener);
       return () => listeners.delete(operationId);
     },
   });
-  const begin = (n: number) => holds.begin({ clientId: 'a', operationId: `op-${n}`, ms: 25_000, limits })!;
-  return { timers, listeners, stopping, holds, begin };
+  const begin = (n: number) =>
+    holds.begin({ clientId: 'a', operationId: `op-${n}`, holder: `h-${n}`, ms: 25_000, limits })!;
+  return { timers, listeners, stopping, ended, free, holds, begin };
 }
 
 test('RL-15 ten thousand that wake at the same moment go on at most two hundred at a time', async () => {
@@ -89,10 +96,54 @@ test('nothing is left of a request, however it ends', async () => {
   expect([listeners.size, timers.pending(), res.listenerCount('close')]).toEqual([0, 0, 0]);
 });
 
+test('RL-15 of ten thousand no more than two hundred are stopped in one turn; the store has let go of them before', async () => {
+  const { timers, listeners, stopping, ended, free, begin } = holding();
+  const operations = Array.from({ length: 10_000 }, (_, n) => n);
+  let stopped = 0;
+  const all = operations.map(async (n) => {
+    const hold = begin(n);
+    expect(await hold.until(aResponse())).toBe('stop');
+    expect(free.has(`op-${n}`)).toBe(true);
+    stopped++;
+    hold.end();
+  });
+  stopping.abort();
+  for (let before = 0; stopped < operations.length; before = stopped) {
+    await new Promise(setImmediate);
+    expect(stopped - before).toBeLessThanOrEqual(400); // this turn, and what the one before resolved
+  }
+  await Promise.all(all);
+  expect([free.size, Math.max(...ended.map(({ length }) => length))]).toEqual([10_000, 200]);
+  expect([listeners.size, timers.pending()]).toEqual([0, 0]);
+});
+
+test('who knows of the end when the process stops looks at it all the same, and so does who has just come', async () => {
+  const { listeners, stopping, ended, begin } = holding();
+  const told = begin(1).until(aResponse());
+  listeners.get('op-1')!();
+  const fresh = begin(2);
+  stopping.abort();
+  expect([await told, await fresh.until(aResponse()), ended]).toEqual(['look', 'look', []]);
+});
+
+test('without its store a process that stops holds nobody either', async () => {
+  const stopping = new AbortController();
+  const holds = createHolds({
+    timers: createTimers(createClock()),
+    stopping: stopping.signal,
+    endHolds: () => Promise.reject(new Error('away')),
+    watchOperation: () => () => {},
+  });
+  const hold = holds.begin({ clientId: 'a', operationId: 'op-1', holder: 'h-1', ms: 25_000, limits })!;
+  const result = hold.until(aResponse());
+  stopping.abort();
+  expect(await result).toBe('stop');
+});
+
 test('a process that stops holds nobody any more', async () => {
   const { stopping, holds, begin } = holding();
   const result = begin(1).until(aResponse());
   stopping.abort();
-  expect(await result).toBe('look');
-  expect(holds.begin({ clientId: 'a', operationId: 'op-2', ms: 1, limits })).toBeUndefined();
+  expect(await result).toBe('stop');
+  expect(holds.begin({ clientId: 'a', operationId: 'op-2', holder: 'h-2', ms: 1, limits })).toBeUndefined();
 });

@@ -282,12 +282,13 @@ describe('promise 3, X-10: a process that dies between any two steps of a push',
           isDead = true;
           throw new StoreUnavailable('dead');
         };
-      const { poll, commit, delivered, release } = redemptions;
+      const { poll, commit, delivered, release, endHolds } = redemptions;
       return {
         poll: through('poll', poll),
         commit: through('commit', commit),
         delivered: through('delivered', delivered),
         release: through('release', release),
+        endHolds,
       };
     };
     const scene = await openNotified({

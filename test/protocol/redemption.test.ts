@@ -46,6 +46,34 @@ describe('promise 3: an approval becomes one token set', () => {
     await scene.close();
   }, 180_000);
 
+  test('RL-15 of a hundred approvals redeemed at once no more than thirty-two sets are made at the same time, and all are', async () => {
+    let atOnce = 0;
+    const seen: number[] = [];
+    const scene = await openProtocol({
+      clients,
+      cap: anyNumber,
+      overrides: (inner) => ({
+        artifacts: {
+          ...methods(artifactsOf(inner)),
+          async write(...args) {
+            seen.push(++atOnce);
+            for (let turns = 0; turns < 10; turns++) await nextTurn();
+            await artifactsOf(inner).write(...args);
+            atOnce--;
+          },
+        },
+      }),
+    });
+    const alice = await withAlice(scene);
+    const ids: string[] = [];
+    while (ids.length < 100) ids.push(await approved(scene, alice));
+    const replies = await Promise.all(ids.map((id) => scene.client('helpdesk').poll(id)));
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(seen).toHaveLength(100);
+    expect(Math.max(...seen)).toBeLessThanOrEqual(32);
+    await scene.close();
+  });
+
   /** Twenty polls of each approval at once, eight approvals at a time; the answers that were tokens. */
   async function race(scene: ProtocolScene, alice: Alice, approvals: number): Promise<Reply[]> {
     const client = scene.client('helpdesk');
@@ -210,6 +238,7 @@ function withLatency(random: () => number) {
       commit: late(redemptions.commit),
       delivered: late(redemptions.delivered),
       release: late(redemptions.release),
+      endHolds: late(redemptions.endHolds),
     },
   });
 }

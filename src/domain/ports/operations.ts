@@ -354,4 +354,10 @@ export interface OperationStore {
 
   /** The connection broke before the response left: frees `holder`'s lease, committed response or hold for the next poll at once. */
   release(release: { operationId: string; holder: string; now: number }): Promise<void>;
+
+  /**
+   * As {@link release}, of holds alone and of many: their server stops. A step for each partition, in no order; where one does not
+   * happen, its holds end at their time.
+   */
+  endHolds(holds: { operationId: string; holder: string }[]): Promise<void>;
 }
