@@ -14,6 +14,7 @@ import type { Application } from './domain/application.ts';
 import { createApplications } from './domain/applications.ts';
 import type { AttestationVerifier } from './domain/attestation.ts';
 import { createClientRate } from './domain/client-rate.ts';
+import type { IsClientActive } from './domain/client-standing.ts';
 import { type Clients, createClients } from './domain/clients.ts';
 import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
@@ -158,7 +159,11 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   });
   const tell = given.plugins?.notice;
   const handlers = { ping: notify, push: notify, ...(tell && { notice: outsideNotices(tell, deps, domain) }) };
-  const devices = createDevicePart(config, deps, domain, handlers, metrics);
+  const devices = createDevicePart(config, deps, domain, {
+    handlers,
+    metrics,
+    isClientActive: protocol.isClientActive,
+  });
   domain.serverKeys.onChange(() => {
     protocol.reload().catch((error: unknown) => log.error('keys.not_taken_into_use', { error }));
   });
@@ -214,7 +219,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     authenticator: listen('authenticator', config.host, config.authenticator.port, authenticatorApp),
   };
   const secure: { tls?: Listener; tlsClients?: Listener } = tls ? tlsListeners(config, tls, publicApp) : {};
-  stopping.signal.addEventListener('abort', () => devices.streams.endAll());
+  stopping.signal.addEventListener('abort', () => devices.streams.endAll((config.drainSeconds * SECOND) / 2));
   const sweeper = createSweeper({
     store: deps.store,
     clock: deps.clock,
@@ -425,13 +430,18 @@ function asWrongSetting(error: unknown): never {
   throw error;
 }
 
+interface DevicePartOf {
+  handlers: Record<string, Handler>;
+  metrics: Metrics | undefined;
+  isClientActive: IsClientActive;
+}
+
 /** What talks to authenticators: the device API, its event streams, and the dispatcher that wakes them. */
 function createDevicePart(
   config: Config,
   { store, clock, timers = systemTimers, log, plugins }: ServerDeps,
   domain: Domain,
-  handlers: Record<string, Handler>,
-  metrics?: Metrics,
+  { handlers, metrics, isClientActive }: DevicePartOf,
 ) {
   const { issuer, acr, device, retention } = config;
   const hub = createWakeHub({ wakeups: store.wakeups });
@@ -442,6 +452,7 @@ function createDevicePart(
     clock,
     timers,
     random: randomBytes,
+    isClientActive,
     approvalText,
     ...(plugins?.attestation && { verifyAttestation: toldOf(plugins.attestation, log) }),
     watch: hub,

@@ -15,6 +15,7 @@ import { type AcrNames, levelOf } from './acr.ts';
 import type { Method } from './application.ts';
 import type { Applications } from './applications.ts';
 import { isHardwareBound } from './attestation.ts';
+import type { ClientStanding } from './client-standing.ts';
 import { openOperationContext } from './context.ts';
 import type { Device } from './device.ts';
 import { elementsOf } from './device-messages/decision.ts';
@@ -63,6 +64,7 @@ interface Deps {
   store: { operations: Pick<OperationStore, 'get' | 'reserveAttempt' | 'failAttempt' | 'decide'> };
   inbox: Pick<Inbox, 'methodsFor'>;
   applications: Pick<Applications, 'find'>;
+  clients: Pick<ClientStanding, 'refuseStopped'>;
   serverKeys: Pick<DeviceServerKeys, 'seal'>;
   secrets: Secrets;
   clock: Clock;
@@ -87,12 +89,13 @@ interface Case {
 type Outcome = DecideAnswer | { attempts_left: number };
 
 export function createAnswers(deps: Deps): Answers {
-  const { issuer, store, inbox, applications, serverKeys, secrets, clock } = deps;
+  const { issuer, store, inbox, applications, clients, serverKeys, secrets, clock } = deps;
 
   async function present(request: DeviceRequest): Promise<PresentAnswer> {
     const op = textOf(request.payload, 'op');
     const { operation, device } = answerable(request.device, op);
     refuseClosed(operation, clock());
+    await clients.refuseStopped(operation);
     const challenge = challengeFor(operation, device).text;
     return { challenge: sealChallenge(device.keys.enc!, serverKeys.seal(), challenge) };
   }
@@ -114,6 +117,8 @@ export function createAnswers(deps: Deps): Answers {
     const { operation, device } = answerable(request.device, message.op);
     const { state } = operation;
     if (state !== 'approved' && state !== 'denied') refuseClosed(operation, now, message.approved);
+    // a denial is what the person said, whatever has become of who asked
+    if (state === 'pending' && message.approved) await clients.refuseStopped(operation);
     checkFits(message, challengeFor(operation, device));
     if (operation.decision) return sameDecision(operation, message, device);
     const one: Case = { request, message, operation, device, caller, now };

@@ -7,6 +7,7 @@ import { isId, partitionOf } from '../support/ids.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Answers } from './answers.ts';
 import type { Applications } from './applications.ts';
+import type { ClientStanding } from './client-standing.ts';
 import type { Device } from './device.ts';
 import {
   type Act,
@@ -28,7 +29,6 @@ import type { Inbox } from './inbox.ts';
 import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
 import { isNewer } from './notices.ts';
-import { stateAt } from './operation.ts';
 import type { OwnBoxes } from './own-boxes.ts';
 import { proofKeysOf } from './pin-keys.ts';
 import type { Store } from './ports/store.ts';
@@ -50,6 +50,7 @@ interface Deps {
   upkeep: Upkeep;
   answers: Answers;
   inbox: Inbox;
+  clients: Pick<ClientStanding, 'stateFor'>;
   ownBoxes: Pick<OwnBoxes, 'maintain'>;
   applications: Pick<Applications, 'find'>;
   secrets: Secrets;
@@ -59,7 +60,20 @@ interface Deps {
 }
 
 export function createDeviceCalls(deps: Deps): DeviceCalls {
-  const { store, requests, enrollment, gates, upkeep, answers, inbox, ownBoxes, applications, secrets, clock } = deps;
+  const {
+    store,
+    requests,
+    enrollment,
+    gates,
+    upkeep,
+    answers,
+    inbox,
+    clients,
+    ownBoxes,
+    applications,
+    secrets,
+    clock,
+  } = deps;
 
   const calls: Record<
     Exclude<Act, 'redeem' | 'events'>,
@@ -150,7 +164,8 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
   async function operationStatus(op: string, device: Device): Promise<NonNullable<StatusAnswer['operation']>> {
     const { operation } = await store.operations.forDevice(op, device.id);
     if (!operation || inbox.methodsFor(operation, device).length === 0) throw new DomainError('operation_not_found');
-    return { op, state: stateAt(operation, clock()), exp: Math.floor(operation.answerBy / 1000) };
+    const state = await clients.stateFor(operation, clock());
+    return { op, state, exp: Math.floor(operation.answerBy / 1000) };
   }
 
   /** Tells a device that was interrupted which of its keys counts. */

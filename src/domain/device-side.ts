@@ -7,6 +7,7 @@ import type { AcrNames } from './acr.ts';
 import { createAnswers } from './answers.ts';
 import type { Applications } from './applications.ts';
 import type { AttestationVerifier } from './attestation.ts';
+import { createClientStanding, type IsClientActive } from './client-standing.ts';
 import { createDeviceCalls, type DeviceCalls } from './device-calls.ts';
 import { createDeviceRequests, type DeviceRequests } from './device-requests.ts';
 import { createDeviceServerKeys, type DeviceServerKeys } from './device-server-keys.ts';
@@ -38,6 +39,7 @@ export interface DeviceSideDeps {
   users: Pick<Users, 'get'>;
   tickets: Pick<Tickets, 'operationIdOf' | 'byActivationCode' | 'create'>;
   applications: Applications;
+  isClientActive: IsClientActive;
   serverKeys: Pick<ServerKeys, 'current' | 'byKid' | 'publicKeys'>;
   secrets: Secrets;
   clock: Clock;
@@ -71,7 +73,11 @@ export interface DeviceSideOptions {
 export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: DeviceSideDeps): DeviceSide {
   const { acr, evidenceRetentionMs, notMeMs, skewSeconds, sessionSeconds } = options;
   const { heartbeatMs, streamLifetimeMs, streamsPerDevice } = options;
-  const common = { ...deps, serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }) };
+  const common = {
+    ...deps,
+    serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }),
+    clients: createClientStanding(deps),
+  };
   const ownBoxes = createOwnBoxes({ ...common, ...options.ownBoxes });
   const requests = createDeviceRequests({ ...common, ownBoxes, skewSeconds });
   const inbox = createInbox(common);

@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../support/clock.ts';
 import type { Timers } from '../support/timers.ts';
+import type { ClientStanding } from './client-standing.ts';
 import type { Device } from './device.ts';
 import { type InboxAnswer, type StreamEvent, sealEvent } from './device-messages/index.ts';
 import type { DeviceRequests } from './device-requests.ts';
@@ -37,13 +38,21 @@ export interface InboxStreams {
   open(stream: { device: Device; rk: Uint8Array; sink: Sink }): Promise<() => void>;
   /** How many are open. */
   count(): number;
-  /** Ends all: the process stops, devices connect to another one. */
-  endAll(): void;
+  /**
+   * Ends all: the process stops, devices connect to another one. A few at a time, within `withinMs`: all that are told at once
+   * come back at once, each with a key agreement (RL-15).
+   */
+  endAll(withinMs: number): void;
 }
+
+/** Ended in one go, as often as this: at most two thousand devices a second come back. */
+const endedTogether = 200;
+const endedEveryMs = 100;
 
 interface Deps {
   store: Pick<Store, 'devices' | 'operations'>;
   inbox: Pick<Inbox, 'of'>;
+  clients: Pick<ClientStanding, 'stateFor'>;
   requests: Pick<DeviceRequests, 'refuseUnusable'>;
   watch: UserWatch;
   clock: Clock;
@@ -67,6 +76,11 @@ export function createInboxStreams(deps: Deps): InboxStreams {
     else ofDevice.delete(id);
   }
 
+  function endSome(count: number): void {
+    for (const end of [...open].slice(0, count)) end();
+    if (open.size > 0) deps.timers.after(endedEveryMs, () => endSome(count));
+  }
+
   return {
     async open({ device, rk, sink }) {
       // on the connection of the stream that has just ended: nobody would tell this one to end
@@ -85,15 +99,16 @@ export function createInboxStreams(deps: Deps): InboxStreams {
       return stream.end;
     },
     count: () => open.size,
-    endAll: () => {
+    endAll: (withinMs) => {
       isOver = true;
-      for (const end of [...open]) end();
+      const times = Math.max(1, Math.floor(withinMs / endedEveryMs));
+      endSome(Math.max(endedTogether, Math.ceil(open.size / times)));
     },
   };
 }
 
 function createStream(deps: Deps, { id, userId, generation }: Device, rk: Uint8Array, sink: Sink, onEnd: () => void) {
-  const { store, inbox, requests, watch, clock, timers, heartbeatMs, lifetimeMs } = deps;
+  const { store, inbox, clients, requests, watch, clock, timers, heartbeatMs, lifetimeMs } = deps;
   const cleanup: (() => void)[] = [];
   let isEnded = false;
   let seq = 0;
@@ -145,7 +160,7 @@ function createStream(deps: Deps, { id, userId, generation }: Device, rk: Uint8A
     shown = new Set(answer.operations.map(({ op }) => op));
     const news = answer.notices.filter(({ id: notice }) => !noticed.has(notice));
     for (const notice of news) noticed.add(notice.id);
-    if (!before) return send({ event: 'inbox', ...answer });
+    if (!before) return send({ event: 'inbox', ...answer, stream_seconds: Math.ceil(lifetimeMs / 1000) });
     for (const notice of news) send({ event: 'notice', notice });
     for (const { op, exp } of answer.operations) if (!before.has(op)) send({ event: 'operation', op, exp });
     for (const op of before) if (!shown.has(op)) send({ event: 'closed', op, state: await endOf(op) });
@@ -154,7 +169,8 @@ function createStream(deps: Deps, { id, userId, generation }: Device, rk: Uint8A
   /** Past its time to answer is over for a device, whatever the record says yet. */
   async function endOf(op: string): Promise<string> {
     const operation = await store.operations.get(op);
-    return !operation || operation.state === 'pending' ? 'expired' : operation.state;
+    const state = operation && (await clients.stateFor(operation, clock()));
+    return !state || state === 'pending' ? 'expired' : state;
   }
 
   function send(event: StreamEvent): void {

@@ -2,6 +2,7 @@
 import type { Clock } from '../support/clock.ts';
 import type { Method } from './application.ts';
 import type { Applications } from './applications.ts';
+import type { ClientStanding } from './client-standing.ts';
 import type { Device } from './device.ts';
 import type { InboxAnswer, NoticeMessage } from './device-messages/index.ts';
 import type { AuditEvent } from './event.ts';
@@ -23,10 +24,11 @@ export interface Inbox {
 interface Deps {
   store: Pick<Store, 'operations' | 'devices'>;
   applications: Pick<Applications, 'find'>;
+  clients: Pick<ClientStanding, 'mayAsk'>;
   clock: Clock;
 }
 
-export function createInbox({ store, applications, clock }: Deps): Inbox {
+export function createInbox({ store, applications, clients, clock }: Deps): Inbox {
   function methodsFor(operation: Operation, device: Device): Method[] {
     const application = applications.find(device.applicationId);
     if (!application || !isFor(operation, device)) return [];
@@ -49,9 +51,12 @@ export function createInbox({ store, applications, clock }: Deps): Inbox {
         store.operations.pendingOf(device.userId, now),
         own.length > 0 ? described(device, own) : [],
       ]);
-      const operations = pending
+      const answerable = pending
         .filter((operation) => stateAt(operation, now) === 'pending' && now < operation.answerBy)
-        .filter((operation) => methodsFor(operation, device).length > 0)
+        .filter((operation) => methodsFor(operation, device).length > 0);
+      const mayAsk = await Promise.all(answerable.map(clients.mayAsk));
+      const operations = answerable
+        .filter((_, i) => mayAsk[i])
         .map(({ id, answerBy }) => ({ op: id, exp: Math.floor(answerBy / 1000) }));
       return { operations, notices, poll_seconds: operations.length > 0 ? pollSeconds.busy : pollSeconds.idle };
     },

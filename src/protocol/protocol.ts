@@ -30,6 +30,11 @@ export interface Protocol {
   checkClient(metadata: Record<string, unknown>): Promise<Record<string, unknown>>;
   /** What it answers, wrong methods included. Nothing lies below them: that is 404. */
   readonly paths: readonly string[];
+  /**
+   * False for clients that do not exist, were removed, or are switched off. As every use of a client here: the store is asked
+   * at most once a second whether any has changed, so it is true in every process a second after the change.
+   */
+  isClientActive(clientId: string): Promise<boolean>;
   /** For the pages of browser sign-in, where there is one. */
   readonly signIn?: SignIn;
   /** Never rejects. The body must not have been read. */
@@ -75,6 +80,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
     paths: routes.paths,
     ...(signIn && { signIn: createSignIn({ ...deps, signIn }, () => running.engine) }),
     notifications: createNotifications(deps, () => running.engine),
+    isClientActive: async (clientId) => (await running.engine.provider.Client.find(clientId)) !== undefined,
 
     async handle(req, res) {
       const pathname = pathOf(req.url!);

@@ -375,7 +375,12 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
   });
 
   describe('promise 5: states are looked at when a decision is taken', () => {
-    const server = deviceServerForEach(options);
+    const switchedOff = new Set<string>();
+    const server = deviceServerForEach(async () => ({
+      ...(await options()),
+      isClientActive: async (clientId) => !switchedOff.has(clientId),
+    }));
+    beforeEach(() => switchedOff.clear());
 
     test('F034 F035 a locked device is refused while another one of the person works; unlocked, it works again', async () => {
       const user = await server.alice();
@@ -405,7 +410,7 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       expect(await raw.call('decide', raw.approval(answer))).toMatchObject({ status: 200 });
     });
 
-    test('F033 a deactivated device is refused by every process at once, and cannot be unlocked', async () => {
+    test('F033 TH-13 a deactivated device is refused by every process at once, and cannot be unlocked', async () => {
       const user = await server.alice();
       const raw = await enrollRaw(server, user);
       const another = await server.another();
@@ -435,6 +440,46 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       expect(await server.scene.store.operations.get(operation.id)).toEqual(operation);
       await server.scene.users.deactivate(user.id, management);
       expect(await raw.call('decide', raw.approval(answer))).toMatchObject({ status: 403, code: 'device_deactivated' });
+    });
+
+    test('a client that was switched off asks nobody any more: no inbox, no challenge, no approval, and no try is spent', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const { operation } = await server.ask(user);
+      const other = (await server.ask(user, { clientId: 'demo-tv' })).operation;
+      const answer = await raw.answerTo(operation.id);
+      const inbox = async () => (await raw.call('inbox')).body.operations.map(({ op }: { op: string }) => op);
+      const stateOf = async () =>
+        (await raw.call('status', { claims: { op: operation.id } })).body.operation.state as string;
+      const stored = () => server.scene.store.operations.get(operation.id);
+
+      switchedOff.add(operation.clientId);
+      expect(await inbox()).toEqual([other.id]);
+      expect(await stateOf()).toBe('cancelled');
+      const cancelled = { status: 409, code: 'operation_cancelled' };
+      expect(await raw.call('present', { claims: { op: operation.id } })).toMatchObject(cancelled);
+      expect(await raw.call('decide', raw.approval(answer))).toMatchObject(cancelled);
+      expect(await raw.call('decide', raw.approval(answer, newEcKey()))).toMatchObject(cancelled);
+      expect(await stored()).toEqual(operation);
+      expect(await server.scene.store.operations.evidence(operation.id)).toBeUndefined();
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'active', failures: { pin: 0 } });
+      expect(await raw.approve(other.id)).toMatchObject({ status: 200 });
+
+      switchedOff.clear();
+      expect([await inbox(), await stateOf()]).toEqual([[operation.id], 'pending']);
+      expect(await raw.call('decide', raw.approval(answer))).toMatchObject({ status: 200 });
+    });
+
+    test('what the person said of a client that was switched off stands: a denial counts, an approval from before is told again', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const [open, approved] = [await server.ask(user), await server.ask(user, { clientId: 'demo-tv' })];
+      const [toDeny, toApprove] = [await raw.answerTo(open.operation.id), await raw.answerTo(approved.operation.id)];
+      await raw.call('decide', raw.approval(toApprove));
+      switchedOff.add('demo-tv').add(open.operation.clientId);
+      expect(await raw.call('decide', raw.denial(toDeny))).toMatchObject({ status: 200, body: { state: 'denied' } });
+      expect(await server.scene.store.operations.get(open.operation.id)).toMatchObject({ state: 'denied' });
+      expect(await raw.call('decide', raw.approval(toApprove))).toMatchObject({ body: { state: 'approved' } });
     });
 
     test('who has proved no key learns nothing of any state', async () => {

@@ -4,7 +4,8 @@ import { deviceServerForEach } from './device-server.ts';
 import { enrollRaw, type RawDevice } from './raw-device.ts';
 
 describe('the event stream of a device', () => {
-  const server = deviceServerForEach();
+  const switchedOff = new Set<string>();
+  const server = deviceServerForEach({ isClientActive: async (clientId) => !switchedOff.has(clientId) });
 
   /** Opens the stream as the device and reads block by block. */
   async function listen(raw: RawDevice) {
@@ -57,7 +58,12 @@ describe('the event stream of a device', () => {
     const stream = await listen(raw);
     expect(stream.response.headers.get('content-type')).toContain('text/event-stream');
     const exp = Math.floor(waiting.answerBy / 1000);
-    expect(await stream.event()).toMatchObject({ seq: 1, event: 'inbox', operations: [{ op: waiting.id, exp }] });
+    expect(await stream.event()).toMatchObject({
+      seq: 1,
+      event: 'inbox',
+      operations: [{ op: waiting.id, exp }],
+      stream_seconds: 55,
+    });
 
     const next = (await server.ask(user, { clientId: 'demo-tv' })).operation;
     expect(await stream.event()).toMatchObject({ seq: 2, event: 'operation', op: next.id });
@@ -69,6 +75,19 @@ describe('the event stream of a device', () => {
       by: { actor: 'client:demo-tv' },
     });
     expect(await stream.event()).toMatchObject({ seq: 4, event: 'closed', op: next.id, state: 'cancelled' });
+    await stream.leave();
+  });
+
+  test('a request whose client was switched off is closed as cancelled with the next look', async () => {
+    const user = await server.alice();
+    const raw = await enrollRaw(server, user);
+    const { operation } = await server.ask(user, { clientId: 'fraud' });
+    const stream = await listen(raw);
+    await stream.event();
+    switchedOff.add('fraud');
+    const next = (await server.ask(user, { clientId: 'demo-tv' })).operation;
+    expect(await stream.event()).toMatchObject({ event: 'operation', op: next.id });
+    expect(await stream.event()).toMatchObject({ event: 'closed', op: operation.id, state: 'cancelled' });
     await stream.leave();
   });
 
@@ -108,11 +127,36 @@ describe('the event stream of a device', () => {
     const raw = await enrollRaw(server, await server.alice());
     const stream = await listen(raw);
     expect(await stream.event()).toMatchObject({ event: 'inbox' });
-    server.side.streams.endAll();
+    server.side.streams.endAll(5000);
     expect(await stream.event()).toBeUndefined();
     const { response } = await listen(raw);
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
     expect(server.side.streams.count()).toBe(0);
+  });
+
+  test('RL-15 streams that a stopping process ends are ended a few at a time, within the time that it has', async () => {
+    const raw = await enrollRaw(server, await server.alice());
+    const { side, server: listener } = await server.another({ streamsPerDevice: 1000 });
+    listener.close();
+    const device = await server.scene.devices.get(raw.id);
+    let ended = 0;
+    const sink = { event: () => true, heartbeat: () => {}, end: () => void (ended += 1) };
+    for (let i = 0; i < 500; i++) await side.streams.open({ device, rk: randomBytes(32), sink });
+    side.streams.endAll(4000);
+    const told = [ended];
+    for (let i = 0; i < 3; i++) {
+      server.timers.advance(0.1);
+      told.push(ended);
+    }
+    expect(told).toEqual([200, 400, 500, 500]);
+    expect([side.streams.count(), server.timers.pending()]).toEqual([0, 0]);
+
+    // hurried, more go at once
+    const { side: other, server: second } = await server.another({ streamsPerDevice: 1000 });
+    second.close();
+    for (let i = 0; i < 500; i++) await other.streams.open({ device, rk: randomBytes(32), sink });
+    other.streams.endAll(100);
+    expect(ended).toBe(1000);
   });
 
   test('a fifth stream of a device ends its oldest, and no other device’s', async () => {

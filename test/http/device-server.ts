@@ -7,6 +7,7 @@ import { createWakeHub } from '../../src/channels/wake-hub.ts';
 import { beginEnrollment, type Device, type DeviceInfo, memoryStorage } from '../../src/device-sdk/index.ts';
 import { defaultAcrNames } from '../../src/domain/acr.ts';
 import type { AttestationVerifier } from '../../src/domain/attestation.ts';
+import type { IsClientActive } from '../../src/domain/client-standing.ts';
 import { createDeviceSide, type DeviceSideOptions } from '../../src/domain/device-side.ts';
 import type { StartOperation } from '../../src/domain/operations.ts';
 import type { User } from '../../src/domain/user.ts';
@@ -37,6 +38,8 @@ const issuer = 'https://assent.example.test';
 
 export interface DeviceServerOptions extends SceneOptions {
   verifyAttestation?: AttestationVerifier;
+  /** Of the clients that ask; default: all are active. */
+  isClientActive?: IsClientActive;
   /** Of calls from one address. */
   limit?: AddressLimit;
 }
@@ -54,6 +57,7 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
       clock: scene.clock.now,
       timers,
       random: randomBytes,
+      isClientActive: options.isClientActive ?? (async () => true),
       ...(options.verifyAttestation && { verifyAttestation: options.verifyAttestation }),
       watch: hub,
       options: {
@@ -158,7 +162,7 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
   };
 
   async function stopListening() {
-    first.side.streams.endAll();
+    first.side.streams.endAll(5000);
     first.server.closeAllConnections();
     await new Promise((closed) => first.server.close(closed));
     check();
@@ -173,7 +177,7 @@ interface EnrollOptions {
 
 /** A server of its own for each test of the enclosing `describe`. */
 export function deviceServerForEach(
-  options: Parameters<typeof startDeviceServer>[0] | (() => Promise<SceneOptions>) = {},
+  options: DeviceServerOptions | (() => Promise<DeviceServerOptions>) = {},
 ): DeviceServer {
   let server: DeviceServer;
   beforeEach(async () => {

@@ -94,10 +94,16 @@ describe('clients that are registered while the servers run', () => {
     for (const { status } of await twice(() => scene.client('other').userinfo(tokens.access_token))) {
       expect(status).toBe(401);
     }
+    // the device side asks this before it shows a request or takes an approval
+    for (const { isClientActive } of scene.protocols) expect(await isClientActive(id)).toBe(false);
 
     await clients.setActive(id, true, by);
     scene.clock.advance(1);
     expect((await calls.poll(approved)).status).toBe(200);
+    for (const { isClientActive } of scene.protocols) {
+      const answers = await Promise.all([id, 'other', 'nobody', ''].map(isClientActive));
+      expect(answers).toEqual([true, true, false, false]);
+    }
   });
 
   test('a new secret counts at once everywhere, the former one for as long as was said', async () => {

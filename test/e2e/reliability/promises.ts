@@ -190,7 +190,10 @@ export function promises(kind: StoreKind): void {
         expect(refusedStart.body['error']).toBe(atStart);
         expect((await client.poll(approved, at)).body['error']).toBe('access_denied');
       }
-      expect(await phone.decide(open.name, 'approve', view)).toEqual({ outcome: 'refused', code: atDecision });
+      for (const _ of deployment.servers) {
+        // each call goes to the next server
+        expect(await phone.decide(open.name, 'approve', view)).toEqual({ outcome: 'refused', code: atDecision });
+      }
       // whoever is deactivated has nothing left that waits
       const waits = verb === 'deactivate' && what === 'users' ? 'access_denied' : 'authorization_pending';
       expect(await answerTo(open)).toBe(waits);
@@ -201,12 +204,41 @@ export function promises(kind: StoreKind): void {
       expect((await redeem(approved)).status).toBe(200);
     });
 
-    test.each<{ what: string; change: Record<string, object> }>([
-      { what: 'client', change: { clients: { assent_active: false } } },
-      { what: 'application', change: { applications: { active: false } } },
+    test('the client, switched off by the operator while the servers run', async () => {
+      const made = await manage(deployment, 'POST', '/clients', {
+        client_name: 'Prizes',
+        grant_types: ['urn:openid:params:grant-type:ciba'],
+        backchannel_token_delivery_mode: 'poll',
+      });
+      const id = String(made['client_id']);
+      const fraud = createVirtualClient(deployment, history, id, { secret: String(made['client_secret']) });
+      const phone = await newPhone('defrauded');
+      const open = (await fraud.start(phone.user))!;
+      const view = await phone.view(open.name);
+      expect(view).toBeDefined();
+
+      await manage(deployment, 'POST', `/clients/${id}/deactivate`);
+      history.append({ kind: 'stopped', request: open.name, at: now() });
+      await sleep(1_100); // within a second, in every process
+      for (const at of deployment.servers) {
+        expect((await fraud.poll(open, at)).body['error']).toBe('invalid_client');
+        // each call goes to the next server
+        const { operations } = await phone.device.inbox();
+        expect(operations).toEqual([]);
+      }
+      for (const _ of deployment.servers) {
+        const refused = { outcome: 'refused', code: 'operation_cancelled' };
+        expect(await phone.decide(open.name, 'approve', view)).toEqual(refused);
+      }
+      expect(await phone.decide(open.name, 'deny', view)).toEqual(acknowledged);
+    });
+
+    test.each<{ what: string; change: Record<string, object>; atDecision: string }>([
+      { what: 'client', change: { clients: { assent_active: false } }, atDecision: 'operation_cancelled' },
+      { what: 'application', change: { applications: { active: false } }, atDecision: 'device_locked' },
     ])(
       'the $what, switched off in the configuration',
-      async ({ what, change }) => {
+      async ({ what, change, atDecision }) => {
         const phone = await newPhone(`off-${what}`);
         const approved = (await client.start(phone.user))!;
         await phone.decide(approved.name, 'approve');
@@ -220,7 +252,7 @@ export function promises(kind: StoreKind): void {
           const { body } = await client.call('/bc-authorize', { scope: 'openid', login_hint: phone.user });
           expect(body['error']).toBe(what === 'client' ? 'invalid_client' : 'access_denied');
           expect((await redeem(approved)).body['error']).toBe(what === 'client' ? 'invalid_client' : 'access_denied');
-          if (what === 'application') expect((await phone.decide(open.name, 'approve', view)).outcome).toBe('refused');
+          expect(await phone.decide(open.name, 'approve', view)).toEqual({ outcome: 'refused', code: atDecision });
         } finally {
           for (const back of restore) back();
           await crashAll();

@@ -35,14 +35,16 @@ const patienceMs = 8_000;
 const possession = 'urn:assent:acr:possession';
 let requests = 0;
 
-/** @param options.send for a client that sends in another way than once */
+/**
+ * @param options.send   for a client that sends in another way than once
+ * @param options.secret of one that is not in the configuration
+ */
 export function createVirtualClient(
   deployment: Pick<Deployment, 'servers' | 'next'>,
   history: History,
   id: string,
-  { send = exchange }: { send?: typeof exchange } = {},
+  { send = exchange, secret = deployment.servers[0]!.secretOf(id) }: { send?: typeof exchange; secret?: string } = {},
 ): VirtualClient {
-  const secret = deployment.servers[0]!.secretOf(id);
   const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
 
   const call: VirtualClient['call'] = (path, params, { at = deployment.next(), method = 'POST' } = {}) =>
