@@ -9,7 +9,7 @@ import type { Notice } from './wire.ts';
 
 /** `exp` in epoch seconds. An `inbox` event replaces what was known before it: the stream was opened anew. */
 export type InboxEvent =
-  | { event: 'inbox'; operations: { op: string; exp: number }[]; notices: Notice[] }
+  | { event: 'inbox'; operations: { op: string; exp: number }[]; notices: Notice[]; stream_seconds?: number }
   | { event: 'notice'; notice: Notice }
   | { event: 'operation'; op: string; exp: number }
   | { event: 'closed'; op: string; state: string }
@@ -18,6 +18,10 @@ export type InboxEvent =
 /** Three heartbeats of 15 s missed: a connection that a mobile network has forgotten without telling. */
 const silenceMs = 45_000;
 const maxBackoffMs = 30_000;
+/** Of a server that does not say how long its streams are (device-protocol, section 7). */
+const usualStreamSeconds = 55;
+/** Whatever the server says: a stream that was held for so long is no loop. */
+const longEnoughMs = 30_000;
 
 // Whoever gets one of these gets it again: trying on would only be noise.
 const final = ['device_refused', 'device_locked', 'device_deactivated', 'keys_untrusted', 'keys_lost'];
@@ -34,25 +38,39 @@ export async function followEvents(
   signal: AbortSignal,
 ): Promise<void> {
   for (let failures = 0; !signal.aborted; ) {
-    const outcome = await readOnce(caller, onEvent, signal).catch((error: unknown) => error);
+    let enoughAt = Number.POSITIVE_INFINITY;
+    const hear = (event: InboxEvent) => {
+      if (event.event === 'inbox') enoughAt = runtime.now() + enoughMs(event.stream_seconds ?? usualStreamSeconds);
+      return onEvent(event);
+    };
+    const outcome = await readOnce(caller, hear, signal).catch((error: unknown) => error);
     if (signal.aborted) return;
     if (final.includes(codeOf(outcome) ?? '')) throw outcome;
-    failures = outcome === 'ended' ? 0 : failures + 1;
-    await runtime.sleep(backoffMs(failures), signal);
+    failures = runtime.now() >= enoughAt ? 0 : failures + 1;
+    await runtime.sleep(pauseMs(failures, runtime.random()), signal);
   }
 }
 
-/** A stream that ended after its time is opened again at once; others later and later, spread so that a restart meets no herd. */
-function backoffMs(failures: number): number {
-  return failures === 0 ? 0 : Math.min(maxBackoffMs, 500 * 2 ** failures) * (0.5 + Math.random() / 2);
+/**
+ * A stream that ends much sooner than it should was ended because the device has too many, or the process stops, or something
+ * on the way cuts it: at once again would be a loop. By the wall clock, which may jump; that costs one pause.
+ */
+function enoughMs(streamSeconds: number): number {
+  return Math.min(streamSeconds * 500, longEnoughMs);
 }
 
-/** @returns 'ended' if the server closed a stream that had begun */
+/** Never at once, and spread: what ended together does not come back together. Later and later where it fails. */
+function pauseMs(failures: number, random: number): number {
+  if (failures === 0) return 1000 * random;
+  return Math.min(maxBackoffMs, 500 * 2 ** failures) * (0.5 + random / 2);
+}
+
+/** Resolves if the server closed a stream that had begun. */
 async function readOnce(
   caller: Caller,
   onEvent: (event: InboxEvent) => void | Promise<void>,
   signal: AbortSignal,
-): Promise<'ended'> {
+): Promise<void> {
   const silence = new AbortController();
   const stop = AbortSignal.any([signal, silence.signal]);
   const { body, rk } = await caller.stream(stop);
@@ -68,7 +86,6 @@ async function readOnce(
       await onEvent(await openEvent(data, rk, seq));
     }
     if (seq === 0) throw new DeviceError('server_unexpected', { detail: 'an empty stream' });
-    return 'ended';
   } finally {
     clearTimeout(timer);
   }

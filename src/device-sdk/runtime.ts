@@ -6,6 +6,8 @@ export interface DeviceOptions {
   now?: () => number;
   /** resolves after `ms`, or at once when the signal is aborted */
   sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** from 0 to below 1: spreads attempts over time; keys are never made of it */
+  random?: () => number;
 }
 
 export type Runtime = Required<DeviceOptions>;
@@ -16,6 +18,7 @@ export function runtimeOf(options: DeviceOptions = {}): Runtime {
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
     now: options.now ?? (() => Date.now()),
     sleep: options.sleep ?? sleep,
+    random: options.random ?? Math.random,
   };
 }
 

@@ -99,6 +99,62 @@ test('a device that is locked ends the stream with that; a network that is away 
   await outcome;
 });
 
+/** A device whose pauses are kept, and are spread by `random`. */
+async function paused(random: number) {
+  const { server, storage } = await enrolled({ pin: '' });
+  const waits: number[] = [];
+  const sleep = async (ms: number) => void waits.push(ms);
+  const device = (await openDevice(storage, { ...worldOf(server), sleep, random: () => random }))!;
+  const { onEvent, until } = listener();
+  const abort = new AbortController();
+  const done = device.events(onEvent, { signal: abort.signal });
+  const stop = async () => {
+    abort.abort();
+    await done;
+  };
+  return { server, waits, until, stop };
+}
+
+test('streams that end long before their time are opened later and later: windows that end one another make no storm', async () => {
+  const { server, waits, until, stop } = await paused(0.5);
+  for (let ended = 1; ended <= 8; ended++) {
+    await until(ended);
+    server.clock.advance(10);
+    server.streams.at(-1)?.end();
+  }
+  await until(9);
+  expect(waits).toEqual([750, 1500, 3000, 6000, 12_000, 22_500, 22_500, 22_500]);
+  await stop();
+});
+
+test('a stream that ends at its time is opened again within a second, never at the same moment as all others', async () => {
+  const { server, waits, until, stop } = await paused(0.25);
+  for (let ended = 1; ended <= 3; ended++) {
+    await until(ended);
+    server.clock.advance(ended === 2 ? 27 : 55);
+    server.streams.at(-1)?.end();
+  }
+  await until(4);
+  expect(waits).toEqual([250, 625, 250]);
+  await stop();
+});
+
+test('how long a stream lasts is said by the server: short ones that end at their time are no failure', async () => {
+  const { server, waits, until, stop } = await paused(0.25);
+  server.streamSeconds = 10;
+  await until(1);
+  server.clock.advance(55);
+  server.streams.at(-1)?.end();
+  for (let ended = 2; ended <= 4; ended++) {
+    await until(ended);
+    server.clock.advance(10);
+    server.streams.at(-1)?.end();
+  }
+  await until(5);
+  expect(waits).toEqual([250, 250, 250, 250]);
+  await stop();
+});
+
 describe('the wire form of a stream', () => {
   const streamOf = (...chunks: string[]) =>
     new ReadableStream<Uint8Array>({

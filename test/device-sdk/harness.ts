@@ -103,6 +103,8 @@ export interface TestServer {
   /** runs once, before the next answer leaves: to lose it, for example */
   onceBeforeAnswer: ((path: string) => void) | undefined;
   streams: { push(event: object): void; end(): void }[];
+  /** told with the first event; undefined: a server that says nothing of it */
+  streamSeconds: number | undefined;
 }
 
 const newServerKey = (): ServerKeyPair => {
@@ -147,6 +149,7 @@ export function createTestServer(): TestServer {
     },
     onceBeforeAnswer: undefined,
     streams: [],
+    streamSeconds: undefined,
   };
 
   async function handle(url: URL, init: RequestInit): Promise<Response> {
@@ -390,7 +393,7 @@ export function createTestServer(): TestServer {
         const write = (text: string) => controller.enqueue(new TextEncoder().encode(text));
         const push = (event: object) => write(`data: ${sealEvent(rk, ++seq, event, clock.now())}\n\n: \n\n`);
         server.streams.push({ push, end: () => controller.close() });
-        push({ event: 'inbox', ...inbox() });
+        push({ event: 'inbox', ...inbox(), stream_seconds: server.streamSeconds });
       },
     });
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });

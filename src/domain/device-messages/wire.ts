@@ -107,7 +107,8 @@ export interface InboxAnswer {
 
 /** One event of the stream, beside `now` and `seq`. */
 export type StreamEvent =
-  | ({ event: 'inbox' } & InboxAnswer)
+  // after so many seconds the stream ends by itself: what ends much sooner was ended for a reason
+  | ({ event: 'inbox'; stream_seconds: number } & InboxAnswer)
   | { event: 'notice'; notice: NoticeMessage }
   | { event: 'operation'; op: string; exp: number }
   | { event: 'closed'; op: string; state: string }
