@@ -138,6 +138,7 @@ describe('who serves what', () => {
       'manifest-src': "'self'",
       'worker-src': "'self'",
       'require-trusted-types-for': "'script'",
+      'trusted-types': 'assent-service-worker',
       'frame-ancestors': "'none'",
       'base-uri': "'none'",
       'form-action': "'none'",

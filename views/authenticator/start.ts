@@ -3,6 +3,7 @@ import { type EnrollDeps, enrollByCode, enrollByLink, goOnEnrolling } from './en
 import { outcome, setPerson, t } from './frame.ts';
 import { followInbox } from './inbox.ts';
 import { showDeviceOver } from './over.ts';
+import { registerServiceWorker } from './service-worker.ts';
 
 const storage = indexedDbStorage();
 const options: DeviceOptions = {};
@@ -61,20 +62,4 @@ async function startAgain(): Promise<void> {
   await storage.erase('notices');
   await storage.trace?.forget();
   welcome();
-}
-
-function registerServiceWorker(): void {
-  const policy = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.createPolicy('assent', {
-    createScriptURL: (url) => url,
-  });
-  const script = policy ? policy.createScriptURL('/sw.js') : '/sw.js';
-  // Without one (private windows) everything works; the app only cannot be opened offline.
-  navigator.serviceWorker?.register(script as string, { type: 'module' }).catch(() => {});
-}
-
-interface TrustedTypes {
-  createPolicy(
-    name: string,
-    rules: { createScriptURL(url: string): string },
-  ): { createScriptURL(url: string): unknown };
 }

@@ -13,6 +13,8 @@ export const AUTHENTICATOR_CSP = [
   "manifest-src 'self'",
   "worker-src 'self'",
   "require-trusted-types-for 'script'",
+  // the one policy that views/authenticator/service-worker.ts makes, once; nobody else may make one
+  'trusted-types assent-service-worker',
   "frame-ancestors 'none'",
   "base-uri 'none'",
   "form-action 'none'",

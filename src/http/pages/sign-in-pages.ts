@@ -239,6 +239,7 @@ function policy(formsLeadTo: string | undefined): string {
     "img-src 'self'",
     "connect-src 'self'",
     "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
     "base-uri 'none'",
     "frame-ancestors 'none'",
     `form-action 'self'${formsLeadTo ? ` ${formsLeadTo}` : ''}`,
