@@ -93,6 +93,16 @@ export async function changeUserCommand(
   run.result(changed, [`User ${called} is ${done[change]}.`]);
 }
 
+export async function liftLimitsCommand(run: Run, named: string, options: ManagementOptions & { client?: string }) {
+  const management = await open(run, options);
+  const user = await find(management, named);
+  const { client } = options;
+  const query = client === undefined ? '' : `?client_id=${encodeURIComponent(client)}`;
+  await management.call(`/users/${user.id}/limits${query}`, { method: 'DELETE' });
+  const whoever = client === undefined ? 'Clients' : `Client ${client}`;
+  run.result({ id: user.id, client_id: client ?? null }, [`${whoever} may ask ${user.username ?? user.id} again.`]);
+}
+
 export async function listDevicesCommand(run: Run, named: string | undefined, options: ManagementOptions) {
   const management = await open(run, options);
   const items =

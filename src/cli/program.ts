@@ -115,6 +115,12 @@ function addPeople(program: Command, does: Does): void {
       return (run, named, options) => changeUserCommand(run, change, named, options);
     });
   }
+  const lift = user
+    .command('lift')
+    .description('let clients ask again that were refused, or reported')
+    .argument('<user>')
+    .option('--client <id>', 'only this one');
+  does(withManagement(lift), async () => (await load()).liftLimitsCommand);
   const ticket = program
     .command('ticket')
     .description('a link, a code and a QR that enroll a device')

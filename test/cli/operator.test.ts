@@ -136,6 +136,9 @@ describe('with a server', () => {
     }
     expect((await cli('user', 'lock', 'carol', '--json')).json()).toMatchObject({ state: 'locked' });
     expect((await cli('user', 'unlock', 'carol', '--json')).json()).toMatchObject({ state: 'active' });
+    expect((await cli('user', 'lift', 'carol', '--client', 'demo-tv', '--json')).json()).toMatchObject({
+      client_id: 'demo-tv',
+    });
     expect((await cli('user', 'deactivate', 'carol', '--json')).json().error.code).toBe('not_confirmed');
     expect((await cli('user', 'show', 'carol', '--json')).json()).toMatchObject({ state: 'active' });
     expect((await cli('user', 'deactivate', 'carol', '--yes', '--json')).json()).toMatchObject({
