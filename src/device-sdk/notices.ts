@@ -1,14 +1,17 @@
 /** Notices that the person has put away. The server tells each for some days; what was seen is this device's own matter. */
 import type { InboxEvent } from './events.ts';
-import type { DeviceStorage } from './storage.ts';
+import type { DeviceStorage, StoredNotices } from './storage.ts';
 import type { InboxAnswer } from './wire.ts';
 
 /** The server tells fewer than this; older ones are gone there, too. */
 const remembered = 100;
 
 export async function dismiss(storage: DeviceStorage, id: string): Promise<void> {
-  const dismissed = [...(await dismissedIn(storage)), id];
-  await storage.save('notices', { v: 1, dismissed: [...new Set(dismissed)].slice(-remembered) });
+  const withIt = ({ dismissed }: StoredNotices): StoredNotices => ({
+    v: 1,
+    dismissed: [...new Set([...dismissed, id])].slice(-remembered),
+  });
+  if (!(await storage.update('notices', withIt))) await storage.save('notices', { v: 1, dismissed: [id] });
 }
 
 export async function withoutDismissed(storage: DeviceStorage, answer: InboxAnswer): Promise<InboxAnswer> {

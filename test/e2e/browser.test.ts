@@ -186,6 +186,54 @@ requireSystem('chromium')('in a browser', () => {
     expect(phone.page.url()).toBe(`${server.authenticator}/`);
   });
 
+  test('three tabs hold one event stream and know the same; another takes over when its tab is closed', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await using desk = await openBrowser();
+    const tabs = phone.page.context();
+    let streams = 0;
+    tabs.on('request', (request) => void (streams += request.url().endsWith('/device/v1/events') ? 1 : 0));
+    await enroll(server, phone.page, user);
+    const second = await tabs.newPage();
+    await second.goto(server.authenticator);
+    await second.waitForSelector('text=Last checked');
+    await ask(server, desk.page, user, 'In every tab');
+    // one that is opened later is told by the first what waits
+    const third = await tabs.newPage();
+    await third.goto(server.authenticator);
+    for (const page of [phone.page, second, third]) await page.waitForSelector('text=In every tab');
+    expect(streams).toBe(1);
+
+    // whoever looks at a tab does not depend on one in the background
+    await phone.page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'hidden' })");
+    const taken = second.waitForRequest('**/device/v1/events');
+    await second.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await taken;
+    expect(streams).toBe(2);
+
+    await second.close();
+    await choose(third, await desk.page.textContent('#number'));
+    await third.fill('#pin', pin);
+    await third.click('#confirm');
+    await third.waitForSelector('text=Approved');
+    await phone.page.waitForSelector('text=Answered elsewhere');
+    expect(streams).toBe(3);
+  });
+
+  test('no script can make a Trusted Types policy beside the one for the service worker', async () => {
+    await using phone = await openBrowser({ size: phoneSize });
+    await phone.page.goto(server.authenticator);
+    await phone.page.waitForSelector('text=No enrollment on this device yet');
+    expect(await phone.page.evaluate('navigator.serviceWorker.ready.then(({ active }) => active.scriptURL)')).toBe(
+      `${server.authenticator}/sw.js`,
+    );
+    expect(phone.complaints).toEqual([]);
+    for (const name of ['another', 'assent-service-worker']) {
+      const made = `trustedTypes.createPolicy('${name}', { createScriptURL: (url) => url })`;
+      await expect(phone.page.evaluate(made)).rejects.toThrow('createPolicy');
+    }
+  });
+
   test('a reload shows the same device and the request that still waits', async () => {
     const user = await newUser(server);
     await using phone = await openBrowser({ size: phoneSize });

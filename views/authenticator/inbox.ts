@@ -1,4 +1,10 @@
-import { type ChallengeView, codeOf, type Device, type DeviceError } from '../../src/device-sdk/index.ts';
+import {
+  type ChallengeView,
+  codeOf,
+  type Device,
+  type DeviceError,
+  type InboxEvent,
+} from '../../src/device-sdk/index.ts';
 import { h } from '../shared/dom.ts';
 import type { TextKey } from '../texts/index.ts';
 import { type Contact, showEmpty } from './empty.ts';
@@ -10,6 +16,7 @@ import { isDeviceOver, showDeviceOver } from './over.ts';
 import { type PromptAnswer, showPrompt } from './prompt.ts';
 import { saidAfter } from './said-after.ts';
 import { type Settings, showSettings } from './settings.ts';
+import { createTabs } from './tabs.ts';
 
 /**
  * One decision at a time: the newest request comes up first, because its service is waiting for it now; what is on the
@@ -46,7 +53,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     over(error);
     return true;
   };
-  const notices = createNoticeBoard(device, gone);
+  const notices = createNoticeBoard(device, { gone, dismissed: (id) => tabs.dismissed(id) });
 
   const next = async (): Promise<void> => {
     if (shown || reading || stopped.signal.aborted) return;
@@ -75,13 +82,17 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   const look = async (): Promise<Contact> => {
     if (!navigator.onLine) return { ...contact, isLost: true };
     if (Date.now() - contact.at < heardLatelyMs) return contact;
-    await device.inbox().then(heard, (error) => {
-      contact.isLost = !gone(error);
-    });
+    await device.inbox().then(
+      () => heard(),
+      (error) => {
+        contact.isLost = !gone(error);
+      },
+    );
     return contact;
   };
-  const heard = () => {
-    contact.at = Date.now();
+  const heard = (at = Date.now()) => {
+    if (at <= contact.at) return;
+    contact.at = at;
     contact.isLost = false;
   };
 
@@ -166,39 +177,37 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     outcome(kind, title, body, { label: t('done.continue'), run }, said);
   };
 
-  void next();
-  device
-    .events(
-      (event) => {
-        heard();
-        if (event.event === 'notice') {
-          notices.add(event.notice);
-          settings?.told(event.notice);
-          return;
-        }
-        if (event.event === 'inbox') {
-          notices.set(event.notices ?? []);
-          const now = new Set(event.operations.map(({ op }) => op));
-          for (const op of waiting) if (!now.has(op) && op !== shown?.op) waiting.delete(op);
-          for (const op of now) waiting.add(op);
-          if (shown && !now.has(shown.op)) void lookUp(shown);
-        }
-        if (event.event === 'operation') waiting.add(event.op);
-        if (event.event === 'closed') {
-          waiting.delete(event.op);
-          if (shown?.op === event.op) ended(shown, endStateOf(event.state));
-        }
-        void next();
-      },
-      { signal: stopped.signal },
-    )
-    .catch((error) => over(error));
+  const hear = (event: InboxEvent, at: number) => {
+    heard(at);
+    if (event.event === 'notice') {
+      notices.add(event.notice);
+      settings?.told(event.notice);
+      return;
+    }
+    if (event.event === 'inbox') {
+      notices.set(event.notices ?? []);
+      const now = new Set(event.operations.map(({ op }) => op));
+      for (const op of waiting) if (!now.has(op) && op !== shown?.op) waiting.delete(op);
+      for (const op of now) waiting.add(op);
+      if (shown && !now.has(shown.op)) void lookUp(shown);
+    }
+    if (event.event === 'operation') waiting.add(event.op);
+    if (event.event === 'closed') {
+      waiting.delete(event.op);
+      if (shown?.op === event.op) ended(shown, endStateOf(event.state));
+    }
+    void next();
+  };
 
   /** The stream was opened anew and the request on the screen is gone: how did it end? */
   const lookUp = async (view: ChallengeView): Promise<void> => {
     const { operation } = await device.status(view.op).catch(() => ({ operation: undefined }));
     if (operation && operation.state !== 'pending') ended(view, endStateOf(operation.state));
   };
+
+  const tabs = createTabs(device, { hear, dismissed: notices.hide }, stopped.signal);
+  void next();
+  tabs.follow().catch(over);
 }
 
 const heardLatelyMs = 60_000;

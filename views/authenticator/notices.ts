@@ -11,32 +11,52 @@ export interface NoticeBoard {
   /** All that the server tells. */
   set(notices: Notice[]): void;
   add(notice: Notice): void;
+  /** It was put away in another tab. */
+  hide(id: string): void;
   count(): number;
 }
 
-/** @param gone the device cannot be used any longer */
-export function createNoticeBoard(device: Device, gone: (error: unknown) => boolean): NoticeBoard {
+export interface NoticeDeps {
+  /** If the device cannot be used any longer, says so. */
+  gone(error: unknown): boolean;
+  /** The person has put it away here. */
+  dismissed(id: string): void;
+}
+
+export function createNoticeBoard(device: Device, { gone, dismissed }: NoticeDeps): NoticeBoard {
   const element = h('section', { class: 'stack notices', 'aria-label': t('notice.label'), hidden: true });
   const shown = new Map<string, HTMLElement>();
 
+  /** What is still told of it was said before. */
+  const away = new Set<string>();
+
   const add = (notice: Notice) => {
-    if (shown.has(notice.id)) return;
-    const card = noticeCard(notice, { device, gone, remove: () => remove(notice.id) });
+    if (shown.has(notice.id) || away.has(notice.id)) return;
+    const dismiss = async () => {
+      await device.dismissNotice(notice.id);
+      dismissed(notice.id);
+    };
+    const card = noticeCard(notice, { device, gone, dismiss, remove: () => remove(notice.id) });
     shown.set(notice.id, card);
     element.prepend(card);
     element.hidden = false;
     announce(textOf(notice));
   };
-  const remove = (id: string) => {
+  const hide = (id: string) => {
+    away.add(id);
     shown.get(id)?.remove();
-    // the button that was pressed is gone: reading goes on at the heading
-    document.querySelector<HTMLElement>('h1')?.focus();
     shown.delete(id);
     element.hidden = shown.size === 0;
+  };
+  const remove = (id: string) => {
+    hide(id);
+    // the button that was pressed is gone: reading goes on at the heading
+    document.querySelector<HTMLElement>('h1')?.focus();
   };
   return {
     element,
     add,
+    hide,
     set: (notices) => [...notices].sort((a, b) => a.at - b.at).forEach(add),
     count: () => shown.size,
   };
@@ -65,6 +85,8 @@ function textOf({ type, device }: Notice): string {
 interface CardDeps {
   device: Device;
   gone(error: unknown): boolean;
+  /** It need not be told again, here or in another tab. */
+  dismiss(): Promise<void>;
   remove(): void;
 }
 
@@ -78,7 +100,7 @@ function noticeCard(notice: Notice, deps: CardDeps): HTMLElement {
   const dismiss = h('button', { class: 'link', type: 'button', onclick: () => void away() }, t('notice.dismiss'));
   const away = async () => {
     deps.remove();
-    await deps.device.dismissNotice(notice.id);
+    await deps.dismiss();
   };
   const { id, revocable } = notice.device ?? { revocable: false };
   if (!revocable || id === undefined) {
@@ -91,7 +113,7 @@ function noticeCard(notice: Notice, deps: CardDeps): HTMLElement {
     if (revoke.getAttribute('aria-disabled')) return;
     revoke.setAttribute('aria-disabled', 'true');
     revoke.textContent = t('notice.revoking');
-    const said = await taken(id, notice, deps);
+    const said = await taken(id, deps);
     if (!said) return;
     card.className = said === 'notice.revoked' ? 'notice good' : 'notice bad';
     const text = t(said, { device: nameOf(notice.device ?? {}) });
@@ -104,11 +126,11 @@ function noticeCard(notice: Notice, deps: CardDeps): HTMLElement {
 }
 
 /** @returns what to say; undefined where this device itself is over and a page of its own says so */
-async function taken(id: string, notice: Notice, { device, gone }: CardDeps): Promise<TextKey | undefined> {
+async function taken(id: string, { device, gone, dismiss }: CardDeps): Promise<TextKey | undefined> {
   try {
     await device.revoke(id);
     // it was acted on: another day it need not be told again
-    await device.dismissNotice(notice.id);
+    await dismiss();
     return 'notice.revoked';
   } catch (error) {
     if (gone(error)) return undefined;

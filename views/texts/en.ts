@@ -109,7 +109,7 @@ export const en = {
   'done.continue': 'Done',
   'ended.expired.title': 'This request has expired',
   'ended.expired.body': 'You did not answer in time. Nothing was approved.',
-  'ended.decided.title': 'Answered on another device',
+  'ended.decided.title': 'Answered elsewhere',
   'ended.decided.body': 'There is nothing left to do here.',
   'ended.cancelled.title': 'This request was withdrawn',
   'ended.cancelled.body': '{client} is no longer waiting. Nothing was approved.',

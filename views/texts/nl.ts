@@ -106,7 +106,7 @@ export const nl: Texts = {
   'done.continue': 'Klaar',
   'ended.expired.title': 'Dit verzoek is verlopen',
   'ended.expired.body': 'U hebt niet op tijd geantwoord. Er is niets goedgekeurd.',
-  'ended.decided.title': 'Op een ander apparaat beantwoord',
+  'ended.decided.title': 'Elders beantwoord',
   'ended.decided.body': 'Hier hoeft u niets meer te doen.',
   'ended.cancelled.title': 'Dit verzoek is ingetrokken',
   'ended.cancelled.body': '{client} wacht niet langer. Er is niets goedgekeurd.',
