@@ -26,7 +26,7 @@ export function createBeat(everyMs = 10): Beat {
         next = undefined;
         resolve();
       };
-      setTimeout(look, due - performance.now() - inexactMs);
+      setTimeout(look, Math.max(0, due - performance.now() - inexactMs));
     });
   }
 
