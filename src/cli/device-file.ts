@@ -2,12 +2,12 @@
  * Keys of the software authenticator: one file for each device, readable by its owner only. It is as secret as a
  * password; the PIN's key rests on it masked (device-protocol, section 5).
  */
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { DeviceStorage, Slot, StoredRecords } from '../device-sdk/index.ts';
-import { usage } from './errors.ts';
+import { CliError, usage } from './errors.ts';
+import { LockTaken, underLock } from './file-lock.ts';
 import type { Environment } from './settings.ts';
 
 type Records = { v: 1 } & Partial<StoredRecords>;
@@ -21,31 +21,32 @@ export function deviceFile(name: string, env: Environment): string {
   return join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'assent', `${name}.json`);
 }
 
-/** The SDK's storage in one JSON file. @throws CliError device_file_unusable, from every method */
-export function fileStorage(file: string): DeviceStorage {
+/** A change takes milliseconds, more where a disk stalls. */
+const usualWaitMs = 10_000;
+
+/**
+ * The SDK's storage in one JSON file. Several processes may use it: each change is read, made and written under one lock for
+ * the folder.
+ *
+ * @throws CliError device_file_unusable, from every method | device_file_busy, from those that change something
+ */
+export function fileStorage(file: string, { waitMs = usualWaitMs }: { waitMs?: number } = {}): DeviceStorage {
   let before: Promise<unknown> = Promise.resolve();
-  /** One after the other: each reads what the one before has written. */
+  /** One after the other: each reads what the one before has written, here or in another process. */
   const change = <T>(members: (held: Records) => Partial<StoredRecords> | undefined, of: () => T): Promise<T> => {
-    const changed = before.then(async () => {
-      const held = await read(file);
-      const given = members(held);
-      if (given) await put({ ...held, ...given, v: 1 });
-      return of();
-    });
+    const changed = before.then(() => alone(file, waitMs, () => changeNow(members))).then(of);
     before = changed.catch(() => undefined);
     return changed;
   };
+  const changeNow = async (members: (held: Records) => Partial<StoredRecords> | undefined) => {
+    const held = await read(file);
+    const given = members(held);
+    if (given) await put({ ...held, ...given, v: 1 });
+  };
   const put = async (records: Records) => {
     const isEmpty = !records.device && !records.enrolling;
-    await (isEmpty ? rm(file, { force: true }) : replace(file, `${JSON.stringify(records, null, 2)}\n`)).catch(
-      unusable,
-    );
-  };
-  const unusable = (cause: unknown): never => {
-    const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw usage('device_file_unusable', `${file} cannot be written (${why}).`, {
-      advice: 'What it held is unchanged.',
-    });
+    await rm(draftOf(file), { force: true }); // of a process that died: it holds keys
+    await (isEmpty ? rm(file, { force: true }) : replace(file, `${JSON.stringify(records, null, 2)}\n`));
   };
   return {
     exportable: true,
@@ -87,10 +88,34 @@ async function read(file: string): Promise<Records> {
   }
 }
 
+async function alone(file: string, waitMs: number, work: () => Promise<void>): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await underLock(join(dirname(file), '.lock'), waitMs, work);
+  } catch (error) {
+    throw inWords(file, error);
+  }
+}
+
+function inWords(file: string, error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  const advice = 'What it held is unchanged.';
+  if (error instanceof LockTaken) {
+    return usage('device_file_busy', `${file} is being changed by another process.`, {
+      advice: `${advice} Try again.`,
+    });
+  }
+  const { code = 'ERR_', message } = error as NodeJS.ErrnoException;
+  const why = code.startsWith('ERR_') ? message : code;
+  return usage('device_file_unusable', `${file} cannot be written (${why}).`, { advice, cause: error });
+}
+
+/** One name, since whoever writes it has the lock. */
+const draftOf = (file: string) => `${file}.new`;
+
 /** Whole or not at all, and on the disk when it resolves. */
 async function replace(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${randomBytes(6).toString('hex')}`;
+  const draft = draftOf(file);
   try {
     await synced(await open(draft, 'wx', 0o600), (handle) => handle.writeFile(text));
     await rename(draft, file);

@@ -1,5 +1,8 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { deviceFile, fileStorage } from '../../src/cli/device-file.ts';
 import { beginEnrollment } from '../../src/device-sdk/index.ts';
 import { createManagementClient, type ManagementTicket } from '../../src/support/management-client.ts';
@@ -27,11 +30,54 @@ test('a slot is kept beside the other, and nothing else is left in the folder', 
   await storage.save('enrolling', enrolling);
   await storage.save('device', { v: 1, deviceId: 'x' } as never);
   expect(await storage.load('enrolling')).toEqual(enrolling);
-  expect(await readdir(join(folder.path, 'assent'))).toEqual(['phone.json']);
+  expect(await readdir(join(folder.path, 'assent'))).toEqual(['.lock', 'phone.json']);
   await storage.erase('enrolling');
   expect(await storage.load('device')).toMatchObject({ deviceId: 'x' });
   await storage.erase('device');
-  expect(await readdir(join(folder.path, 'assent'))).toEqual([]);
+  expect(await readdir(join(folder.path, 'assent'))).toEqual(['.lock']);
+});
+
+/** A process of its own that changes the file; `change` is the body of a function of `held`. */
+function otherProcess(change: string, times: number): ChildProcess {
+  const source = JSON.stringify(new URL('../../src/cli/device-file.ts', import.meta.url).href);
+  const program = `
+    const { fileStorage } = await import(${source});
+    const storage = fileStorage(${JSON.stringify(file)});
+    for (let i = 0; i < ${times}; i++) await storage.update('device', (held) => { ${change} });`;
+  const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program];
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+const numberIn = async () => ((await fileStorage(file).load('device')) as { ctr?: number }).ctr;
+
+test('two processes that count at the same time lose nothing, and give no number twice', async () => {
+  await fileStorage(file).save('device', { v: 1, deviceId: 'x', ctr: 0 } as never);
+  const count = 'console.log(held.ctr + 1); return { ...held, ctr: held.ctr + 1 };';
+  const both = [1, 2].map(async () => {
+    const child = otherProcess(count, 20);
+    const [numbers, [status]] = await Promise.all([text(child.stdout!), once(child, 'exit')]);
+    expect(status).toBe(0);
+    return numbers.trim().split('\n').map(Number);
+  });
+  const given = (await Promise.all(both)).flat();
+  expect(new Set(given).size).toBe(40);
+  expect(await numberIn()).toBe(40);
+});
+
+test('a process that does not let go is waited for so long and told; one that dies leaves nothing in the way', async () => {
+  await fileStorage(file).save('device', { v: 1, deviceId: 'x', ctr: 7 } as never);
+  const child = otherProcess("console.log('in'); for (;;);", 1);
+  await once(child.stdout!, 'data');
+  await writeFile(`${file}.new`, 'half of what it wanted to write');
+  const add = (held: object) => ({ ...held, ctr: 8 }) as never;
+  const hurried = fileStorage(file, { waitMs: 0 });
+  await expect(hurried.update('device', add)).rejects.toMatchObject({ code: 'device_file_busy' });
+  expect(await numberIn()).toBe(7); // whoever only reads does not wait
+  const patient = fileStorage(file).update('device', add);
+  child.kill('SIGKILL');
+  await patient;
+  expect(await numberIn()).toBe(8);
+  expect(await readdir(join(folder.path, 'assent'))).toEqual(['.lock', 'phone.json']);
 });
 
 test('a file that cannot be understood is told and left as it is', async () => {
