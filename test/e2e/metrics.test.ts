@@ -42,8 +42,9 @@ function clientOf(server: TestServer, id: string) {
   };
 }
 
-test('a request can be followed in /metrics: start, polls by answer, hold, decision, redemption, store, outbox', async () => {
-  await using server = await startServer({ config: { ciba: { intervalSeconds: 5 } } });
+test('a request can be followed in /metrics: start, refusals by limit, polls by answer, hold, decision, redemption, store, outbox', async () => {
+  const limits = { perUserAndClient: { starts: 2 }, perClient: { starts: 3, windowSeconds: 3600 } };
+  await using server = await startServer({ config: { ciba: { intervalSeconds: 5 }, limits } });
   await addPhone(server);
   const client = clientOf(server, 'demo-agent');
   const { auth_req_id: id = '' } = await client.start('alice');
@@ -60,9 +61,14 @@ test('a request can be followed in /metrics: start, polls by answer, hold, decis
   expect((await held).status).toBe(200);
   expect((await client.poll(other)).body).toMatchObject({ error: 'invalid_grant' });
 
+  // S-02: one too many for Alice, then one too many for this client
+  for (let i = 0; i < 2; i++) expect(await client.start('alice')).toMatchObject({ error: 'access_denied' });
+
   const text = await scrape(server);
   const count = (...of: [string, ...string[]]) => sum(text, ...of);
   expect(count('assent_operation_starts_total', 'kind="authentication"', 'result="started"')).toBe(2);
+  expect(count('assent_start_refusals_total', 'limit="client_rate"', 'told="yes"')).toBe(1);
+  expect(count('assent_start_refusals_total', 'limit="client_total"', 'told="yes"')).toBe(1);
   expect(count('assent_polls_total', 'answer="pending"')).toBe(2);
   expect(count('assent_polls_total', 'answer="slow_down"')).toBe(1);
   expect(count('assent_polls_total', 'answer="denied"')).toBe(1);
