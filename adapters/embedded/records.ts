@@ -8,8 +8,10 @@ type Reserve = Parameters<CounterStore['reserve']>[0];
 type Begin = Parameters<IdempotencyStore['begin']>[0];
 type Finish = Parameters<IdempotencyStore['finish']>[0];
 
-export function useOnce({ db }: Tx, { scope, id, until }: Use): boolean {
-  return db.run('INSERT INTO replays VALUES (?, ?, ?) ON CONFLICT (scope, id) DO NOTHING', scope, id, until) === 1;
+export function useOnce({ db }: Tx, { scope, id, now, until }: Use): boolean {
+  const sql = `INSERT INTO replays VALUES (?, ?, ?)
+    ON CONFLICT (scope, id) DO UPDATE SET until = excluded.until WHERE until <= ?`;
+  return db.run(sql, scope, id, until, now) === 1;
 }
 
 export function reserveCount({ db }: Tx, { key, limit, windowMs, now }: Reserve) {

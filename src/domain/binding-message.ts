@@ -13,6 +13,9 @@ export const defaultBindingMessageLimits: BindingMessageLimits = { maxCodePoints
 // separator: whatever can hide, reorder or break what the person reads. Spaces and any script are fine.
 export const unshowable = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u;
 
+// Spaces, the fillers of Hangul, the blank of Braille: a message of these alone shows nothing.
+const blank = /^[\p{Z}\u115f\u1160\u2800\u3164\uffa0]*$/u;
+
 /**
  * Shown and stored exactly as it came: never cut, trimmed or normalised, so that both screens show the same.
  *
@@ -31,5 +34,5 @@ function problemOf(text: string, { maxCodePoints, maxBytes }: BindingMessageLimi
   if (text.length > 2 * maxCodePoints) return 'too long';
   if (unshowable.test(text)) return 'control, format, private or broken characters';
   if ([...text].length > maxCodePoints || Buffer.byteLength(text) > maxBytes) return 'too long';
-  return text === '' ? 'empty' : undefined;
+  return blank.test(text) ? 'empty' : undefined;
 }

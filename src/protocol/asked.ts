@@ -1,9 +1,9 @@
 /** What a request asks for, checked, in the order of CIBA Core 7.2: whom → their user code → the remaining parameters. */
-import type { ClaimsParameter, Client, KoaContextWithOIDC } from 'oidc-provider';
+import type { ClaimsParameter, KoaContextWithOIDC } from 'oidc-provider';
 import { checkBindingMessage } from '../domain/binding-message.ts';
 import type { Shown } from '../domain/operations.ts';
 import { isJsonObject, parseJsonObject } from '../support/strict-json.ts';
-import { claimsOfScope } from './accounts.ts';
+import { allowedClaims, isMeant } from './claims.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
 import { identify, type Subject } from './identify.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
@@ -13,6 +13,7 @@ import { requireContents, requireSignature } from './request-policy.ts';
 import type { RequestRecord } from './request-record.ts';
 import { grantedOf } from './resources.ts';
 import { type RichRequests, readDetails } from './rich-requests.ts';
+import { sharedWith } from './shared.ts';
 import type { SignedRequest } from './signed-request.ts';
 import { clientMember } from './vocabulary.ts';
 
@@ -24,6 +25,10 @@ export interface Asked {
   method?: 'device' | 'pin';
   /** The authorization details as the device shows them. */
   transaction?: Shown['transaction'];
+  /** What the client gets beside them, in the person's words. */
+  context?: Shown['context'];
+  /** Its `jti` is used up when the operation is started. */
+  signed?: SignedRequest;
   /** For the tokens. */
   record: RequestRecord;
 }
@@ -31,7 +36,7 @@ export interface Asked {
 export type Ask = (ctx: KoaContextWithOIDC, signed: SignedRequest | undefined) => Promise<Asked>;
 
 type Deps = Parameters<typeof identify>[0] &
-  Pick<ProtocolDeps, 'settings' | 'policy' | 'issuer' | 'timers'> & { issuerKeys: IssuerKeys; rich: RichRequests };
+  Pick<ProtocolDeps, 'settings' | 'policy' | 'issuer' | 'timers' | 'consent'> & { issuerKeys: IssuerKeys; rich: RichRequests };
 
 /** Parameters that the engine has checked for being there once and being text. */
 type Params = Partial<
@@ -42,8 +47,8 @@ export function createAsk(deps: Deps): Ask {
   const { settings, rich, issuer } = deps;
   return async (ctx, signed) => {
     requireSignature(settings.ciba.requests, signed !== undefined);
-    const subject = await identify(deps, ctx);
     const client = ctx.oidc.client!;
+    const subject = whoIsMeant(deps, ctx, await identify(deps, ctx));
     const { binding_message, requested_expiry, request_context, ...params } = ctx.oidc.params as Params;
     const lifetimeSeconds = lifetime(requested_expiry, settings.ciba.expiry);
     const bindingMessage =
@@ -52,12 +57,18 @@ export function createAsk(deps: Deps): Ask {
     const requestContext = contextOf(signed?.requestContext ?? request_context);
     const granted = grantedOf(ctx, { issuer, resources: settings.resources });
     const claims = allowedClaims(ctx.oidc.claims, client);
+    const language = subject.user?.language;
+    const resources = granted.resource === undefined ? [] : [granted.resource];
+    const shared = sharedWith(client, { scope: granted.scope, claims, resources });
+    const context = deps.consent(shared, language === undefined ? [] : [language]);
     const asked: Asked = {
       subject,
       lifetimeSeconds,
       ...(bindingMessage !== undefined && { bindingMessage }),
       ...strength(acrsIn(claims), client[clientMember.method] as Asked['method'], settings.acr),
-      ...(details && { transaction: rich.shown(details, subject.user?.language) }),
+      ...(details && { transaction: rich.shown(details, language) }),
+      ...(context && { context }),
+      ...(signed && { signed }),
       record: {
         ...granted,
         ...(claims && { claims }),
@@ -95,7 +106,8 @@ function lifetime(requested: string | undefined, limits: ProtocolSettings['ciba'
 /** The values that would do, from `acr_values` or the `claims` parameter; the engine puts the former in the latter's place. */
 export function acrsIn(claims: ClaimsParameter | undefined): string[] {
   const { value, values } = claims?.id_token?.['acr'] ?? {};
-  const list: readonly unknown[] = values ?? (value === undefined ? [] : [value]);
+  const list: unknown = values ?? (value === undefined ? [] : [value]);
+  if (!Array.isArray(list)) throw refused('the values of a claim must be an array');
   return list.filter((each): each is string => typeof each === 'string' && each !== '');
 }
 
@@ -117,16 +129,13 @@ function strength(
   return { possessionOnly: possession, ...(method && { method }) };
 }
 
-/** The `claims` parameter asks for no more than the scopes that the client may have. */
-function allowedClaims(claims: ClaimsParameter | undefined, client: Client): ClaimsParameter | undefined {
-  if (!claims?.id_token && !claims?.userinfo) return undefined;
-  const scopes = client.scope?.split(' ');
-  const refusedClaims = Object.entries(claimsOfScope).flatMap(([scope, names]) =>
-    !scopes || scopes.includes(scope) ? [] : names,
-  );
-  const without = (members: object = {}) =>
-    Object.fromEntries(Object.entries(members).filter(([name]) => !refusedClaims.includes(name)));
-  return { id_token: without(claims.id_token), userinfo: without(claims.userinfo) };
+/** @throws the engine's InvalidRequest where `claims` names somebody else than the hint, and the client may know (OIDC Core 5.5.1) */
+function whoIsMeant(deps: Pick<Deps, 'secrets'>, { oidc }: KoaContextWithOIDC, subject: Subject): Subject {
+  const { claims } = oidc;
+  if (isMeant(subject.userId, { claims, client: oidc.client!, secrets: deps.secrets })) return subject;
+  const decoyId = subject.user ? subject.decoyId : subject.userId;
+  if (decoyId === undefined) throw refused('the sub that claims asks for is not the one of the hint');
+  return { userId: decoyId };
 }
 
 /** An object; in an unsigned request its JSON. */

@@ -61,8 +61,17 @@ export function makeClient(provider: Provider, metadata: ClientMetadata, setting
   }
   // a copy: the engine writes into the keys that it is given
   const client = newClient(provider, JSON.parse(JSON.stringify(withoutUseless(metadata))));
+  checkBinding(client, metadata);
   checkDelivery(client, metadata);
   return client;
+}
+
+/** The engine leaves out what nothing is there for, and the client would get tokens that are bound to nothing (I-05). */
+function checkBinding(client: Client, { tls_client_certificate_bound_access_tokens: wanted }: ClientMetadata): void {
+  if (wanted !== true || client.tlsClientCertificateBoundAccessTokens) return;
+  throw new errors.InvalidClientMetadata(
+    'tls_client_certificate_bound_access_tokens needs a way in for certificates: tls.clientPort or proxy.clientCertificateHeader',
+  );
 }
 
 /** C-03: a client that polls is never called, so an endpoint says nothing; it is not kept, and the answer shows that. */

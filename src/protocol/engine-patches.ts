@@ -8,14 +8,15 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Context, Middleware } from 'koa';
 import type Provider from 'oidc-provider';
-import type {
-  AccountClaims,
-  BackchannelAuthenticationRequest,
-  Client,
-  Grant,
-  TokenEndpointGrantContext,
+import {
+  type AccountClaims,
+  type BackchannelAuthenticationRequest,
+  type Client,
+  errors,
+  type Grant,
+  type TokenEndpointGrantContext,
 } from 'oidc-provider';
-import { cibaLoadAccount } from 'oidc-provider/lib/actions/authorization/ciba.js';
+import { checkRequestedExpiry, cibaLoadAccount } from 'oidc-provider/lib/actions/authorization/ciba.js';
 import authenticationStack from 'oidc-provider/lib/actions/authorization/index.js';
 import { getAuthorizationParams } from 'oidc-provider/lib/actions/authorization/request_parameters.js';
 import tokenStack from 'oidc-provider/lib/actions/token.js';
@@ -58,8 +59,29 @@ type Own<T> = { prototype: T };
  * Ruling 3: URLs and `htu` come from the issuer. The engine takes them from `Host`, which the caller chooses. `own`: endpoints
  * that the engine does not know, by the name of their route.
  */
-export function pinUrls(provider: Provider, own: Readonly<Record<string, string>> = {}): void {
-  provider.OIDCContext.prototype.urlFor = (name, options) => own[name] ?? provider.urlFor(name, options);
+export function pinUrls(provider: Provider, { own = {}, alias }: PinnedUrls = {}): void {
+  provider.OIDCContext.prototype.urlFor = function urlFor(this: { ctx: Context; route: string }, name, options) {
+    const url = own[name] ?? provider.urlFor(name, options);
+    if (alias === undefined || name !== this.route) return url;
+    const aliased = alias + new URL(url).pathname;
+    return htuNamedIn(this.ctx.get('dpop')) === aliased ? aliased : url;
+  };
+}
+
+interface PinnedUrls {
+  own?: Readonly<Record<string, string>>;
+  /** Origin of `mtls_endpoint_aliases`: whoever calls there names it in a DPoP proof (RFC 8705 5, RFC 9449 4.3). */
+  alias?: string | undefined;
+}
+
+/** What a proof says of itself; nothing is believed for it but which of our own addresses it is compared with. */
+function htuNamedIn(proof: string): string | undefined {
+  try {
+    const { htu } = JSON.parse(Buffer.from(proof.split('.')[1] ?? '', 'base64url').toString());
+    return typeof htu === 'string' ? htu.split(/[?#]/, 1)[0] : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The `auth_req_id` begins with its user's partition. The engine asks each model for its id when it is first saved. */
@@ -183,7 +205,10 @@ export async function runAuthentication(
   return ctx.body as Record<string, unknown>;
 }
 const authentication = authenticationStack('backchannel_authentication');
-const afterClient = authentication.slice(authentication.indexOf(clientAuthentication.at(-1)!) + 1);
+// `requested_expiry` is looked at after the person was found, as CIBA Core 7.2 wants it, and one that is too long is shortened
+const afterClient = authentication
+  .slice(authentication.indexOf(clientAuthentication.at(-1)!) + 1)
+  .filter((middleware) => middleware !== checkRequestedExpiry);
 
 /** Models ask the engine's storage which request they belong to. */
 export function inContext<T>(ctx: EngineContext, work: () => Promise<T>): Promise<T> {
@@ -203,7 +228,8 @@ export async function proveKey(provider: Provider, ctx: EngineContext): Promise<
   // the engine's types know certificates as text only; it takes both
   const certificate = checkMtlsCert(provider, ctx) as X509Certificate | undefined;
   const dpop = await validateDpop(provider, ctx);
-  checkDpopRequired(provider, ctx, dpop);
+  // the engine says invalid_grant, and the client would give up a request that is alive
+  checkDpopRequired(provider, ctx, dpop, errors.InvalidDpopProof);
   if (!certificate) return dpop && { thumbprint: dpop.thumbprint, dpop };
   const thumbprint = `x5t#S256:${hash('sha256', certificate.raw, 'base64url')}`;
   return dpop ? { thumbprint: `${thumbprint} ${dpop.thumbprint}`, dpop, certificate } : { thumbprint, certificate };

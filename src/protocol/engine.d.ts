@@ -44,6 +44,8 @@ declare module 'oidc-provider/lib/actions/authorization/index.js' {
 
 declare module 'oidc-provider/lib/actions/authorization/ciba.js' {
   import type { Middleware } from 'koa';
+  /** A whole number that JavaScript can hold exactly. */
+  export const checkRequestedExpiry: Middleware;
   /** Exactly one hint, the person, their user code. */
   export const cibaLoadAccount: Middleware;
 }

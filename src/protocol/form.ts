@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { parse } from 'node:querystring';
 import { ProtocolError } from './errors.ts';
@@ -19,7 +20,25 @@ export async function readForm(req: IncomingMessage): Promise<Form> {
     throw new ProtocolError('invalid_request', 'only application/x-www-form-urlencoded bodies are supported');
   }
   const text = await readText(req);
-  return text === '' || type === undefined ? {} : parse(text);
+  return text === '' || type === undefined ? {} : parsed(text);
+}
+
+/** All of it: a parameter that comes twice is refused, wherever the second stands. What is no UTF-8 is not made readable. */
+function parsed(text: string): Form {
+  let isReadable = true;
+  const form = parse(text, '&', '=', {
+    maxKeys: 0,
+    decodeURIComponent(encoded) {
+      try {
+        return decodeURIComponent(encoded);
+      } catch {
+        isReadable = false;
+        return '';
+      }
+    },
+  });
+  if (!isReadable) throw new ProtocolError('invalid_request', 'the body is not UTF-8');
+  return form;
 }
 
 /** Events, not an async iterator: this is the way of every poll, and an iterator costs a tenth of it. */
@@ -32,8 +51,10 @@ function readText(req: IncomingMessage): Promise<string> {
       if (received <= maxBytes) chunks.push(chunk);
     });
     req.once('end', () => {
+      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
       if (received > maxBytes) reject(new ProtocolError('invalid_request', 'the body is too large', { status: 413 }));
-      else resolve(chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString());
+      else if (isUtf8(bytes)) resolve(bytes.toString());
+      else reject(new ProtocolError('invalid_request', 'the body is not UTF-8'));
     });
     const broken = () => reject(new ProtocolError('invalid_request', 'the body is incomplete'));
     req.once('error', broken);
@@ -50,8 +71,11 @@ export function pick<Name extends string>(form: Form, names: readonly Name[]): P
   const picked: Partial<Record<Name, string>> = {};
   for (const name of names) {
     const value = form[name];
-    if (Array.isArray(value)) throw new ProtocolError('invalid_request', `${name} must not be provided twice`);
+    if (Array.isArray(value)) throw new ProtocolError(twice(name), `${name} must not be provided twice`);
     if (value) picked[name] = value;
   }
   return picked;
 }
+
+/** RFC 8707 2: `resource` may come twice; tokens of ours are for one. */
+const twice = (name: string) => (name === 'resource' ? 'invalid_target' : 'invalid_request');

@@ -11,7 +11,12 @@ export type Named = { kind: 'sub' | 'device' | IdentifierKind; value: string };
 const maxHintLength = 320;
 const maxJsonLength = 1024;
 
-const prefixes: Record<string, Named['kind']> = { sub: 'sub', tel: 'phone', email: 'email', device: 'device' };
+const prefixes = new Map<string, Named['kind']>([
+  ['sub', 'sub'],
+  ['tel', 'phone'],
+  ['email', 'email'],
+  ['device', 'device'],
+]);
 
 /**
  * User name, e-mail, phone number; `sub:`, `email:`, `tel:` or `device:` and the value; or a subject identifier as JSON.
@@ -27,7 +32,7 @@ export function parseLoginHint(hint: string, issuer: string): Named | undefined 
   if (isJson) return readSubjectIdentifier(parsed(hint), issuer);
   const [, prefix, value] = /^([a-z]+):(.+)$/i.exec(hint) ?? [];
   if (prefix === undefined || value === undefined) return readIdentifier(hint);
-  const kind = prefixes[prefix.toLowerCase()];
+  const kind = prefixes.get(prefix.toLowerCase());
   return kind && { kind, value };
 }
 

@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import Provider, { type ClientAuthMethod, type Configuration, errors, type RefreshToken } from 'oidc-provider';
 import { acrValues } from '../domain/acr.ts';
+import { SECOND } from '../support/clock.ts';
 import { newHandle, partitionOf } from '../support/ids.ts';
 import { type Accounts, claimsOfScope, createAccounts } from './accounts.ts';
 import { createEngineStorage, type EngineStorage } from './adapter.ts';
 import { type Ask, createAsk } from './asked.ts';
 import { audiencesOf, checkAssertion, clockToleranceSeconds } from './assertions.ts';
+import { createAuthorizationRequests } from './authorization-request.ts';
 import { subjectMatches } from './certificates.ts';
 import { createCibaHooks, lifetimeOf } from './ciba.ts';
 import { createClientDirectory } from './client-directory.ts';
@@ -45,6 +47,9 @@ export interface Engine {
   ask: Ask;
 }
 
+/** A DPoP proof may be dated ahead as far as it may be old; the engine remembers it from now on, not from its date on. */
+const dpopWindowMs = 300 * SECOND;
+
 /** @throws ClientMetadataError */
 export function buildEngine(deps: ProtocolDeps): Engine {
   const storage = createEngineStorage(deps, currentContext);
@@ -54,12 +59,14 @@ export function buildEngine(deps: ProtocolDeps): Engine {
   // The engine's faults are logged where they are answered.
   provider.silent = true;
 
-  pinUrls(provider, { [route.resource]: deps.issuer + path.resource });
+  pinUrls(provider, { own: { [route.resource]: deps.issuer + path.resource }, alias: deps.mtls?.origin });
   setDeliveryModes(provider, deps.settings.ciba.deliveryModes);
   extendIdTokens(provider);
   nameRequests(provider, (userId) => newHandle(partitionOf(userId)));
-  const once = (issuer: string, jti: string, exp: number) =>
-    deps.replay.once({ scope: `jti:${issuer}`, id: jti, now: deps.clock(), until: exp * 1000 });
+  const once = (issuer: string, jti: string, exp: number) => {
+    const until = exp * SECOND + dpopWindowMs;
+    return deps.replay.once({ scope: `jti:${issuer}`, id: jti, now: deps.clock(), until });
+  };
   replaceReplayDetection(provider, once);
   const audiences = audiencesOf(deps.issuer, deps.mtls?.origin);
   replaceAssertionAudience(provider, () => audiences);
@@ -88,6 +95,7 @@ function configurationOf(
 ): Configuration {
   const { settings, serverKeys, secrets, signIn } = deps;
   const browsers = signIn && signInConfiguration({ ...deps, signIn });
+  const requests = createAuthorizationRequests(deps);
   return {
     adapter,
     jwks: signingKeys(serverKeys),
@@ -100,7 +108,8 @@ function configurationOf(
     acrValues: acrValues(settings.acr),
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: (_ctx, userId, client) => pairwiseSubject(secrets, sectorOf(client), userId),
-    extraParams: ['audience'],
+    // the engine calls this when all of an authorization request has been checked, whether the parameter is there or not
+    extraParams: { audience: (ctx) => requests.useUp(ctx) },
     responseTypes: [],
     clientDefaults: {
       grant_types: [grantType.ciba],
@@ -156,8 +165,10 @@ function configurationOf(
       userinfo: { enabled: true },
       jwtUserinfo: { enabled: true },
       claimsParameter: { enabled: true },
-      // all but the signature is checked in signed-request.ts
-      requestObjects: { enabled: true, assertJwtClaimsAndHeader() {} },
+      requestObjects: {
+        enabled: true,
+        assertJwtClaimsAndHeader: (ctx, _claims, _header, client) => requests.check(ctx, client),
+      },
       resourceIndicators: createResources({ issuer: deps.issuer, resources: settings.resources }),
       richAuthorizationRequests: rich.feature,
       externalSigningSupport: hasOutsideKeys(deps) ? { enabled: true, ack: 'experimental-01' } : { enabled: false },

@@ -109,14 +109,25 @@ export function readDetails(text: string): Details {
   return details;
 }
 
-/** A refresh may ask for fewer of what was granted, never for others (RFC 9396, section 6). */
+/** The token call may ask for fewer of what was granted, never for others (RFC 9396, section 6). */
 function narrowed(ctx: KoaContextWithOIDC, granted: Details | undefined): never {
   const { authorization_details: text } = ctx.oidc.params as { authorization_details?: string };
   if (text === undefined) return granted as never;
-  const wanted = JSON.parse(text) as Details;
+  const wanted = parsedDetails(text);
   const isGranted = (detail: unknown) => (granted ?? []).some((each) => isDeepStrictEqual(each, detail));
   if (!wanted.every(isGranted)) throw invalid('these authorization details were not granted');
   return wanted as never;
+}
+
+/** At the token call nobody has looked at them yet. */
+function parsedDetails(text: string): Details {
+  try {
+    const details: unknown = JSON.parse(text);
+    if (Array.isArray(details)) return details;
+  } catch {
+    // as what follows
+  }
+  throw invalid('authorization_details must be a JSON array');
 }
 
 function prominent({ amount, currency, payee }: DetailType, detail: Record<string, unknown>): Record<string, string> {

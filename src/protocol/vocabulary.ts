@@ -11,7 +11,7 @@ export const grantType = {
 export const scope = { openid: 'openid', offlineAccess: 'offline_access' } as const;
 
 /** Parameters of the token call that we read ourselves; client authentication has its own. */
-export const tokenParameters = ['grant_type', 'auth_req_id', 'resource'] as const;
+export const tokenParameters = ['grant_type', 'auth_req_id', 'resource', 'authorization_details'] as const;
 /** Of `DELETE /bc-authorize`. */
 export const cancelParameters = ['auth_req_id'] as const;
 /** Of `POST /bc-authorize/deliveries`. */

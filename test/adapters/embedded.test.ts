@@ -38,7 +38,7 @@ describe('embedded store, what only it has', () => {
   afterEach(() => empty(file));
 
   test('a request that fails is undone alone; the others of its group are done', async () => {
-    const use = (id: string, until = T0) => store.replay.once({ scope: 's', id, now: T0, until });
+    const use = (id: string, until = T0 + 60_000) => store.replay.once({ scope: 's', id, now: T0, until });
     const answers = await Promise.allSettled([use('a'), use('b', Number.NaN), use('c')]);
     expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(await Promise.all([use('a'), use('b'), use('c')])).toEqual([false, true, false]);

@@ -26,6 +26,9 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       expect(await at.store.replay.once(use({ id: 'other' }))).toBe(true);
       expect(await at.store.replay.once(use({ scope: 'dpop' }))).toBe(true);
       expect(await at.store.replay.once(use({ now: T0 + MINUTE - 1 }))).toBe(false);
+      // its time is over, whether a sweep has come by or not
+      expect(await at.store.replay.once(use({ now: T0 + MINUTE, until: T0 + HOUR }))).toBe(true);
+      expect(await at.store.replay.once(use({ now: T0 + MINUTE, until: T0 + HOUR }))).toBe(false);
     });
 
     test('where scope ends and id begins is not ambiguous', async () => {

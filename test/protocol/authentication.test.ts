@@ -63,6 +63,11 @@ const asserted = (jwt: string) => ({
   client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
 });
 
+const twoResources: [string, string][] = [
+  ['resource', 'https://a.example'],
+  ['resource', 'https://b.example'],
+];
+
 describe('who may ask', () => {
   const scene = protocolForAll({ clients });
   beforeAll(async () => void (await withAlice(scene)));
@@ -207,6 +212,13 @@ describe('what is asked', () => {
     expect(error(await authenticate({ scope: 'profile' }))).toEqual([400, 'invalid_request']);
   });
 
+  test('R-12 acr values that are no list are refused', async () => {
+    for (const values of ['x', { a: 1 }, 7]) {
+      const claims = JSON.stringify({ id_token: { acr: { values } } });
+      expect([values, ...error(await authenticate({ claims }))]).toEqual([values, 400, 'invalid_request']);
+    }
+  });
+
   test('R-04 a scope that the client may not have is refused; one that nobody knows is left out', async () => {
     expect(error(await authenticate({ scope: 'openid email' }, 'openid-only'))).toEqual([400, 'invalid_scope']);
     expect((await authenticate({ scope: 'openid moon' })).status).toBe(200);
@@ -231,6 +243,26 @@ describe('what is asked', () => {
       ['auth_req_id', 'b'],
     ];
     expect(error(await post('/oauth/token', poll))).toEqual([400, 'invalid_request']);
+    // wherever the second one stands
+    const far = [...twice('login_hint', 'alice').slice(0, 2), ...Array(1200).fill(['a', '1']), ['login_hint', 'bob']];
+    expect(error(await post('/bc-authorize', far))).toEqual([400, 'invalid_request']);
+    expect(error(await post('/oauth/token', [['grant_type', CIBA], ['auth_req_id', 'a'], ...twoResources]))).toEqual([
+      400,
+      'invalid_target',
+    ]);
+  });
+
+  test.each([
+    ['a broken escape', 'binding_message=%FF'],
+    ['half of one', 'binding_message=%'],
+    ['broken bytes', Buffer.from('binding_message=\xff', 'latin1')],
+  ])('R-13 what is no UTF-8 is not made readable: %s', async (_what, broken) => {
+    const { headers } = scene.client('helpdesk');
+    const body = Buffer.concat([Buffer.from('scope=openid&login_hint=alice&'), Buffer.from(broken)]);
+    const type = { 'content-type': 'application/x-www-form-urlencoded' };
+    const reply = await scene.send('POST', '/bc-authorize', { headers: { ...headers, ...type }, body });
+    expect(error(reply)).toEqual([400, 'invalid_request']);
+    expect(reply.body.error_description).toBe('the body is not UTF-8');
   });
 
   test('R-07 an empty parameter is one that is left out', async () => {
@@ -268,7 +300,16 @@ describe('what is asked', () => {
   test('R-13 R-14 a binding message is taken as it is, or refused', async () => {
     expect((await authenticate({ binding_message: '1234' })).status).toBe(200);
     expect((await authenticate({ binding_message: 'Betaal € 12,50 aan 花屋' })).status).toBe(200);
-    for (const message of ['two\nlines', 'bidi \u202e', 'zero\u200bwidth', 'x'.repeat(161), '😀'.repeat(456)]) {
+    for (const message of [
+      '  ',
+      '\u3164',
+      '\u2800 ',
+      'two\nlines',
+      'bidi \u202e',
+      'zero\u200bwidth',
+      'x'.repeat(161),
+      '😀'.repeat(456),
+    ]) {
       expect(error(await authenticate({ binding_message: message }))).toEqual([400, 'invalid_binding_message']);
     }
   });
@@ -289,6 +330,7 @@ describe('what is asked', () => {
     expect(await lifetime('120')).toBe(120);
     expect(await lifetime('3')).toBe(10);
     expect(await lifetime('86400')).toBe(600);
+    expect(await lifetime('9'.repeat(30))).toBe(600);
   });
 
   test('R-21 an unknown resource is refused', async () => {
@@ -300,8 +342,7 @@ describe('what is asked', () => {
   });
 
   test('R-24 the client comes first, then the hints, then the user, then the rest', async () => {
-    // what the engine itself lets pass
-    const bad = { requested_expiry: '1e2', binding_message: 'a\nb' };
+    const bad = { requested_expiry: '0', binding_message: 'a\nb' };
     const start = (headers: Record<string, string>, params: Record<string, string>) =>
       scene.send('POST', '/bc-authorize', {
         headers,

@@ -103,8 +103,12 @@ test('pinUrls: the issuer’s addresses, where the engine would take the caller�
   const { provider } = bareEngine();
   const { oidc } = contextOf(provider);
   expect(oidc.urlFor('token')).toContain('evil.example');
-  patches.pinUrls(provider);
+  patches.pinUrls(provider, { alias: 'https://mtls.example' });
   expect(oidc.urlFor('token')).toBe('https://op.example/token');
+  const proof = (htu: string) => `e30.${Buffer.from(JSON.stringify({ htu })).toString('base64url')}.x`;
+  const named = (htu: string) => contextOf(provider, {}, { dpop: proof(htu) }).oidc.urlFor('token');
+  expect(named('https://mtls.example/token?a=b')).toBe('https://mtls.example/token');
+  expect(named('https://evil.example/token')).toBe('https://op.example/token');
   expect([...oidc.clientJwtAuthExpectedAudience()].join()).not.toContain('evil.example');
 });
 
@@ -262,7 +266,7 @@ test('proveKey: a proof is checked against the issuer’s address, and one that 
     dpop: { jti: 'j' },
   });
   await expect(prove(await proof('https://evil.example/token'))).rejects.toThrow(errors.InvalidDpopProof);
-  await expect(prove()).rejects.toThrow(errors.InvalidGrant);
+  await expect(prove()).rejects.toThrow(errors.InvalidDpopProof);
 });
 
 test('issue: tokens through the engine’s models, all saved within the request, none elsewhere', async () => {

@@ -20,6 +20,8 @@ test('what names nobody is not guessed at', () => {
     '-alice',
     'sub:',
     'device:',
+    'constructor:x',
+    '__proto__:x',
     'https://alice',
     '{"format":"did","url":"did:example:1"}',
     'a b',

@@ -97,6 +97,10 @@ describe('B10 fapi-ciba', () => {
         }),
     ],
     ['tokens for whoever finds them', () => client('x', { dpop_bound_access_tokens: false })],
+    [
+      'tokens bound to certificates that it cannot show here',
+      () => client('x', { dpop_bound_access_tokens: false, tls_client_certificate_bound_access_tokens: true }),
+    ],
     ['unsigned requests', () => client('x', { backchannel_authentication_request_signing_alg: undefined })],
     ['requests in RS256', () => client('x', { backchannel_authentication_request_signing_alg: 'RS256' })],
     ['assertions in RS256', () => client('x', { token_endpoint_auth_signing_alg: 'RS256' })],

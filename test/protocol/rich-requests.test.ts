@@ -1,7 +1,7 @@
 import { openOperationContext } from '../../src/domain/context.ts';
 import { operationIdOf } from '../../src/support/ids.ts';
 import { by } from '../domain/scene.ts';
-import { type Alice, aClient, answer, claimsOf, headerOf, protocolForAll, settings, withAlice } from './scene.ts';
+import { type Alice, aClient, answer, CIBA, claimsOf, headerOf, protocolForAll, settings, withAlice } from './scene.ts';
 
 const payment = {
   type: 'payment_initiation',
@@ -169,6 +169,19 @@ describe('authorization details', () => {
     // no resource was named: it is also good for userinfo
     expect((await client.userinfo(tokens.access_token)).status).toBe(200);
     expect(await tokensFor('[]')).not.toHaveProperty('authorization_details');
+  });
+
+  test('I-10 the token call may ask for less, and for nothing else', async () => {
+    const client = scene.client('agent');
+    const { body } = await ask([coffee, reading], 'agent');
+    await answer(scene, alice, body.auth_req_id);
+    const grant = { grant_type: CIBA, auth_req_id: body.auth_req_id };
+    const poll = (details: string) => client.post('/oauth/token', { ...grant, authorization_details: details });
+    const more = { ...coffee, instructedAmount: { amount: '99.00', currency: 'EUR' } };
+    for (const wrong of [JSON.stringify([more]), '{', '"x"']) expect(error(await poll(wrong))).toEqual(invalid);
+    const tokens = (await poll(JSON.stringify([reading]))).body;
+    expect(tokens.authorization_details).toEqual([reading]);
+    expect((await client.introspect(tokens.access_token)).body.authorization_details).toEqual([reading]);
   });
 
   test('I-10 a refresh may ask for less, and for nothing else', async () => {

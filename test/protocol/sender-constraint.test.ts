@@ -190,6 +190,43 @@ describe('certificates of clients', () => {
     }
   });
 
+  /** One without a nonce. */
+  async function proof(keys: Keys, htu: string, aheadSeconds = 0) {
+    const { kid, use, ...jwk } = keys.publicJwk;
+    return new SignJWT({ jti: randomUUID(), htm: 'POST', htu })
+      .setProtectedHeader({ alg: keys.alg, typ: 'dpop+jwt', jwk })
+      .setIssuedAt(Math.floor(Date.now() / 1000) + aheadSeconds)
+      .sign(keys.privateKey);
+  }
+
+  test('M-10 I-07 a DPoP proof names the endpoint or its alias, and no other address', async () => {
+    const keys = await newKeys();
+    const { body } = await start('bank', 'bank');
+    const form = { client_id: 'bank', grant_type: CIBA, auth_req_id: body.auth_req_id };
+    const poll = async (htu: string) => {
+      const headers = { [header]: 'bank', dpop: await proof(keys, htu) };
+      return (await scene.send('POST', '/oauth/token', { headers, body: new URLSearchParams(form) })).body.error;
+    };
+    expect(await poll('https://mtls.op.example/oauth/token')).toBe('authorization_pending');
+    expect(await poll('https://mtls.op.example/userinfo')).toBe('invalid_dpop_proof');
+    expect(await poll('https://evil.example/oauth/token')).toBe('invalid_dpop_proof');
+    scene.clock.advance(5);
+    expect(await poll(`${scene.issuer}/oauth/token`)).toBe('authorization_pending');
+  });
+
+  test('TH-10 a proof that is dated ahead is remembered for as long as it is good', async () => {
+    const keys = await newKeys();
+    const long = { client: 'plain', requested_expiry: '600' };
+    const [first, second] = [await approved(scene, alice, long), await approved(scene, alice, long)];
+    const dpop = await proof(keys, `${scene.issuer}/oauth/token`, 290);
+    const client = scene.client('plain');
+    expect((await client.poll(first, { dpop })).status).toBe(200);
+    scene.clock.advance(400);
+    expect((await client.poll(second, { dpop })).body.error).toBe('invalid_grant');
+    const fresh = { dpop: await proof(keys, `${scene.issuer}/oauth/token`) };
+    expect((await client.poll(second, fresh)).status).toBe(200);
+  });
+
   test('M-10 M-11 bound tokens and aliases are published: endpoints of the document and no others, at the other origin', async () => {
     const { body } = await scene.send('GET', '/.well-known/openid-configuration');
     expect(body.tls_client_certificate_bound_access_tokens).toBe(true);
@@ -303,9 +340,10 @@ describe('DPoP', () => {
       expect(reply.status).toBe(400);
       expect(['invalid_dpop_proof', 'use_dpop_nonce']).toContain(reply.body.error);
     }
+    // not invalid_grant, by which a client would give up what is alive
     expect(await scene.client('helpdesk').poll(authReqId)).toMatchObject({
       status: 400,
-      body: { error: 'invalid_grant' },
+      body: { error: 'invalid_dpop_proof' },
     });
     const { status, body } = await poll(authReqId, { nonce });
     expect([status, body.token_type]).toEqual([200, 'DPoP']);
