@@ -16,7 +16,7 @@ export interface Refusal {
 interface Note {
   /** Instants of starts, the last one and all that a rate may count. */
   s?: number[];
-  /** How many ended without a yes, and when the last of them did. */
+  /** How many ended without a yes, the first that failed left out, and when the last of them did. */
   n?: number;
   a?: number;
   /** When the person said `not_me`. */
@@ -104,6 +104,12 @@ function unanswered({ n = 0, a = 0, ...note }: Note, at: number): Note {
   return { ...note, n: isAnew ? 1 : n + 1, a: Math.max(a, at) };
 }
 
+/** Who mistypes once may try again at once: a wrong number or PIN is a person who wants to say yes. */
+function failed(note: Note, at: number): Note {
+  const isFirst = note.n === undefined || at - (note.a ?? 0) >= QUIET;
+  return isFirst ? { ...note, n: 0, a: at } : unanswered(note, at);
+}
+
 function blocked(note: Note | undefined, notMeMs: number, now: number): Refusal[] {
   const retryAt = (note?.m ?? Number.NEGATIVE_INFINITY) + notMeMs;
   return retryAt > now ? [{ limit: 'not_me', retryAt }] : [];
@@ -145,8 +151,9 @@ function changeBy(state: Operation['state'], reason: Operation['endReason'], at:
   switch (state) {
     case 'approved':
       return ({ n: _n, a: _a, ...note }: Note): Note => note;
-    case 'denied':
     case 'failed':
+      return (note: Note): Note => failed(note, at);
+    case 'denied':
       return (note: Note): Note => ({ ...unanswered(note, at), ...(reason === 'not_me' && { m: at }) });
     case 'expired':
       return (note: Note): Note => unanswered(note, at);

@@ -10,7 +10,7 @@ export interface Config {
   host: string;
   /** Port of the public listener; 0 takes a free one. */
   port: number;
-  /** The management listener: management API, console, metrics. Keep it where only operators reach it. */
+  /** The management listener: management API and metrics. Keep it where only operators reach it. */
   management: {
     /** Address that the management listener binds to. */
     host: string;
@@ -227,7 +227,7 @@ export interface Config {
       /** From the first request that counts until counting begins anew. */
       windowSeconds: number;
     };
-    /** How long a client waits until it may ask the same person again after a request that was denied, failed, expired unanswered or was replaced unanswered. Twice as long after each further one; an approval begins anew, and so does a day without one of these. What the client cancels itself does not count. */
+    /** How long a client waits until it may ask the same person again after a request that was denied, failed (but for the first that does), expired unanswered or was replaced unanswered. Twice as long after each further one; an approval begins anew, and so does a day without one of these. What the client cancels itself does not count. */
     backOff: {
       /** After the first; 0: never. */
       firstSeconds: number;

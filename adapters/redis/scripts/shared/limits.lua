@@ -1,6 +1,7 @@
 --- @include events
 --[[ How often a person may be asked (StartLimits of the port). Of one person, or of nobody under one name: JSON, a note by client.
-    s instants of starts, the last one and all that a rate may count    n how many ended without a yes    a when the last of them did
+    s instants of starts, the last one and all that a rate may count
+    n how many ended without a yes, the first that failed left out      a when the last of them did
     m when the person said not_me                                       t until when a refusal has been told of in the audit trail
   All instants in epoch ms. adapters/embedded/start-limits.ts does the same. ]]
 local DAY = 86400000
@@ -27,9 +28,10 @@ local function writeNotes(root, user, notes, now)
   redis.call('SET', key, cjson.encode(notes), 'PX', string.format('%.0f', last - now + HOUR))
 end
 
-local function addFailure(note, at)
-  local isAnew = at - (note.a or 0) >= DAY
-  note.n = isAnew and 1 or (note.n or 0) + 1
+local function addFailure(note, at, isTry)
+  local isAnew = not note.n or at - note.a >= DAY
+  -- who mistypes once may try again at once
+  if isAnew then note.n = isTry and 0 or 1 else note.n = note.n + 1 end
   note.a = math.max(note.a or 0, at)
 end
 
@@ -43,7 +45,7 @@ local function noteEnd(root, operation, state, at, reason)
     local notes = notesOf(root, of)
     local note = notes[client]
     if note then
-      if state == 'approved' then note.n, note.a = nil, nil else addFailure(note, at) end
+      if state == 'approved' then note.n, note.a = nil, nil else addFailure(note, at, state == 'failed') end
       if reason == 'not_me' then note.m = at end
       writeNotes(root, of, notes, at)
     end

@@ -16,7 +16,7 @@ local function backOff(note, late, allowed, now)
   local sum = { n = note.n, a = note.a }
   table.sort(late)
   for _, at in ipairs(late) do addFailure(sum, at) end
-  if allowed.firstMs == 0 or not sum.n or now - sum.a >= DAY then return nil end
+  if allowed.firstMs == 0 or (sum.n or 0) == 0 or now - sum.a >= DAY then return nil end
   local ends = sum.a + math.min(allowed.firstMs * 2 ^ (sum.n - 1), allowed.maxMs)
   return ends > now and { 'back_off', ends } or nil
 end
