@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Client } from 'oidc-provider';
 import type { TokenOutcome } from '../domain/redemptions.ts';
@@ -41,6 +41,9 @@ type Repeat = Extract<TokenOutcome, { outcome: 'repeat' }>;
  * anything else waits behind so many and not behind all of them.
  */
 const madeAtATime = 32;
+
+/** RL-15: ten thousand whose server stops come back, to the servers beside it, two thousand a second and not all at once. */
+const backWithinSeconds = 5;
 
 /** One approved poll, from the lease to the last byte. */
 interface Handing {
@@ -126,7 +129,10 @@ export function createTokenCall(deps: Deps): TokenCall {
     if (first.outcome !== 'slow_down' && wait.preferred) res.setHeader('preference-applied', `wait=${wait.seconds}`);
     if (first.outcome !== 'pending') return first;
     const ended = await hold.until(res);
-    if (ended === 'stop') return first;
+    if (ended === 'stop') {
+      res.setHeader('retry-after', String(randomInt(1, 1 + backWithinSeconds)));
+      return first;
+    }
     if (ended === 'gone') {
       hold.end();
       // the next poll need not wait for a hold that nobody is held by
