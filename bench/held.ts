@@ -45,8 +45,9 @@ export async function measureHeld({ size, profile }: Options, report: Report): P
   const before = assent.process.residentBytes();
   // opening so many takes a while, and nobody waits longer than 25 s
   const endsAt = now() + 1000 * Math.min(24, 8 + Math.ceil(holds / 750));
-  let answered = await holder.hold(ids, endsAt);
-  await assent.loopDelay();
+  const arrival = await during(assent, good, () => holder.hold(ids, endsAt));
+  let answered = arrival.result;
+  line('event loop, p99 while they come', arrival.loop.p99, inWords(arrival), most(30, ' ms'), { loop: arrival.loop });
   const calm = await during(assent, good, () => sleep(2_000));
   const grown = assent.process.residentBytes() - before;
   line(
