@@ -1,3 +1,4 @@
+import { createHmac, createPublicKey, type JsonWebKey } from 'node:crypto';
 import { asserting, assertingClient, assertion, assertionType, type Keys, newKeys } from './assertion-client.ts';
 import { aClient, answer, basic, openProtocol, type ProtocolScene, settings, withAlice } from './scene.ts';
 
@@ -47,6 +48,18 @@ describe('private_key_jwt', () => {
     twice.set('client_id', 'helpdesk');
     twice.set('client_secret', secret);
     expect((await scene.send('POST', '/bc-authorize', { body: twice })).status).toBe(400);
+  });
+
+  test('A-01 a secret is taken in the header and in the form; it stands in for no key, nor a key for it', async () => {
+    const client_secret = 'helpdesk-secret-0123456789abcdef0123456789';
+    const ask = (more: Record<string, string>) =>
+      scene.send('POST', '/bc-authorize', {
+        body: new URLSearchParams({ scope: 'openid', login_hint: 'alice', ...more }),
+      });
+    expect((await ask({ client_id: 'helpdesk', client_secret })).status).toBe(200);
+    expect(await ask({ client_id: 'agent', client_secret })).toMatchObject(refused);
+    const client_assertion = await assertion('helpdesk', keys, scene.issuer);
+    expect(await ask({ client_assertion_type: assertionType, client_assertion })).toMatchObject(refused);
   });
 
   test('A-03 `core`: the issuer and both endpoints are audiences, alone or in a list, also by their aliases', async () => {
@@ -103,6 +116,15 @@ describe('private_key_jwt', () => {
     for (const options of wrong) expect(await agent().authenticate(options)).toMatchObject(refused);
   });
 
+  test('A-05 an assertion is good once, also in the ten seconds for which it is forgiven to have passed', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { jti: crypto.randomUUID(), iat: now - 60, exp: now + 1 };
+    expect((await agent().authenticate({ claims })).status).toBe(200);
+    scene.clock.advance(9);
+    expect(await agent().authenticate({ claims })).toMatchObject(refused);
+    expect((await agent().authenticate({ claims: { ...claims, jti: crypto.randomUUID() } })).status).toBe(200);
+  });
+
   test('TH-14 a clock of the client that is nine seconds off is forgiven, either way; one that is eleven off is not', async () => {
     const now = Math.floor(Date.now() / 1000);
     const expired = (seconds: number) => ({ iat: now - 60, exp: now - seconds });
@@ -134,7 +156,17 @@ describe('private_key_jwt', () => {
     expect(await send(`${head}.${body}.`)).toMatchObject(refused);
     // the public key as an HMAC secret
     const hs = Buffer.from('{"alg":"HS256"}').toString('base64url');
-    expect(await send(`${hs}.${body}.${'A'.repeat(43)}`)).toMatchObject(refused);
+    const { x, y, ...rest } = keys.publicJwk;
+    const key = createPublicKey({ key: { ...rest, x, y } as JsonWebKey, format: 'jwk' });
+    const forms = [
+      JSON.stringify(keys.publicJwk),
+      key.export({ format: 'pem', type: 'spki' }),
+      key.export({ format: 'der', type: 'spki' }),
+    ];
+    for (const form of forms) {
+      const mac = createHmac('sha256', form).update(`${hs}.${body}`).digest('base64url');
+      expect(await send(`${hs}.${body}.${mac}`)).toMatchObject(refused);
+    }
   });
 
   test('A-06 of two clients each may use the same jti', async () => {

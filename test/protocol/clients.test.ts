@@ -63,7 +63,17 @@ test('I-03 C-10 pairwise clients see a sub of their own, the same for one sector
       token_endpoint_auth_method: 'private_key_jwt',
       jwks_uri: `https://${host}/jwks.json`,
     });
-  const clients = [pairwise('a', 'one.example'), pairwise('b', 'one.example'), pairwise('c', 'two.example')];
+  const pushed = {
+    backchannel_token_delivery_mode: 'push',
+    backchannel_client_notification_endpoint: 'https://two.example/cb',
+  };
+  const clients = [
+    pairwise('a', 'one.example'),
+    pairwise('b', 'one.example'),
+    pairwise('c', 'two.example'),
+    // where it is pushed to counts, not where its keys are
+    { ...pairwise('d', 'one.example'), ...pushed },
+  ];
   const scene = await openProtocol({ clients });
   const { provider } = buildEngine(scene.deps);
   const subOf = async (clientId: string) => {
@@ -72,9 +82,10 @@ test('I-03 C-10 pairwise clients see a sub of their own, the same for one sector
     Object.assign(token, { scope: 'openid' });
     return claimsOf(await token.issue({ use: 'idtoken' }))['sub'];
   };
-  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(subOf));
+  const [a, b, c, d] = await Promise.all(['a', 'b', 'c', 'd'].map(subOf));
   expect(a).toBe(b);
   expect(a).not.toBe(c);
+  expect(d).toBe(c);
   expect([a, c]).not.toContain('user');
   await scene.close();
 });

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { newHandle, partitionOf, randomPartition } from '../../src/support/ids.ts';
+import { newHandle, operationIdOf, partitionOf, randomPartition } from '../../src/support/ids.ts';
 import { by } from '../domain/scene.ts';
 import { type Alice, aClient, answer, approved, CIBA, protocolForEach, withAlice } from './scene.ts';
 
@@ -94,6 +94,20 @@ describe('what a poll is told', () => {
     for (let i = 0; i < 3; i++) expect(error(await poll(id))).toEqual([400, 'expired_token']);
     scene.clock.advance(1200);
     expect(error(await poll(id))).toEqual([400, 'expired_token']);
+  });
+
+  test('T-12 when its record has gone, a request is like one that was never made', async () => {
+    const id = await asked();
+    scene.clock.advance(23 * 3600);
+    const collect = () => {
+      const partitions = [partitionOf(operationIdOf(id))];
+      return scene.store.collectGarbage({ partitions, now: scene.clock.now(), limit: 100 });
+    };
+    await collect();
+    expect(error(await poll(id))).toEqual([400, 'expired_token']);
+    scene.clock.advance(3 * 3600);
+    await collect();
+    expect(error(await poll(id))).toEqual([400, 'invalid_grant']);
   });
 
   test('T-09 F200 tokens are given once', async () => {
@@ -212,6 +226,21 @@ describe('how often', () => {
     expect(told.map(Number)).toEqual([10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 60, 60]);
   });
 
+  test('T-05 the longer interval holds for this and all later polls', async () => {
+    const id = await asked();
+    const pollAfter = async (seconds: number) => {
+      scene.clock.advance(seconds);
+      return (await poll(id)).body.error;
+    };
+    expect(await pollAfter(0)).toBe('authorization_pending');
+    expect(await pollAfter(1)).toBe('slow_down');
+    // ten seconds from the last accepted one on
+    expect(await pollAfter(6)).toBe('slow_down');
+    expect(await pollAfter(6)).toBe('slow_down');
+    expect(await pollAfter(7)).toBe('authorization_pending');
+    expect(await pollAfter(18)).toBe('slow_down');
+  });
+
   test('TH-16 twenty polls at once: one is answered, nineteen are slowed, and who obeys is heard', async () => {
     const id = await asked();
     const replies = await Promise.all(Array.from({ length: 20 }, () => poll(id)));
@@ -233,7 +262,7 @@ describe('how often', () => {
     const { body } = await scene.client('keyed').authenticate();
     const id = body.auth_req_id as string;
     const keyed = scene.client('keyed');
-    expect(error(await keyed.poll(id))).toEqual([400, 'invalid_grant']);
+    expect(error(await keyed.poll(id))).toEqual([400, 'invalid_dpop_proof']);
     expect(error(await keyed.poll(id, { dpop: 'not a proof' }))).toEqual([400, 'invalid_dpop_proof']);
     expect(error(await keyed.poll(id, { authorization: 'Basic AAAA' }))).toEqual([400, 'invalid_request']);
     expect(

@@ -191,8 +191,10 @@ describe('id_token_hint', () => {
     expect(error(await hint('helpdesk', 'a.b.c.d.e'))).toEqual(refused);
   });
 
-  test('a pairwise subject leads back to its person', async () => {
-    const { id_token } = await tokensOf('pairwise');
+  test('I-03 a pairwise subject is the same in userinfo, and leads back to its person', async () => {
+    const { id_token, access_token } = await tokensOf('pairwise');
+    const told = await scene.client('helpdesk').userinfo(access_token);
+    expect(told.body.sub).toBe(claimsOf(id_token)['sub']);
     expect(claimsOf(id_token)['sub']).not.toBe(alice.user.id);
     const { status, body } = await hint('pairwise', id_token);
     expect(status).toBe(200);
