@@ -1,7 +1,7 @@
 import { HOUR } from '../../src/support/clock.ts';
 import type { Tx } from './transaction.ts';
 
-/** What has an end, and the column that says when. Users, devices and keys have none here; events see below. */
+/** What has an end, and the column that says when. Users and keys have none, nor have devices that were active once; events see below. */
 const ends: readonly [table: string, column: string][] = [
   ['replays', 'until'],
   ['counters', 'reset_at'],
@@ -11,6 +11,7 @@ const ends: readonly [table: string, column: string][] = [
   ['notification_log', 'until'],
   ['start_notes', 'until'],
   ['evidence', 'retain_until'],
+  ['devices', 'pending_until'],
   ['operations', 'retain_until'],
 ];
 
@@ -25,7 +26,7 @@ interface Collect {
  * An hour after its end a record is forgotten: until then a clock that is a little behind still finds what it must.
  * Partitions divide this work between servers; here is only one, so the first call does it for all.
  */
-export function collectGarbage({ db }: Tx, { now, limit, eventRetentionMs }: Collect): number {
+export function collectGarbage({ db }: Tx, { now, limit, eventRetentionMs }: Collect) {
   let deleted = 0;
   for (const [table, column] of ends) {
     const dead = `SELECT rowid FROM ${table} WHERE ${column} <= ? LIMIT ?`;
@@ -34,5 +35,6 @@ export function collectGarbage({ db }: Tx, { now, limit, eventRetentionMs }: Col
   // They stand in the order in which they were written: only the first can be too old.
   const first = 'SELECT seq FROM events ORDER BY seq LIMIT ?';
   const old = `DELETE FROM events WHERE seq IN (${first}) AND json_extract(record, '$.at') <= ?`;
-  return deleted + db.run(old, limit - deleted, now - HOUR - eventRetentionMs);
+  deleted += db.run(old, limit - deleted, now - HOUR - eventRetentionMs);
+  return { deleted, more: deleted >= limit };
 }

@@ -84,3 +84,11 @@ const partOf = (id: string | undefined) => (id === undefined || id === '' ? '' :
 export function lifetimeMs(end: number, now: number): number {
   return Math.ceil(Math.max(end - now, 0) + HOUR);
 }
+
+/**
+ * Of what `collectGarbage` takes an hour after its end, and what stands in its index: yet an hour more, so that it comes first.
+ * Redis' expiry is for what a sweep does not find.
+ */
+export function sweptLifetimeMs(end: number, now: number): number {
+  return lifetimeMs(end, now) + HOUR;
+}

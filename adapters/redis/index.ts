@@ -130,7 +130,8 @@ function storeOf(context: Context, connection: Connection, close: () => Promise<
     },
 
     async collectGarbage({ partitions, now, limit }) {
-      const deleted = await walk(partitions, limit, {
+      const { taken, more } = await walk(partitions, limit, {
+        kind: 'garbage',
         count: (partition) => answered(client.zcount(keys.at(partition, 'garbage'), '-inf', now - HOUR)),
         take: (partition, share) =>
           scripts.run(
@@ -139,7 +140,10 @@ function storeOf(context: Context, connection: Connection, close: () => Promise<
             [now, share, eventRetentionMs],
           ),
       });
-      return deleted.reduce((sum, count) => sum + count, 0);
+      return {
+        deleted: taken.reduce((sum, [deleted]) => sum + deleted, 0),
+        more: more || taken.some(([, isLeft]) => isLeft === 1),
+      };
     },
 
     async close() {

@@ -1,7 +1,7 @@
 import type { Receipt } from '../../src/domain/device.ts';
 import type { Operation, OperationState } from '../../src/domain/operation.ts';
 import type { OperationStore, Start } from '../../src/domain/ports/operations.ts';
-import { lifetimeMs, subjectOf, tailOf } from './changes.ts';
+import { subjectOf, sweptLifetimeMs, tailOf } from './changes.ts';
 import type { Context } from './context.ts';
 import { createDecisionCalls } from './decisions.ts';
 import { answered } from './failures.ts';
@@ -45,7 +45,7 @@ export function createOperationStore(context: Context): OperationStore {
           idPart(userId),
           fieldsJson(operationFields(start.operation)),
           operationBody(start.operation),
-          lifetimeMs(retainUntil, start.now),
+          sweptLifetimeMs(retainUntil, start.now),
           capJson(start),
           ...supersededArgs(start.supersededEvent),
           changes(start.events, start.outbox),
@@ -160,7 +160,8 @@ export function createOperationStore(context: Context): OperationStore {
     },
 
     async expireDue({ partitions, now, limit, event }) {
-      const expired = await walk(partitions, limit, {
+      const { taken } = await walk(partitions, limit, {
+        kind: 'due',
         count: (partition) => answered(client.zcount(keys.at(partition, 'due'), '-inf', now)),
         take: (partition, share) =>
           scripts.run(
@@ -169,7 +170,7 @@ export function createOperationStore(context: Context): OperationStore {
             [now, share, event.type, tailOf(event), event.at, now + EXPIRED_NOTICE_MS, eventRetentionMs],
           ),
       });
-      return expired.flat();
+      return taken.flat();
     },
   };
 }

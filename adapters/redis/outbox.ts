@@ -17,11 +17,12 @@ export function createOutboxStore({ client, keys, scripts, walk }: Context): Out
 
   return {
     async claimDue({ partitions, now, limit, leaseMs }) {
-      const claimed = await walk(partitions, limit, {
+      const { taken } = await walk(partitions, limit, {
+        kind: 'outbox',
         count: (partition) => answered(client.zcount(keys.at(partition, 'outboxDue'), '-inf', now)),
         take: (partition, share) => scripts.run('claimOutbox', tables(partition), [now, share, now + leaseMs]),
       });
-      return claimed
+      return taken
         .flat()
         .map(toClaimed)
         .sort((a, b) => a.entry.dueAt - b.entry.dueAt);
@@ -31,7 +32,8 @@ export function createOutboxStore({ client, keys, scripts, walk }: Context): Out
     retry: settle,
 
     async backlog(partitions) {
-      const waiting = await walk(partitions, Number.MAX_SAFE_INTEGER, {
+      const { taken: waiting } = await walk(partitions, Number.MAX_SAFE_INTEGER, {
+        kind: 'backlog',
         count: (partition) => answered(client.zcard(keys.at(partition, 'outboxDue'))),
         take: (partition) => scripts.run('readBacklog', tables(partition).slice(0, 3)),
       });

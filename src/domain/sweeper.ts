@@ -7,7 +7,20 @@ import type { OperationStore } from './ports/operations.ts';
 import type { Store } from './ports/store.ts';
 import type { ServerKeys } from './server-keys.ts';
 
-/** Work that nobody asks for. Every process does it: whoever comes first does it, the others find nothing to do. */
+/** What one call did, and whether something may be left. */
+export interface Batch {
+  done: number;
+  more: boolean;
+}
+
+/**
+ * Work that nobody asks for. Every process does it: whoever comes first does it, the others find nothing to do.
+ *
+ * A round is calls of fifty records, each a turn of its own for the store, until all partitions say that nothing is left. So no call
+ * holds anybody up, and a round takes away whatever has come since the last one: of an operation about six records (itself, its
+ * evidence, its events, their places in the user's list). A Redis on the same machine does some 20 000 records a second for one
+ * process, so 3 000 operations that end in every second are kept up with; where a round trip takes 1 ms, 1 500.
+ */
 export interface Sweeper {
   start(): void;
   /** Resolves when what is under way has ended; nothing begins afterwards. */
@@ -60,25 +73,40 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   const running = new Map<string, Promise<void>>();
   let isStopped = false;
 
-  /** Batch by batch until a partition group has no more; between two batches others get their turn. */
-  async function inBatches(call: (partitions: readonly Partition[]) => Promise<number>): Promise<number> {
+  /**
+   * Group after group of partitions, again and again those with something left: none waits for another to be empty. Between
+   * two calls others get their turn.
+   */
+  async function inBatches(call: (partitions: readonly Partition[]) => Promise<Batch>): Promise<number> {
     let total = 0;
-    for (const partitions of groupsOf(ALL_PARTITIONS, options.partitions)) {
-      let done = options.batch;
-      while (done >= options.batch && !isStopped) total += done = await call(partitions);
+    for (let groups = groupsOf(ALL_PARTITIONS, options.partitions); groups.length > 0; ) {
+      const unfinished: Partition[][] = [];
+      for (const partitions of groups) {
+        if (isStopped) return total;
+        const { done, more } = await call(partitions);
+        total += done;
+        if (more) unfinished.push(partitions);
+      }
+      groups = unfinished;
     }
     return total;
   }
 
+  const { batch: limit } = options;
   const expire = () =>
     inBatches(async (partitions) => {
       const now = clock();
       const event = { type: 'operation.expired' as const, at: now, ...bySystem };
-      return (await store.operations.expireDue({ partitions, now, limit: options.batch, event })).length;
+      const { length: done } = await store.operations.expireDue({ partitions, now, limit, event });
+      return { done, more: done >= limit };
     });
 
   const collect = () =>
-    inBatches((partitions) => store.collectGarbage({ partitions, now: clock(), limit: options.batch }));
+    inBatches(async (partitions) => {
+      const { deleted: done, more } = await store.collectGarbage({ partitions, now: clock(), limit });
+      return { done, more };
+    });
+
 
   function schedule(job: string, everyMs: number, work: () => Promise<unknown>) {
     const run = async () => {

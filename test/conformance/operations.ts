@@ -425,7 +425,7 @@ export const operationStoreSuite: Suite = (name, open) => {
       await collect(evidence.retainUntil + HOUR - 1);
       expect(await at.store.operations.pinProof(id)).toBeDefined();
       // the evidence of two decisions; a proof is a part of one
-      expect(await collect(evidence.retainUntil + HOUR)).toBe(2);
+      expect(await collect(evidence.retainUntil + HOUR)).toMatchObject({ deleted: 2 });
       expect(await at.store.operations.pinProof(id)).toBeUndefined();
       expect(await at.store.operations.evidence(id)).toBeUndefined();
     });

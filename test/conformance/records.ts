@@ -330,12 +330,13 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
   describe(`${name}: collection of garbage`, () => {
     const at = storeForEach(open);
     const collect = async (now: number, limit = 1000) => {
-      let [total, deleted] = [0, 0];
-      do {
-        deleted = await at.store.collectGarbage({ partitions: ALL_PARTITIONS, now, limit });
+      let total = 0;
+      for (let isLeft = true; isLeft; ) {
+        const { deleted, more } = await at.store.collectGarbage({ partitions: ALL_PARTITIONS, now, limit });
         expect(deleted).toBeLessThanOrEqual(limit);
         total += deleted;
-      } while (deleted > 0);
+        isLeft = more;
+      }
       return total;
     };
 

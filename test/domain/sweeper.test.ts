@@ -57,9 +57,9 @@ describe('the sweeper', () => {
     const counting: SweeperDeps['store'] = {
       operations: store.operations,
       async collectGarbage(options) {
-        const count = await store.collectGarbage(options);
-        deleted.push(count);
-        return count;
+        const outcome = await store.collectGarbage(options);
+        deleted.push(outcome.deleted);
+        return outcome;
       },
     };
     expect(await sweeperOf({ store: counting }).collect()).toBeGreaterThanOrEqual(120);
@@ -80,7 +80,7 @@ describe('the sweeper', () => {
           });
         },
       },
-      collectGarbage: async () => 0,
+      collectGarbage: async () => ({ deleted: 0, more: false }),
     };
     const sweeper = sweeperOf({
       store,

@@ -36,7 +36,7 @@ redis.call('HSET', device, 'lu', ARGV[1])
 if ARGV[7] == '1' then pinWasRight(device) end
 if ARGV[8] == '1' then redis.call('HSET', device, 'fn', 0) end
 if ARGV[9] ~= '' then
-  local lifetime = string.format('%.0f', math.max(tonumber(ARGV[10]) - now, 0) + 3600000)
+  local lifetime = string.format('%.0f', math.max(tonumber(ARGV[10]) - now, 0) + 7200000)
   redis.call('SET', KEYS[6], ARGV[9], 'PX', lifetime)
   if ARGV[15] ~= '' then redis.call('SET', KEYS[7], ARGV[15], 'PX', lifetime) end
   redis.call('ZADD', root .. NAME.garbage, ARGV[10], 'v' .. id)

@@ -1,7 +1,7 @@
 --[[ startOperation   a new pending operation, within caps and limits, superseding older ones where the policy says so.
   KEYS[1] root            KEYS[2] operation   KEYS[3] its body   KEYS[4] user
   ARGV[1] now, epoch ms   ARGV[2] id   ARGV[3] user id   ARGV[4] fields, JSON array of name, value, name, value …
-  ARGV[5] body, packed     ARGV[6] lifetime of the record, ms: retention and an hour
+  ARGV[5] body, packed     ARGV[6] lifetime of the record, ms: retention and two hours
   ARGV[7] cap, JSON { perClient, replace, perUser, decoy: the user need not exist }
   ARGV[8] superseded event, JSON text from after the brace, '' for none   ARGV[9] its user's key part   ARGV[10] its at, epoch ms
   ARGV[11] changes   ARGV[12] limits, JSON, '' for none

@@ -38,8 +38,15 @@ export interface Store {
   readonly wakeups: Wakeups;
   /** Resolves when the store can read and write. For readiness. @throws StoreUnavailable */
   check(): Promise<void>;
-  /** Deletes what has outlived its retention, in small batches; resolves with the number of records deleted. */
-  collectGarbage(options: { partitions: readonly Partition[]; now: number; limit: number }): Promise<number>;
+  /**
+   * Deletes what has outlived its retention by an hour, at most `limit` records. `more`: the limit was met, and something may be
+   * left; the number alone does not tell, for a store may have forgotten records by itself and then only clears up behind them.
+   */
+  collectGarbage(options: {
+    partitions: readonly Partition[];
+    now: number;
+    limit: number;
+  }): Promise<{ deleted: number; more: boolean }>;
   /** Finishes what is under way and lets go of files and sockets. */
   close(): Promise<void>;
 }

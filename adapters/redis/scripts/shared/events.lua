@@ -6,11 +6,12 @@
 
   An event is stored once: with its operation if it has one, and then the user's list holds only where it lies,
   "@<at> <index> <operation>". The operation's list is never shortened, so the index stays right. ]]
+-- What the collection of garbage takes an hour after its end lives for two: Redis is to be the slower one.
 local HOUR = 3600000
 
 local function noteEvent(list, garbage, member, text, at, keepMs)
   redis.call('RPUSH', list, text)
-  redis.call('PEXPIRE', list, keepMs + HOUR)
+  redis.call('PEXPIRE', list, keepMs + 2 * HOUR)
   redis.call('ZADD', garbage, 'NX', at + keepMs, member)
 end
 
@@ -41,7 +42,7 @@ local function writeEvents(root, events, keepMs)
     if operation ~= '' then
       local list = root .. NAME.eventsOfOperation .. operation
       local index = redis.call('RPUSH', list, text) - 1
-      redis.call('PEXPIRE', list, keepMs + HOUR)
+      redis.call('PEXPIRE', list, keepMs + 2 * HOUR)
       text = string.format('@%.0f %d %s', at, index, operation)
     end
     if user ~= '' then
