@@ -19,6 +19,7 @@ import { type Clients, createClients } from './domain/clients.ts';
 import { createDeviceSide } from './domain/device-side.ts';
 import { createDevices } from './domain/devices.ts';
 import { createExternalSigners, type ExternalSigners } from './domain/external-signers.ts';
+import { createKeyClaims } from './domain/key-claims.ts';
 import { MasterKeyRefused, openKeyRing } from './domain/key-ring.ts';
 import { createNotificationLog } from './domain/notification-log.ts';
 import { createOperations } from './domain/operations.ts';
@@ -42,6 +43,7 @@ import { createListener, drain, type Listener } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
 import type { Mounted } from './http/mount.ts';
 import { approvalText } from './http/pages/approval-text.ts';
+import { createConsent } from './http/pages/consent-text.ts';
 import { AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets, SIGN_IN_ASSETS } from './http/pages/assets.ts';
 import { createSignInRoutes } from './http/pages/sign-in.ts';
 import { createSignInPages } from './http/pages/sign-in-pages.ts';
@@ -137,6 +139,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     checkAddress: outbound.check,
     replay: deps.store.replay,
     ...(pages && { signIn: { settings: config.signIn, pages } }),
+    consent: createConsent(config.language),
     ...(given.plugins?.policy && { policy: given.plugins.policy }),
     secrets: domain.secrets,
     clock: deps.clock,
@@ -226,6 +229,8 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     timers: deps.timers,
     serverKeys: domain.serverKeys,
     keyRing: domain.keyRing,
+    ownBoxes: devices.ownBoxes,
+    keyClaims: createKeyClaims({ ...domain, ...deps }),
     onError: (job, error) => log.warn('sweep.failed', { job, error }),
   });
 
@@ -480,7 +485,8 @@ function createDevicePart(
   });
   const perMinute = device.callsPerMinute;
   const limit = perMinute === 0 ? noLimit : createAddressLimit({ perMinute, clock });
-  return { api: createDeviceApi({ ...side, limit, clock, log }), streams: side.streams, dispatcher };
+  const { streams, ownBoxes } = side;
+  return { api: createDeviceApi({ ...side, limit, clock, log }), streams, ownBoxes, dispatcher };
 }
 
 /** The store writes what they are about where it was opened for it (main.ts). */

@@ -36,7 +36,10 @@ export interface Asked {
 export type Ask = (ctx: KoaContextWithOIDC, signed: SignedRequest | undefined) => Promise<Asked>;
 
 type Deps = Parameters<typeof identify>[0] &
-  Pick<ProtocolDeps, 'settings' | 'policy' | 'issuer' | 'timers' | 'consent'> & { issuerKeys: IssuerKeys; rich: RichRequests };
+  Pick<ProtocolDeps, 'settings' | 'policy' | 'issuer' | 'timers' | 'consent'> & {
+    issuerKeys: IssuerKeys;
+    rich: RichRequests;
+  };
 
 /** Parameters that the engine has checked for being there once and being text. */
 type Params = Partial<

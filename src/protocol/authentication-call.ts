@@ -9,10 +9,10 @@ import { type Form, readForm } from './form.ts';
 import { createOnce } from './once.ts';
 import type { Engine } from './provider.ts';
 import { refused } from './refused.ts';
-import { readSignedRequest, spendSignedRequest } from './signed-request.ts';
+import { readSignedRequest } from './signed-request.ts';
 import { clientMember, grantType, route } from './vocabulary.ts';
 
-type Deps = Pick<ProtocolDeps, 'replay' | 'idempotency' | 'secrets' | 'clock' | 'log' | 'beat'>;
+type Deps = Pick<ProtocolDeps, 'idempotency' | 'secrets' | 'clock' | 'log' | 'beat'>;
 
 /** `POST /bc-authorize`. @throws ProtocolError | DomainError | errors of the engine; nothing has been started then */
 export type AuthenticationCall = (engine: Engine, req: IncomingMessage, res: ServerResponse) => Promise<void>;
@@ -21,7 +21,7 @@ export type AuthenticationCall = (engine: Engine, req: IncomingMessage, res: Ser
  * The authentication request, in the order of CIBA Core 7.2:
  *
  * 1. body, client authentication, grant      3. the engine: signature, scope, claims, details, resource
- * 2. signed request: all but the signature   4. `asked.ts`: whom, user code, the rest → the operation, in one write
+ * 2. signed request: all but the signature   4. `asked.ts`: whom, user code, the rest → `ciba.ts`: `jti`, and the operation in one write
  *
  * A client that must not know who exists (`assent_unknown_user: decoy`) hears the end of 2 to 4 at the next beat only.
  * With `Idempotency-Key`, 2 to 4 happen once and a repeat gets the same acknowledgement.
@@ -37,7 +37,8 @@ export function createAuthenticationCall(deps: Deps): AuthenticationCall {
     }
     const key = req.headers['idempotency-key'];
     const start = () => acknowledge(deps, engine, ctx, form);
-    const answered = key === undefined ? start() : once({ clientId: client.clientId, key, form }, start);
+    const verify = () => checkSignature(deps, ctx, form);
+    const answered = key === undefined ? start() : once({ clientId: client.clientId, key, form, verify }, start);
     send(res, jsonAnswer(200, await (mayKnow(client) ? answered : answered.finally(deps.beat))));
   };
 }
@@ -45,19 +46,32 @@ export function createAuthenticationCall(deps: Deps): AuthenticationCall {
 /** Who exists; whoever may not gets no answer whose time would tell (TH-04). */
 const mayKnow = (client: Client) => client[clientMember.unknownUser] !== 'decoy';
 
+/** Steps 2 to 4. */
 async function acknowledge(deps: Deps, engine: Engine, ctx: EngineContext, form: Form): Promise<object> {
-  const { client } = ctx.oidc;
-  const parameters = authenticationParameters(ctx);
-  const signed = readSignedRequest(form, { client, parameters, now: deps.clock() });
+  const signed = readSigned(deps, ctx, form);
+  return run(ctx, async () => {
+    const asked = await engine.ask(ctx, signed);
+    ctx.state['asked'] = asked;
+    return asked.subject.userId;
+  });
+}
+
+/** Steps 2 and 3 alone, of a request whose answer is known. */
+async function checkSignature(deps: Deps, ctx: EngineContext, form: Form): Promise<void> {
+  readSigned(deps, ctx, form);
+  const far = new Error('as far as the signature');
+  await run(ctx, () => Promise.reject(far)).catch((error: unknown) => {
+    if (error !== far) throw error;
+  });
+}
+
+function readSigned({ clock }: Deps, ctx: EngineContext, form: Form) {
+  return readSignedRequest(form, { client: ctx.oidc.client, parameters: authenticationParameters(ctx), now: clock() });
+}
+
+async function run(ctx: EngineContext, findUser: () => Promise<string>): Promise<object> {
   try {
-    return await inContext(ctx, () =>
-      runAuthentication(ctx, async () => {
-        if (signed) await spendSignedRequest(deps, client.clientId, signed);
-        const asked = await engine.ask(ctx, signed);
-        ctx.state['asked'] = asked;
-        return asked.subject.userId;
-      }),
-    );
+    return await inContext(ctx, () => runAuthentication(ctx, findUser));
   } catch (error) {
     // keys of the client that cannot be fetched: J-20 knows one error for all that is wrong with a signed request
     if (error instanceof errors.InvalidClientMetadata) throw refused('the request object does not verify', error);

@@ -4,10 +4,12 @@ import type { StartOperation } from '../domain/operations.ts';
 import type { Asked } from './asked.ts';
 import type { ProtocolDeps } from './deps.ts';
 import { deliveryModeOf, sealNotification } from './notification-record.ts';
+import { refused } from './refused.ts';
 import { sealRequest } from './request-record.ts';
+import { isFirstUse, type SignedRequest } from './signed-request.ts';
 import { clientMember } from './vocabulary.ts';
 
-type CibaDeps = Pick<ProtocolDeps, 'settings' | 'operations' | 'secrets' | 'clock' | 'log' | 'traceId'>;
+type CibaDeps = Pick<ProtocolDeps, 'settings' | 'operations' | 'replay' | 'secrets' | 'clock' | 'log' | 'traceId'>;
 
 /**
  * The engine's hooks for `/bc-authorize`. What the request asks, and whom it is about, is known by then (`asked.ts`, in the
@@ -24,6 +26,7 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
     verifyUserCode() {},
 
     async triggerAuthenticationDevice(ctx, request, _account, client) {
+      await useUp(deps, client, askedIn(ctx).signed);
       const { operation, matchCode, unasked } = await deps.operations.start(startOf(deps, ctx, request, client));
       Object.assign(ctx.body as object, {
         // CIBA Core 7.3: there is no interval for who may not poll
@@ -34,6 +37,11 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
       deps.log.info('ciba.started', { operationId, userId, clientId, ...(unasked && { unasked }) });
     },
   };
+}
+
+/** As late as can be: what was refused before, and what could not be judged, may be sent again as it is (J-10). */
+async function useUp(deps: CibaDeps, { clientId }: Client, signed: SignedRequest | undefined): Promise<void> {
+  if (signed && !(await isFirstUse(deps, clientId, signed))) throw refused('the request object was used before');
 }
 
 export const askedIn = (ctx: KoaContextWithOIDC) => ctx.state['asked'] as Asked;
@@ -49,7 +57,8 @@ function startOf(
   request: BackchannelAuthenticationRequest,
   client: Client,
 ): StartOperation {
-  const { subject, lifetimeSeconds, bindingMessage, possessionOnly, method, transaction, record } = askedIn(ctx);
+  const { subject, lifetimeSeconds, bindingMessage, possessionOnly, method, transaction, context, record } =
+    askedIn(ctx);
   const trace = traceId?.();
   const purpose = transaction ? 'authorization' : 'authentication';
   const token = ctx.oidc.params!['client_notification_token'] as string | undefined;
@@ -66,6 +75,7 @@ function startOf(
       purpose,
       ...(bindingMessage !== undefined && { bindingMessage }),
       ...(transaction && { transaction }),
+      ...(context && { context }),
     },
     ...(method && { method }),
     possessionOnly,

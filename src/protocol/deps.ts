@@ -20,6 +20,7 @@ import type { ArtifactStore } from './ports.ts';
 import type { Registration } from './registration-call.ts';
 import type { ResourceSetting } from './resources.ts';
 import type { DetailType } from './rich-requests.ts';
+import type { Consent } from './shared.ts';
 import type { EnginePages, SignInSettings } from './sign-in-types.ts';
 
 /** RFC 7591 metadata, and our members that begin with `assent_`. */
@@ -120,6 +121,8 @@ export interface ProtocolDeps {
   idempotency: IdempotencyStore;
   /** Sign-in of people in browsers. Without it `/authorize`, `/logout` and `/oauth/par` are not there. */
   signIn?: { settings: SignInSettings; pages: EnginePages };
+  /** What people read of what a client gets. */
+  consent: Consent;
   /** The integrator's word on a request, before anybody is asked. */
   policy?: Policy;
   secrets: Pick<Secrets, 'seal' | 'open' | 'hmac' | 'key'>;

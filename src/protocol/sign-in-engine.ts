@@ -4,6 +4,7 @@
  */
 import type Provider from 'oidc-provider';
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, type Session } from 'oidc-provider';
+import { isMeant } from './claims.ts';
 import type { ProtocolDeps } from './deps.ts';
 import type { Page } from './sign-in-types.ts';
 import { path } from './vocabulary.ts';
@@ -74,9 +75,10 @@ export function signInConfiguration(deps: With): Part {
 
 /**
  * The engine's rules for when somebody must be asked, and ours: no authorization details; a session of somebody who was locked or deactivated since
- * is none; and one that is too weak for what this client asks for (`acr_values`) is not enough, once.
+ * is none; so is one of somebody else than `claims` asks for; and one that is too weak for what this client asks for (`acr_values`) is
+ * not enough, once.
  */
-function policyOf({ settings }: ProtocolDeps) {
+function policyOf({ settings, secrets }: ProtocolDeps) {
   const policy = interactionPolicy.base();
   const { checks } = policy.get('login')!;
   const known: string[] = Object.values(settings.acr);
@@ -85,6 +87,18 @@ function policyOf({ settings }: ProtocolDeps) {
       const { session, account } = ctx.oidc;
       return session?.accountId !== undefined && account === undefined;
     }),
+  );
+  checks.add(
+    // the engine looks at one value for the ID token alone
+    new interactionPolicy.Check(
+      'somebody_else',
+      'the person is not the one that is asked for',
+      'login_required',
+      (ctx) => {
+        const { session, claims, client } = ctx.oidc;
+        return session?.accountId !== undefined && !isMeant(session.accountId, { claims, client: client!, secrets });
+      },
+    ),
   );
   checks.add(
     new interactionPolicy.Check('authorization_details', 'not here', 'invalid_request', (ctx) => {

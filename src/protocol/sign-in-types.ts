@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MatchMode } from '../domain/operation.ts';
 import type { Shown } from '../domain/operations.ts';
+import type { Shared } from './shared.ts';
 
 /** The members of the configuration that browser sign-in obeys. */
 export interface SignInSettings {
@@ -30,10 +31,7 @@ export interface BrowserRequest {
 }
 
 /** What the relying party asked for, in words that the page can use. */
-export interface SignInRequest {
-  client: { id: string; name: string };
-  /** Known ones, as asked for. */
-  scopes: string[];
+export interface SignInRequest extends Shared {
   uiLocales: string[];
   /** Origin, or scheme of an app, to which the browser goes in the end. */
   returnTo: string;
@@ -68,11 +66,8 @@ export interface Ask {
   /** User name, e-mail or phone as typed; undefined: whoever is signed in here. */
   who: string | undefined;
   origin: NonNullable<Shown['origin']>;
-  /** What the person consents to by approving, in their language where that is known. */
-  consent(
-    request: Pick<SignInRequest, 'client' | 'scopes'>,
-    language: string | undefined,
-  ): Shown['context'] | undefined;
+  /** Of the browser, by preference: for who has not chosen one. */
+  languages: string[];
 }
 
 /** `busy`: as many requests as are allowed wait already. `often`: there were too many, or nobody answered the last ones. */

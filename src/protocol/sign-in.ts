@@ -5,7 +5,7 @@
  * the interaction's result, bound to this interaction; after a crash between any two steps the next look at the page goes on.
  */
 import { randomBytes } from 'node:crypto';
-import { type Client, errors, type Provider } from 'oidc-provider';
+import { type ClaimsParameter, type Client, errors, type Provider } from 'oidc-provider';
 import { DomainError, type DomainErrorCode } from '../domain/errors.ts';
 import { readIdentifier } from '../domain/identifiers.ts';
 import type { Decision } from '../domain/operation.ts';
@@ -14,8 +14,10 @@ import { SECOND } from '../support/clock.ts';
 import { newHandle, newId, operationIdOf, partitionOf } from '../support/ids.ts';
 import { systemTimers } from '../support/timers.ts';
 import { orUndefined } from './accounts.ts';
+import { allowedClaims, claimsBeyond, isMeant, namesIn } from './claims.ts';
 import type { ProtocolDeps } from './deps.ts';
 import type { Engine } from './provider.ts';
+import { sharedWith } from './shared.ts';
 import { createSignInRecords, type SignInRecord } from './sign-in-record.ts';
 import type { Ask, BrowserRequest, Refused, SignIn, SignInRequest, SignInView } from './sign-in-types.ts';
 import { clientMember, scope } from './vocabulary.ts';
@@ -23,6 +25,10 @@ import { clientMember, scope } from './vocabulary.ts';
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 const maxHintLength = 256;
+/** Far above the time that a start takes. */
+const leaseMs = 10 * SECOND;
+/** Of whoever waits for another form of the same page; a beat apart. */
+const maxLooks = 100;
 
 type Deps = ProtocolDeps & { signIn: NonNullable<ProtocolDeps['signIn']> };
 
@@ -36,7 +42,8 @@ interface Visit {
 
 /** `engine` gives the one that serves at that moment. */
 export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
-  const { clock, operations, redemptions, users, secrets, settings, timers = systemTimers, beat, log } = deps;
+  const { clock, operations, redemptions, users, secrets, settings, idempotency, beat, log } = deps;
+  const { timers = systemTimers } = deps;
   const records = createSignInRecords(deps);
 
   async function visitOf({ req, res, uid }: BrowserRequest): Promise<Visit | undefined> {
@@ -57,7 +64,7 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
   }
 
   async function identify({ interaction, client }: Visit): Promise<SignInView> {
-    const account = await accountOf(interaction);
+    const account = await accountOf({ interaction, client });
     const hint = String(interaction.params['login_hint'] ?? '').replace(/^(?:email|tel):/i, '');
     return {
       ...requestOf(interaction, client),
@@ -67,9 +74,11 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
     };
   }
 
-  /** Whoever is signed in in this browser, if they may be asked. */
-  async function accountOf({ session }: Interaction): Promise<User | undefined> {
+  /** Whoever is signed in in this browser, if they may be asked and are who the request is about. */
+  async function accountOf({ interaction, client }: Pick<Visit, 'interaction' | 'client'>): Promise<User | undefined> {
+    const { session } = interaction;
     if (!session?.accountId) return undefined;
+    if (!isMeant(session.accountId, { claims: claimsOf(interaction), client, secrets })) return undefined;
     const user = await orUndefined(users.get(session.accountId), 'user_not_found');
     return user?.state === 'active' ? user : undefined;
   }
@@ -140,8 +149,10 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
     for (const resource of resourcesIn(interaction)) {
       grant.addResourceScope(resource, String(interaction.params['scope'] ?? ''));
     }
-    const claims = claimsIn(interaction.params['claims']);
+    const claims = namesIn(allowedClaims(claimsOf(interaction), client));
     if (claims.length > 0) grant.addOIDCClaims(claims);
+    // said to be refused, or the engine would ask for them again and again
+    grant.rejectOIDCClaims(claimsBeyond(client));
     const { acr, amr, decidedAt } = decision;
     return {
       login: { accountId: user.id, acr, amr, ts: Math.floor(decidedAt / SECOND), remember: true },
@@ -178,7 +189,7 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
       shown: {
         client: { id: client.clientId, name: client.clientName ?? client.clientId },
         purpose: 'authentication',
-        context: ask.consent(requestOf(interaction, client), user?.language),
+        context: deps.consent(requestOf(interaction, client), user?.language ? [user.language] : ask.languages),
         origin: ask.origin,
       },
       ...strengthOf(interaction, client, settings.acr),
@@ -199,6 +210,31 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
     await records.write(interaction.uid, record, interaction.exp * SECOND);
     const operationId = operationIdOf(record.handle);
     log.info('sign_in.asked', { clientId: client.clientId, operationId, ...(unasked && { unasked }) });
+  }
+
+  /**
+   * A form that was sent twice asks once: whoever comes second waits for the first, and sees what came of it. Held by a lease, so
+   * that a process that dies holds up nobody for long.
+   */
+  async function oneAtATime(uid: string, ask: () => Promise<void>): Promise<void> {
+    const name = { scope: 'sign-in', key: uid };
+    if (!(await isOurTurn(name))) return;
+    try {
+      if (!(await records.read(uid))) await ask();
+    } finally {
+      await idempotency.abandon(name).catch((error: unknown) => log.warn('sign_in.held', { error }));
+    }
+  }
+
+  async function isOurTurn(name: { scope: string; key: string }): Promise<boolean> {
+    for (let looks = 0; looks < maxLooks; looks++) {
+      const now = clock();
+      const until = now + leaseMs;
+      const { result } = await idempotency.begin({ ...name, requestHash: '', now, leaseUntil: until, until });
+      if (result === 'fresh') return true;
+      await beat();
+    }
+    return false;
   }
 
   async function whois(typed: string): Promise<User | undefined> {
@@ -238,9 +274,9 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
       const visit = await visitOf(browser);
       if (!visit) return undefined;
       if (visit.record || visit.interaction.result) return 'asked';
-      const account = ask.who === undefined ? await accountOf(visit.interaction) : undefined;
+      const account = ask.who === undefined ? await accountOf(visit) : undefined;
       if (!account && !ask.who?.trim()) return 'asked';
-      return orRefused(start(visit, ask, account).finally(beat));
+      return orRefused(oneAtATime(browser.uid, () => start(visit, ask, account)).finally(beat));
     },
 
     async again(browser) {
@@ -303,12 +339,14 @@ function shown({ interaction, client }: Visit, record: SignInRecord, state: Excl
   return { ...request, step: 'ended', who, why: state };
 }
 
-function requestOf({ params }: Interaction, client: Client): SignInRequest {
+function requestOf(interaction: Interaction, client: Client): SignInRequest {
+  const { params } = interaction;
   return {
-    client: { id: client.clientId, name: client.clientName ?? client.clientId },
-    scopes: String(params['scope'] ?? '')
-      .split(' ')
-      .filter((each) => each !== ''),
+    ...sharedWith(client, {
+      scope: String(params['scope'] ?? ''),
+      claims: allowedClaims(claimsOf(interaction), client),
+      resources: resourcesIn(interaction),
+    }),
     uiLocales: String(params['ui_locales'] ?? '')
       .split(' ')
       .filter((each) => each !== ''),
@@ -334,10 +372,9 @@ function resourcesIn({ params }: Interaction): string[] {
   return [params['resource'] ?? []].flat().map(String);
 }
 
-function claimsIn(parameter: unknown): string[] {
-  if (typeof parameter !== 'string') return [];
-  const { userinfo, id_token: idToken } = JSON.parse(parameter) as Record<string, object | undefined>;
-  return [...new Set([...Object.keys(userinfo ?? {}), ...Object.keys(idToken ?? {})])];
+/** The engine has parsed it before. */
+function claimsOf({ params }: Interaction): ClaimsParameter | undefined {
+  return typeof params['claims'] === 'string' ? JSON.parse(params['claims']) : undefined;
 }
 
 const normal = (typed: string) => {

@@ -2,7 +2,7 @@
  * Signed authentication requests (CIBA Core 7.1.1). Of the checks these are ours; the engine then compares `iss`, `aud`,
  * `exp` and `nbf`, verifies the signature with the client's registered keys, and refuses `request` within `request`.
  *
- *     size → outer parameters → strict JSON → typ, alg → required claims, window → types ─engine: signature─> jti used up
+ *     size → outer parameters → strict JSON → typ, alg → required claims, window → types ─engine: signature─> whom, what ─ciba.ts─> jti used up
  */
 import type { Client } from 'oidc-provider';
 import { isJsonObject, type JsonObject } from '../support/strict-json.ts';
@@ -20,10 +20,10 @@ export interface SignedRequest {
   requestContext?: unknown;
 }
 
-const maxLength = 32 * 1024;
+export const maxLength = 32 * 1024;
 /** FAPI-CIBA 5.2.2; good for everybody: the `jti` must be remembered as long. */
-const maxWindowSeconds = 3600;
-const clockToleranceSeconds = 10;
+export const maxWindowSeconds = 3600;
+export const clockToleranceSeconds = 10;
 const requiredClaims = ['iss', 'aud', 'exp', 'iat', 'nbf', 'jti'];
 
 /** Members that may be JSON, or a number (J-13, J-17). All others that are parameters are texts. */
@@ -103,12 +103,11 @@ function checkType(name: string, value: unknown): void {
 }
 
 /** After the signature. The client's assertions share the record, so one JWT is never both (J-17). */
-export async function spendSignedRequest(
+export function isFirstUse(
   { replay, clock }: Pick<ProtocolDeps, 'replay' | 'clock'>,
   clientId: string,
-  { jti, exp }: SignedRequest,
-): Promise<void> {
+  { jti, exp }: Pick<SignedRequest, 'jti' | 'exp'>,
+): Promise<boolean> {
   const until = (exp + clockToleranceSeconds) * 1000;
-  const isFirst = await replay.once({ scope: `jti:${clientId}`, id: jti, now: clock(), until });
-  if (!isFirst) throw refused('the request object was used before');
+  return replay.once({ scope: `jti:${clientId}`, id: jti, now: clock(), until });
 }

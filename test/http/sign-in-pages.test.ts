@@ -5,6 +5,8 @@ const waiting = {
   step: 'waiting' as const,
   client: { id: 'shop', name: 'The shop' },
   scopes: ['openid'],
+  claims: [],
+  resources: [],
   uiLocales: [],
   returnTo: 'https://shop.example',
   who: 'alice',

@@ -21,7 +21,7 @@ describe('a start with an Idempotency-Key', () => {
     const first = await ask('k-1');
     scene.clock.advance(20);
     const again = await ask('k-1');
-    expect([again.status, again.body]).toEqual([200, first.body]);
+    expect([again.status, again.body]).toEqual([200, { ...first.body, expires_in: 280 }]);
     expect((await ask('k-2')).body.auth_req_id).not.toBe(first.body.auth_req_id);
     expect((await scene.client('helpdesk').authenticate()).body.auth_req_id).not.toBe(first.body.auth_req_id);
   });
@@ -80,9 +80,84 @@ describe('a start with an Idempotency-Key', () => {
     expect(error(await send('k-2'))).toEqual([400, 'invalid_request']);
   });
 
+  test('K-03 a repeat says how much time is left; after the end it is told so, and nobody is asked', async () => {
+    const first = await ask('k-1', { requested_expiry: '10' });
+    scene.clock.advance(9);
+    expect((await ask('k-1', { requested_expiry: '10' })).body).toEqual({ ...first.body, expires_in: 1 });
+    scene.clock.advance(1);
+    expect(error(await ask('k-1', { requested_expiry: '10' }))).toEqual([400, 'expired_token']);
+    expect((await ask('k-2', { requested_expiry: '10' })).body.auth_req_id).not.toBe(first.body.auth_req_id);
+  });
+
+  describe('that is signed', () => {
+    const sign = (more: Record<string, unknown> = {}, key = pair.privateKey) => {
+      const iat = Math.floor(scene.clock.now() / 1000);
+      const claims = { iss: 'signer', aud: scene.issuer, iat, nbf: iat, exp: iat + 60, jti: crypto.randomUUID() };
+      return new SignJWT({ ...claims, scope: 'openid', login_hint: 'alice', ...more })
+        .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+        .sign(key);
+    };
+    const send = (request: string, key = 'k-1') =>
+      scene.client('signer').post('/bc-authorize', { request }, { 'idempotency-key': key });
+
+    test('J-10 once more is the same request, whatever changes by that; with another content it is another one', async () => {
+      const authorization = { claims: { id_token: { email: null, acr: null } } };
+      const first = await send(await sign(authorization));
+      scene.clock.advance(20);
+      const other = { claims: { id_token: { acr: null, email: null } } };
+      expect((await send(await sign(other))).body).toEqual({ ...first.body, expires_in: 280 });
+      expect(error(await send(await sign({ ...authorization, binding_message: 'x' })))).toEqual([
+        422,
+        'invalid_request',
+      ]);
+    });
+
+    test('J-03 is answered again to nobody who cannot sign it; the very text that was answered needs no second look', async () => {
+      const request = await sign();
+      const { body } = await send(request);
+      const stranger = await generateKeyPair('ES256');
+      expect(error(await send(await sign({}, stranger.privateKey)))).toEqual([400, 'invalid_request']);
+      expect(error(await send(await sign({ exp: 1 })))).toEqual([400, 'invalid_request']);
+      expect(error(await send(`${request.slice(0, -8)}AAAAAAAA`))).toEqual([400, 'invalid_request']);
+      // it has run out meanwhile, and what was asked has not
+      scene.clock.advance(100);
+      expect((await send(request)).body).toEqual({ ...body, expires_in: 200 });
+    });
+  });
+
   test('must be a key', async () => {
     for (const key of ['with space', 'x'.repeat(256)]) expect(error(await ask(key))).toEqual([400, 'invalid_request']);
   });
+});
+
+test('J-10 a signed request that could not be judged may be sent again as it is; what was started is not asked again', async () => {
+  let isDown = true;
+  const scene = await openProtocol({
+    clients,
+    cap: { perClient: 0, policy: 'replace', perUser: 0 },
+    overrides: () => ({
+      policy() {
+        if (isDown) throw new Error('the policy is away');
+        return 'allow';
+      },
+    }),
+  });
+  await withAlice(scene);
+  const iat = Math.floor(scene.clock.now() / 1000);
+  const claims = { iss: 'signer', aud: scene.issuer, iat, nbf: iat, exp: iat + 60, jti: 'j' };
+  const request = await new SignJWT({ ...claims, scope: 'openid', login_hint: 'alice' })
+    .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+    .sign(pair.privateKey);
+  const send = (headers: Record<string, string>) => scene.client('signer').post('/bc-authorize', { request }, headers);
+  for (const headers of [{ 'idempotency-key': 'k-1' }, {}] as Record<string, string>[]) {
+    expect((await send(headers)).status).toBe(503);
+  }
+  isDown = false;
+  const replies = await Promise.all(
+    [{ 'idempotency-key': 'k-1' }, { 'idempotency-key': 'k-2' }, {}, {}].map(send as never),
+  );
+  expect((replies as { status: number }[]).map(({ status }) => status).sort()).toEqual([200, 400, 400, 400]);
+  await scene.close();
 });
 
 test('a start whose process died frees its key after half a minute', async () => {

@@ -5,6 +5,7 @@ import { jest } from '@jest/globals';
 import { createOperationWatch } from '../../src/channels/operation-watch.ts';
 import type { Device } from '../../src/domain/device.ts';
 import type { User } from '../../src/domain/user.ts';
+import { createConsent } from '../../src/http/pages/consent-text.ts';
 import type { LogLevel } from '../../src/observability/log.ts';
 import type { ProtocolDeps } from '../../src/protocol/deps.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
@@ -121,6 +122,7 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     issuer,
     clients,
     settings: options.settings ?? settings,
+    consent: createConsent('en'),
     users: scene.users,
     devices: scene.devices,
     userCodes: scene.userCodes,

@@ -1,5 +1,6 @@
 import { toString as qrCode } from 'qrcode';
 import { chooseLanguage, type TextKey, type Translate, translator } from '../../../views/texts/index.ts';
+import { sharedTexts } from './consent-text.ts';
 import { type Html, html, raw } from './html.ts';
 import type { SignInRequest, SignInView } from './sign-in.ts';
 
@@ -21,11 +22,6 @@ export interface SignInPages {
     waitSeconds?: number;
   }): Page;
   notice(page: { languages: string[]; notice: 'over' | 'csrf' }): Page;
-  /** What an approval shares, for the device. undefined: nothing beyond that it is them. */
-  consent(
-    languages: string[],
-    request: Pick<SignInRequest, 'client' | 'scopes'>,
-  ): { title: string; text: string } | undefined;
   // what the engine shows
   error(page: { languages: string[]; status: number; error: string }): Page;
   logout(page: { languages: string[]; action: string; xsrf: string; client?: string; returnTo?: string }): Page;
@@ -63,13 +59,6 @@ export async function createSignInPages(options: SignInPagesOptions): Promise<Si
       return page(preferred, make, view.returnTo);
     },
     notice: ({ languages, notice }) => page(languages, (t) => message(t, `signin.${notice}`)),
-    consent(languages, { client, scopes }) {
-      const { t } = textsFor(languages);
-      const shared = scopes.filter((each) => each !== 'openid').map((each) => scopeText(t, each));
-      if (shared.length === 0) return undefined;
-      const title = t('signin.shares', { client: client.name });
-      return { title, text: t('signin.consent', { client: client.name, shared: shared.join(', ') }) };
-    },
     error: ({ languages, status, error }) =>
       page(languages, (t) => message(t, status >= 500 ? 'signin.unavailable' : 'signin.error', { error })),
     logout: ({ languages, returnTo, ...form }) =>
@@ -200,16 +189,10 @@ function logout(t: Translate, { action, xsrf, client }: { action: string; xsrf: 
   };
 }
 
-function shares(t: Translate, { client, scopes }: SignInRequest): Html {
+function shares(t: Translate, request: SignInRequest): Html {
+  const { client } = request;
   return html`<section class="shares" aria-labelledby="shares"><h2 id="shares">${t('signin.shares', { client: client.name })}</h2>
-<ul>${scopes.map((each) => html`<li>${scopeText(t, each)}</li>`)}</ul></section>`;
-}
-
-const knownScopes = ['openid', 'profile', 'email', 'phone', 'offline_access'] as const;
-
-function scopeText(t: Translate, asked: string): string {
-  const known = knownScopes.find((each) => each === asked);
-  return known ? t(`signin.scope.${known}`) : t('signin.scope.other', { scope: asked });
+<ul>${sharedTexts(t, request).map((each) => html`<li>${each}</li>`)}</ul></section>`;
 }
 
 const again = (t: Translate, isMain: boolean) => html`

@@ -8,13 +8,13 @@ import { readText } from '../middleware/body.ts';
 import type { AppContext, AppState } from '../middleware/context.ts';
 import { koaApp } from '../middleware/koa-app.ts';
 import type { Mounted } from '../mount.ts';
+import type { Shared } from './consent-text.ts';
 import type { InputError, Page, SignInPages } from './sign-in-pages.ts';
 import { browserOf } from './user-agent.ts';
 
 /** Of the relying party's request; see src/protocol/sign-in-types.ts, which gives it. */
-export interface SignInRequest {
+export interface SignInRequest extends Shared {
   client: { id: string; name: string };
-  scopes: string[];
   uiLocales: string[];
   returnTo: string;
 }
@@ -45,10 +45,7 @@ export interface SignIn {
     ask: {
       who: string | undefined;
       origin: { ip?: string; browser?: string; os?: string };
-      consent(
-        request: Pick<SignInRequest, 'client' | 'scopes'>,
-        language: string | undefined,
-      ): { title: string; text: string } | undefined;
+      languages: string[];
     },
   ): Promise<'asked' | { why: 'busy' | 'often'; retryAfterSeconds: number } | undefined>;
   again(browser: BrowserRequest): Promise<true | undefined>;
@@ -149,7 +146,7 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     const outcome = await signIn.ask(browser, {
       who,
       origin: { ip: exchangeOf(ctx.req).address, ...browserOf(ctx.get('user-agent')) },
-      consent: (request, language) => pages.consent(language ? [language] : languages, request),
+      languages,
     });
     if (!outcome) return over(ctx);
     if (outcome === 'asked') return goTo(ctx, ctx.path);
