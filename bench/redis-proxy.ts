@@ -17,6 +17,8 @@ const background = new Set<string>([
   'readBacklog',
   'expireOperations',
   'collectGarbage',
+  'dueClaims',
+  'dueBoxes',
   'zcount',
   'ping',
   'info',

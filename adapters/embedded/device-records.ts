@@ -20,16 +20,44 @@ export function readNoticed(db: Db, id: string, now: number): { device?: Device;
   return { ...(device && { device }), isNoticed: row?.noticed === 1 };
 }
 
+/** Those with a pair that was made until `madeUntil`, or a former one whose time is over at `now`. */
+export function devicesWithDueBox(
+  db: Db,
+  { madeUntil, now, limit }: { madeUntil: number; now: number; limit: number },
+) {
+  const due = (column: string) =>
+    `SELECT * FROM (SELECT rowid FROM devices WHERE ${column} <= ? ORDER BY ${column} LIMIT ?)`;
+  const sql = `SELECT record FROM devices WHERE rowid IN (${due('box_made_at')} UNION ${due('box_former_until')}) LIMIT ?`;
+  return parsedAll<Device>(db.all<RecordRow>(sql, madeUntil, limit, now, limit, limit));
+}
+
 /** Oldest first. */
 export function devicesOf(db: Db, userId: string): Device[] {
   const sql = 'SELECT record FROM devices WHERE user_id = ? ORDER BY created_at, rowid';
   return parsedAll(db.all<RecordRow>(sql, userId));
 }
 
-export function insertDevice({ db }: Tx, device: Device): void {
+/** @param pendingUntil when it is garbage, if it is not active before */
+export function insertDevice({ db }: Tx, device: Device, pendingUntil: number): void {
   const { id, version, userId, createdAt } = device;
-  db.run('INSERT INTO devices VALUES (?, ?, ?, ?, ?)', id, version, userId, createdAt, JSON.stringify(device));
+  db.run(
+    `INSERT INTO devices (id, version, user_id, created_at, record, pending_until, box_made_at, box_former_until)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    id,
+    version,
+    userId,
+    createdAt,
+    JSON.stringify(device),
+    wasActive(device) ? null : pendingUntil,
+    ...boxTimes(device),
+  );
 }
+
+/** One that was deactivated before goes as one that was left pending does. */
+const wasActive = ({ state, activatedAt }: Device): boolean =>
+  state === 'active' || state === 'locked' || activatedAt !== undefined;
+
+const boxTimes = ({ box }: Device) => [box?.createdAt ?? null, box?.former?.until ?? null] as const;
 
 /** The record with the changes and the next version. */
 export function replaceDevice(tx: Tx, device: Device, changes: Partial<Device>): Device {
@@ -50,9 +78,13 @@ export function touchDevice(
 
 function write({ db }: Tx, device: Device, next: Device): Device {
   const changed = db.run(
-    'UPDATE devices SET version = ?, record = ? WHERE id = ? AND version = ?',
+    `UPDATE devices SET version = ?, record = ?, pending_until = iif(?, NULL, pending_until),
+            box_made_at = ?, box_former_until = ?
+      WHERE id = ? AND version = ?`,
     next.version,
     JSON.stringify(next),
+    wasActive(next) ? 1 : 0,
+    ...boxTimes(next),
     next.id,
     device.version,
   );

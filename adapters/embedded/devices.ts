@@ -1,13 +1,14 @@
 import type { Device, DeviceState } from '../../src/domain/device.ts';
 import type { Operation } from '../../src/domain/operation.ts';
-import type { DeviceStore } from '../../src/domain/ports/devices.ts';
-import { SECOND } from '../../src/support/clock.ts';
+import type { DeviceStore, KeyClaim, ReviewedClaim } from '../../src/domain/ports/devices.ts';
+import { HOUR, SECOND } from '../../src/support/clock.ts';
 import type { Access } from './access.ts';
 import type { Db } from './db.ts';
 import {
   cancelOperationsOf,
   counted,
   devicesOf,
+  devicesWithDueBox,
   lockDevice,
   readDevice,
   readNoticed,
@@ -174,8 +175,38 @@ export function claimKey(tx: Tx, claim: { thumbprint: string; deviceId: string; 
     thumbprint,
   );
   if (held && held.device_id !== deviceId && isBelieved(tx.db, held, now)) return false;
-  tx.db.run('INSERT OR REPLACE INTO key_claims VALUES (?, ?, ?)', thumbprint, deviceId, now);
+  tx.db.run(
+    'INSERT OR REPLACE INTO key_claims (thumbprint, device_id, claimed_at, review_at) VALUES (?, ?, ?, ?)',
+    thumbprint,
+    deviceId,
+    now,
+    now + HOUR,
+  );
   return true;
+}
+
+interface SettleClaim {
+  claim: KeyClaim;
+  next: ReviewedClaim | undefined;
+}
+
+export function settleClaim({ db }: Tx, { claim, next }: SettleClaim): boolean {
+  const { thumbprint, deviceId, claimedAt } = claim;
+  const same = 'thumbprint = ? AND device_id = ? AND claimed_at = ?';
+  if (!next) return db.run(`DELETE FROM key_claims WHERE ${same}`, thumbprint, deviceId, claimedAt) === 1;
+  const { reviewAt, formerSince = null } = next;
+  const change = `UPDATE key_claims SET review_at = ?, former_since = ? WHERE ${same}`;
+  return db.run(change, reviewAt, formerSince, thumbprint, deviceId, claimedAt) === 1;
+}
+
+function claimsDue(db: Db, now: number, limit: number): KeyClaim[] {
+  const rows = db.all<KeyClaim & { formerSince: number | null }>(
+    `SELECT thumbprint, device_id AS "deviceId", claimed_at AS "claimedAt", former_since AS "formerSince"
+       FROM key_claims WHERE review_at <= ? ORDER BY review_at LIMIT ?`,
+    now,
+    limit,
+  );
+  return rows.map(({ formerSince, ...claim }) => ({ ...claim, ...(formerSince !== null && { formerSince }) }));
 }
 
 /** A device that is there holds its key until it is deactivated; one that never came has held it long enough after 30 s. */
@@ -201,6 +232,9 @@ export const deviceStore = ({ read, write }: Access): DeviceStore => ({
   ofUser: (userId) => read((db) => devicesOf(db, userId)),
   list: (page) => read((db) => pageOf<Device>(db, 'devices', page)),
   claimKey: (thumbprint, deviceId, now) => write('claimKey', { thumbprint, deviceId, now }),
+  claimsDue: ({ now, limit }) => read((db) => claimsDue(db, now, limit)),
+  settleClaim: (claim, next) => write('settleClaim', { claim, next }),
+  boxesDue: (due) => read((db) => devicesWithDueBox(db, due)),
   save: (change) => write('saveDevice', change),
   reserveProof: (attempt) => write('reserveProof', attempt),
   failProof: (failed) => write('failProof', failed),

@@ -163,11 +163,28 @@ const migrations: readonly string[] = [
   CREATE INDEX events_noticed ON events (user_id, notice_until) WHERE notice_until IS NOT NULL;
   `,
   `
+  ALTER TABLE evidence ADD COLUMN pin_proof TEXT;
+  `,
+  `
   CREATE TABLE start_notes (user_id TEXT PRIMARY KEY, until INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
   CREATE INDEX start_notes_until ON start_notes (until);
   `,
   `
-  ALTER TABLE evidence ADD COLUMN pin_proof TEXT;
+  ALTER TABLE devices ADD COLUMN pending_until INTEGER;
+  ALTER TABLE devices ADD COLUMN box_made_at INTEGER;
+  ALTER TABLE devices ADD COLUMN box_former_until INTEGER;
+  UPDATE devices SET
+    box_made_at = json_extract(record, '$.box.createdAt'),
+    box_former_until = json_extract(record, '$.box.former.until');
+  UPDATE devices SET pending_until = coalesce(
+    (SELECT retain_until FROM operations WHERE operations.id = json_extract(devices.record, '$.operationId')), 0)
+    WHERE json_extract(record, '$.state') IN ('pending', 'deactivated') AND json_extract(record, '$.activatedAt') IS NULL;
+  CREATE INDEX devices_pending_until ON devices (pending_until) WHERE pending_until IS NOT NULL;
+  CREATE INDEX devices_box_made ON devices (box_made_at) WHERE box_made_at IS NOT NULL;
+  CREATE INDEX devices_box_former ON devices (box_former_until) WHERE box_former_until IS NOT NULL;
+  ALTER TABLE key_claims ADD COLUMN review_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE key_claims ADD COLUMN former_since INTEGER;
+  CREATE INDEX key_claims_review ON key_claims (review_at);
   `,
 ];
 

@@ -22,7 +22,7 @@ export function bindTicket(tx: Tx, { operationId, thumbprint, device, now, event
   if (ticket.boundTo !== undefined && ticket.boundTo !== thumbprint) return { result: 'bound_to_other' as const };
   const bound = ticket.deviceId === undefined ? undefined : readDevice(tx.db, ticket.deviceId);
   if (bound) return { result: 'again' as const, device: bound };
-  insertDevice(tx, device);
+  insertDevice(tx, device, operation.retainUntil);
   replaceOperation(tx, operation, { ticket: { ...ticket, boundTo: thumbprint, deviceId: device.id } });
   writeEvents(tx, events);
   return { result: 'bound' as const, device };

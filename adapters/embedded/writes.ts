@@ -1,6 +1,14 @@
 import { consumeArtifact, destroyArtifact, writeArtifacts } from './artifacts.ts';
 import { createClient, updateClient } from './clients.ts';
-import { activateDevice, changeDeviceState, claimKey, failProof, reserveProof, saveDevice } from './devices.ts';
+import {
+  activateDevice,
+  changeDeviceState,
+  claimKey,
+  failProof,
+  reserveProof,
+  saveDevice,
+  settleClaim,
+} from './devices.ts';
 import { collectGarbage } from './garbage.ts';
 import { saveKeyRing } from './key-ring.ts';
 import { addKey, destroyKey, promoteKey } from './keys.ts';
@@ -31,6 +39,7 @@ export const writes = {
   reserveProof,
   failProof,
   claimKey,
+  settleClaim,
   startOperation,
   liftLimits,
   bindTicket,

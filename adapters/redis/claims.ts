@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { SECOND } from '../../src/support/clock.ts';
-import { idPart } from './keys.ts';
+import { idPart, type Keys } from './keys.ts';
 import type { Scripts } from './scripts.ts';
 
 const UNCONFIRMED_MS = 30 * SECOND;
@@ -21,36 +21,48 @@ export interface Claim {
 }
 
 export interface Claims {
-  /** Undefined: somebody else has it. */
+  /**
+   * Undefined: somebody else has it.
+   *
+   * @param review of a public key: what is written behind the entry, and when it is looked at
+   */
   claim(
     key: string,
     ownerId: string,
     now: number,
     standing: (ownerPart: string) => Promise<Standing>,
+    review?: { about: string; at: number },
   ): Promise<Claim | undefined>;
   /** Takes back what this call claimed, unless the owner has claimed it anew since. */
   release(claims: Claim[]): Promise<void>;
   /** Drops an entry if it is still the one that was read. */
   drop(key: string, entry: string): Promise<void>;
+  /** Another text for the entry that was read, and its next review. False: it is another one by now. */
+  review(key: string, entry: string, next: { entry: string; at: number } | undefined): Promise<boolean>;
 }
 
-export function createClaims(scripts: Scripts): Claims {
+export function createClaims(scripts: Scripts, { rootOf }: Pick<Keys, 'rootOf'>): Claims {
+  const swap = async (key: string, read: string, entry: string, reviewAt: number | '' = '') =>
+    (await scripts.run('swapClaim', [rootOf(key), key], [read, entry, reviewAt])) === 1;
   const drop = async (key: string, entry: string) => {
-    await scripts.run('swapClaim', [key], [entry, '']);
+    await swap(key, entry, '');
   };
   return {
     drop,
+    review: (key, entry, next) => swap(key, entry, next?.entry ?? '', next?.at),
 
-    async claim(key, ownerId, now, standing) {
+    async claim(key, ownerId, now, standing, review) {
       const owner = idPart(ownerId);
       // The nonce tells two claims of one owner apart: a late release must not take the newer one away.
-      const entry = `${owner} ${now} ${randomBytes(9).toString('base64url')}`;
+      const nonce = randomBytes(9).toString('base64url');
+      const entry = `${owner} ${now} ${nonce}${review ? ` ${review.about}` : ''}`;
+      const reviewAt = review?.at ?? '';
       for (;;) {
-        const reply = await scripts.run('claim', [key], [owner, entry]);
+        const reply = await scripts.run('claim', [rootOf(key), key], [owner, entry, reviewAt]);
         if (reply[0] !== 'taken') return { key, entry, fresh: reply[0] === 'fresh' };
         const found = reply[1];
         if (!mayTakeOver(found, now, await standing(ownerOf(found)))) return undefined;
-        if ((await scripts.run('swapClaim', [key], [found, entry])) === 1) return { key, entry, fresh: true };
+        if (await swap(key, found, entry, reviewAt)) return { key, entry, fresh: true };
       }
     },
 

@@ -1,10 +1,12 @@
 import type { DeviceState, Receipt } from '../../src/domain/device.ts';
 import type { AuditEvent } from '../../src/domain/event.ts';
-import type { DeviceStore, MessageCounter } from '../../src/domain/ports/devices.ts';
+import type { DeviceStore, KeyClaim, MessageCounter, ReviewedClaim } from '../../src/domain/ports/devices.ts';
 import type { UserState } from '../../src/domain/user.ts';
-import { lifetimeMs, placeOf, tailOf } from './changes.ts';
+import { HOUR } from '../../src/support/clock.ts';
+import { lifetimeMs, placeOf, sweptLifetimeMs, tailOf } from './changes.ts';
 import { createClaims } from './claims.ts';
 import type { Context } from './context.ts';
+import { answered } from './failures.ts';
 import { idPart, partitionFor } from './keys.ts';
 import { createPages } from './pages.ts';
 import { readHash } from './read-hash.ts';
@@ -19,8 +21,10 @@ import {
 } from './records.ts';
 
 export function createDeviceStore(context: Context): DeviceStore {
-  const { client, keys, scripts, changes } = context;
-  const claims = createClaims(scripts);
+  const { client, keys, scripts, changes, walk } = context;
+  const claims = createClaims(scripts, keys);
+
+  const claimKeyOf = (thumbprintHmac: string) => keys.hashed('thumbprint', thumbprintHmac);
 
   const readRecord = async (key: string) => {
     const fields = await readHash(client, key);
@@ -52,12 +56,48 @@ export function createDeviceStore(context: Context): DeviceStore {
     },
 
     async claimKey(thumbprintHmac, deviceId, now) {
-      const claim = await claims.claim(keys.hashed('thumbprint', thumbprintHmac), deviceId, now, async (owner) => {
+      const standing = async (owner: string) => {
         const device = await readRecord(keys.ofPart('device', owner));
         if (!device) return 'unconfirmed';
         return device.state === 'deactivated' ? 'free' : 'confirmed';
+      };
+      const review = { about: encodeURIComponent(thumbprintHmac), at: now + HOUR };
+      return (await claims.claim(claimKeyOf(thumbprintHmac), deviceId, now, standing, review)) !== undefined;
+    },
+
+    async claimsDue({ partitions, now, limit }) {
+      const { taken } = await walk(partitions, limit, {
+        kind: 'claims',
+        count: (partition) => answered(client.zcount(keys.at(partition, 'claimReviews'), '-inf', now)),
+        take: (partition, share) =>
+          scripts.run('dueClaims', [keys.root(partition), keys.at(partition, 'claimReviews')], [now, share]),
       });
-      return claim !== undefined;
+      return taken.flat().map(keyClaimOf);
+    },
+
+    async settleClaim(claim, next) {
+      const key = claimKeyOf(claim.thumbprint);
+      const stands = await answered(client.get(key));
+      if (stands === null || !isSameClaim(stands, claim)) return false;
+      return claims.review(key, stands, next && { entry: reviewedEntry(stands, next), at: next.reviewAt });
+    },
+
+    async boxesDue({ partitions, now, madeUntil, limit }) {
+      const { taken } = await walk(partitions, limit, {
+        kind: 'boxes',
+        async count(partition) {
+          const made = answered(client.zcount(keys.at(partition, 'boxesMade'), '-inf', madeUntil));
+          const former = answered(client.zcount(keys.at(partition, 'boxesFormer'), '-inf', now));
+          return (await made) + (await former);
+        },
+        take: (partition, share) =>
+          scripts.run(
+            'dueBoxes',
+            [keys.root(partition), keys.at(partition, 'boxesMade'), keys.at(partition, 'boxesFormer')],
+            [madeUntil, now, share],
+          ),
+      });
+      return taken.flat().map(([, fields]) => toDevice(fields));
     },
 
     async save({ device, states, now, events, receipt, ctr, pin, spends, opens }) {
@@ -79,7 +119,7 @@ export function createDeviceStore(context: Context): DeviceStore {
           opens ? idPart(opens.id) : '',
           opens ? fieldsJson(operationFields(opens)) : '',
           opens ? operationBody(opens) : '',
-          opens ? lifetimeMs(opens.retainUntil, now) : '',
+          opens ? sweptLifetimeMs(opens.retainUntil, now) : '',
         ],
       );
       switch (reply[0]) {
@@ -199,6 +239,27 @@ export function createDeviceStore(context: Context): DeviceStore {
       }
     },
   };
+}
+
+/** `<device> <claimed at> <nonce> <HMAC> [<former since>]`, the first three as claims.ts writes them. */
+function keyClaimOf(entry: string): KeyClaim {
+  const [deviceId = '', claimedAt, _nonce, about = '', formerSince] = entry.split(' ');
+  return {
+    thumbprint: decodeURIComponent(about),
+    deviceId,
+    claimedAt: Number(claimedAt),
+    ...(formerSince !== undefined && { formerSince: Number(formerSince) }),
+  };
+}
+
+function isSameClaim(entry: string, { deviceId, claimedAt }: KeyClaim): boolean {
+  const stands = keyClaimOf(entry);
+  return stands.deviceId === deviceId && stands.claimedAt === claimedAt;
+}
+
+function reviewedEntry(entry: string, { formerSince }: ReviewedClaim): string {
+  const claim = entry.split(' ').slice(0, 4).join(' ');
+  return formerSince === undefined ? claim : `${claim} ${formerSince}`;
 }
 
 /** The receipt's own key, in the partition of `id`; where there is none, the root, which every script knows as "none". */

@@ -18,6 +18,9 @@ export const names = {
   devices: 'devices',
   devicesOf: 'ud:',
   thumbprint: 't:',
+  claimReviews: 'tr',
+  boxesMade: 'bm',
+  boxesFormer: 'bf',
   operation: 'o:',
   body: 'b:',
   pendingOf: 'up:',
@@ -76,6 +79,8 @@ export interface Keys {
   artifact(model: string, id: string): string;
   /** In the partition of the key. */
   beaconBeside(key: string): string;
+  /** Of the partition of the key. */
+  rootOf(key: string): string;
   /** One per partition: an index or a table. */
   at(partition: Partition, name: Name): string;
   channel(partition: Partition): string;
@@ -119,12 +124,15 @@ export function createKeys(prefix: string): Keys {
       const known = MODEL.test(model) && SHA256_HEX.test(id);
       return at(partitionFor(id), 'artifact') + (known ? `${model}:${id}` : `~${sha256(joined([model, id]))}`);
     },
-    beaconBeside: (key) => key.slice(0, key.indexOf('}') + 2) + names.beacon,
+    beaconBeside: (key) => rootOf(key) + names.beacon,
+    rootOf,
     channel: (partition) => `${prefix}wake:${partition}`,
     channels: `${prefix}wake:*`,
     partitionOfChannel: (channel) => channel.slice(-2),
   };
 }
+
+const rootOf = (key: string) => key.slice(0, key.indexOf('}') + 2);
 
 /** Lengths first: no two lists of texts give the same one. */
 function joined(texts: string[]): string {

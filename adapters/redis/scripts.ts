@@ -22,6 +22,8 @@ type Redeemer = [body: string, operation: Fields, user: Fields, device: Fields];
 interface Replies {
   claim: ['fresh'] | ['own'] | ['taken', string];
   swapClaim: 0 | 1;
+  dueClaims: string[];
+  dueBoxes: Row[];
   createUser: 0 | 1;
   updateUser: ['updated', Fields] | ['stale'] | ['missing'];
   changeUser: ['changed', Fields, string[]] | ['missing'] | ['refused', string];
@@ -113,14 +115,16 @@ interface Replies {
   appendNotification: 0 | 1;
   writeArtifact: 1;
   consumeArtifact: 0 | 1;
-  collectGarbage: number;
+  collectGarbage: [deleted: number, more: 0 | 1];
 }
 
 export type ScriptName = keyof Replies;
 
 export const numberOfKeys: Record<ScriptName, number> = {
-  claim: 1,
-  swapClaim: 1,
+  claim: 2,
+  swapClaim: 2,
+  dueClaims: 2,
+  dueBoxes: 3,
   createUser: 3,
   updateUser: 2,
   changeUser: 2,

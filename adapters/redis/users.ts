@@ -20,7 +20,7 @@ const CLAIMS_TRUSTED_MS = 5_000;
 
 export function createUserStore(context: Context): UserStore {
   const { client, keys, scripts, changes } = context;
-  const claims = createClaims(scripts);
+  const claims = createClaims(scripts, keys);
 
   const entryKey = (kind: IdentifierKind, hmac: string) => keys.hashed('identifier', kind, hmac);
   const readPart = (part: string) => readRecord(keys.ofPart('user', part));

@@ -30,6 +30,7 @@ import type { DeviceServerKeys } from './device-server-keys.ts';
 import { aboutDevice, by, type Caller } from './enrollment-callers.ts';
 import type { EnrollmentGates, EnrollmentWaiting } from './enrollment-gates.ts';
 import { DomainError } from './errors.ts';
+import { claimOf } from './key-claims.ts';
 import { maskedName } from './masked-name.ts';
 import { newEvent } from './new-event.ts';
 import { noticeUntil } from './notices.ts';
@@ -227,8 +228,7 @@ export function createEnrollment(deps: Deps): Enrollment {
   async function claimKeys(device: Device, { enc }: EnrollMessage, caller: Caller): Promise<void> {
     const now = clock();
     for (const [key, jwk] of Object.entries({ sig: device.keys.sig, enc })) {
-      const thumbprint = secrets.hmac('device-key', jwkThumbprint(jwk));
-      if (await store.devices.claimKey(thumbprint, device.id, now)) continue;
+      if (await store.devices.claimKey(claimOf(secrets, jwk), device.id, now)) continue;
       const about = { userId: device.userId, deviceId: device.id, operationId: device.operationId };
       const refused = newEvent('device.key_refused', now, by(device.id, caller), {
         ...about,

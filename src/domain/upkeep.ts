@@ -30,6 +30,7 @@ import type { DeviceServerKeys } from './device-server-keys.ts';
 import { by, type Caller } from './enrollment.ts';
 import { DomainError } from './errors.ts';
 import type { EventType } from './event.ts';
+import { claimOf } from './key-claims.ts';
 import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
 import { sealPinKey } from './pin-keys.ts';
@@ -137,7 +138,7 @@ export function createUpkeep(deps: Deps): Upkeep {
     for (const [key, jwk] of Object.entries({ sig, enc })) {
       const print = jwkThumbprint(jwk);
       const isOwn = known.some((other) => jwkThumbprint(other.jwk) === print);
-      if (!isOwn && (await store.devices.claimKey(secrets.hmac('device-key', print), device.id, now))) continue;
+      if (!isOwn && (await store.devices.claimKey(claimOf(secrets, jwk), device.id, now))) continue;
       const about = { userId: device.userId, deviceId: device.id, data: { why: 'key_reused', key } };
       await store.events.write(partitionOf(device.id), [
         newEvent('device.key_refused', now, by(device.id, caller), about),

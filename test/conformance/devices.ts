@@ -686,7 +686,7 @@ export const deviceStoreSuite: Suite = (name, open) => {
         expect(tally(answers)).toEqual({ true: 1, false: HUNDRED - 1 });
       });
 
-      test.each(['pending', 'active', 'locked'] as const)('a %s device keeps it for ever', async (state) => {
+      test.each(['pending', 'active', 'locked'] as const)('a %s device keeps it while it is there', async (state) => {
         const user = await withUser(at.store);
         const device = await (state === 'pending' ? withPendingDevice : withDevice)(at.store, user);
         if (state === 'locked') {

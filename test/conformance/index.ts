@@ -1,4 +1,5 @@
 import { clientStoreSuite } from './clients.ts';
+import { deviceUpkeepSuite } from './device-upkeep.ts';
 import { deviceStoreSuite } from './devices.ts';
 import type { OpenStore, SuiteOptions } from './harness.ts';
 import { noticeSuite } from './notices.ts';
@@ -18,6 +19,7 @@ export function storeConformance(name: string, open: OpenStore, options: SuiteOp
   for (const suite of [
     userStoreSuite,
     deviceStoreSuite,
+    deviceUpkeepSuite,
     operationStoreSuite,
     startLimitSuite,
     redemptionSuite,

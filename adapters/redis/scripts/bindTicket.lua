@@ -5,6 +5,7 @@
   Repeated with the same thumbprint: 'again'. ]]
 --- @include operations
 --- @include changes
+--- @include boxes
 local root, operation, now = KEYS[1], KEYS[2], tonumber(ARGV[1])
 if redis.call('HGET', operation, 'k') ~= 'registration' then return { 'missing' } end
 if not isPending(operation, now) then return { 'closed' } end
@@ -18,5 +19,7 @@ redis.call('HINCRBY', operation, 'v', 1)
 redis.call('HSET', KEYS[3], unpack(cjson.decode(ARGV[4])))
 redis.call('RPUSH', KEYS[4], ARGV[3])
 redis.call('ZADD', KEYS[5], 0, ARGV[3])
+redis.call('ZADD', root .. NAME.garbage, redis.call('HGET', operation, 'r'), 'd' .. ARGV[3])
+indexBox(root, KEYS[3])
 writeChanges(root, ARGV[5])
 return { 'bound' }

@@ -14,6 +14,7 @@
 --- @include changes
 --- @include counter
 --- @include pin
+--- @include boxes
 local root, device, now, spent, opened = KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[10], ARGV[11]
 local before = replayed(KEYS[3], ARGV[6], now)
 if before then return before end
@@ -29,6 +30,7 @@ end
 if opened ~= '' and redis.call('HGET', root .. NAME.user .. user, 's') ~= 'active' then return { 'user_not_active' } end
 
 replaceDevice(device, ARGV[4], ARGV[5])
+indexBox(root, device)
 if ARGV[9] == 'right' then pinWasRight(device) end
 if ARGV[9] == 'renewed' then redis.call('HSET', device, 'fp', 0, 'fl', 0) end
 if spent ~= '' then

@@ -1,3 +1,4 @@
+import type { Partition } from '../../support/ids.ts';
 import type { EnrollmentMode } from '../application.ts';
 import type { Device, DeviceState, LockReason, Receipt } from '../device.ts';
 import type { AuditEvent } from '../event.ts';
@@ -18,8 +19,25 @@ export interface MessageCounter {
   suspected: AuditEvent;
 }
 
+/** That a public key is a device's. */
+export interface KeyClaim {
+  /** HMAC of the key's thumbprint. */
+  thumbprint: string;
+  deviceId: string;
+  claimedAt: number;
+  /** The device was seen without this key. */
+  formerSince?: number;
+}
+
+export interface ReviewedClaim {
+  /** When it is looked at again. */
+  reviewAt: number;
+  formerSince?: number;
+}
+
 /**
- * Devices, in their user's partition. A {@link Receipt} is checked and written in the same step as the change: the
+ * Devices, in their user's partition. One that has not become active goes with `collectGarbage` when its registration's
+ * `retainUntil` is over; every other stays. A {@link Receipt} is checked and written in the same step as the change: the
  * same (device, jti, jwsHash) resolves `repeated` and changes nothing; the same jti with another hash `message_reused`.
  */
 export interface DeviceStore {
@@ -46,9 +64,21 @@ export interface DeviceStore {
   /**
    * Reserves a public key's thumbprint (HMAC) for a device; its own partition (that of the HMAC). The entry is
    * believed while the named device is not `deactivated`, so a key in use cannot be enrolled again (device-protocol, 3.3).
-   * Two steps with the device's record; an entry whose device does not exist may be taken over 30 s after the claim.
+   * Two steps with the device's record; an entry whose device does not exist may be taken over 30 s after the claim. An
+   * hour after it, it is due for a review.
    */
   claimKey(thumbprintHmac: string, deviceId: string, now: number): Promise<boolean>;
+
+  /** Claims whose review is due, at most `limit`. Of partitions of their own (those of the HMACs). */
+  claimsDue(due: { partitions: readonly Partition[]; now: number; limit: number }): Promise<KeyClaim[]>;
+
+  /** After a review: when the next one is due; undefined drops the claim. False: it was made anew meanwhile, and stands as it is. One step. */
+  settleClaim(claim: KeyClaim, next: ReviewedClaim | undefined): Promise<boolean>;
+
+  /**
+   * Devices whose box pair was made until `madeUntil`, or has a former one whose time is over at `now`; at most `limit`.
+   */
+  boxesDue(due: { partitions: readonly Partition[]; now: number; madeUntil: number; limit: number }): Promise<Device[]>;
 
   /**
    * Replaces the record if its stored version is `device.version` and its state is one of `states`; the new one has
