@@ -29,7 +29,6 @@ import type { Inbox } from './inbox.ts';
 import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
 import { isNewer } from './notices.ts';
-import type { OwnBoxes } from './own-boxes.ts';
 import { proofKeysOf } from './pin-keys.ts';
 import type { Store } from './ports/store.ts';
 import { receiptOf, repeated } from './receipts.ts';
@@ -51,7 +50,6 @@ interface Deps {
   answers: Answers;
   inbox: Inbox;
   clients: Pick<ClientStanding, 'stateFor'>;
-  ownBoxes: Pick<OwnBoxes, 'maintain'>;
   applications: Pick<Applications, 'find'>;
   secrets: Secrets;
   clock: Clock;
@@ -60,30 +58,14 @@ interface Deps {
 }
 
 export function createDeviceCalls(deps: Deps): DeviceCalls {
-  const {
-    store,
-    requests,
-    enrollment,
-    gates,
-    upkeep,
-    answers,
-    inbox,
-    clients,
-    ownBoxes,
-    applications,
-    secrets,
-    clock,
-  } = deps;
+  const { store, requests, enrollment, gates, upkeep, answers, inbox, clients, applications, secrets, clock } = deps;
 
   const calls: Record<
     Exclude<Act, 'redeem' | 'events'>,
     (request: DeviceRequest, caller: Caller) => Promise<object>
   > = {
     enroll: enrollment.enroll,
-    async session(request) {
-      await ownBoxes.maintain(request.device.device);
-      return session(request);
-    },
+    session: async (request) => session(request),
     inbox: ({ device: { device, notices } }) => inbox.of(device, notices),
     present: answers.present,
     decide,

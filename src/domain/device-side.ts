@@ -28,7 +28,7 @@ export interface DeviceSide {
   calls: DeviceCalls;
   streams: InboxStreams;
   serverKeys: DeviceServerKeys;
-  ownBoxes: Pick<OwnBoxes, 'offered'>;
+  ownBoxes: Pick<OwnBoxes, 'offered' | 'maintainDue'>;
 }
 
 export interface DeviceSideDeps {
@@ -95,7 +95,6 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
     requests,
     calls: createDeviceCalls({
       ...common,
-      ownBoxes,
       requests,
       gates,
       enrollment,

@@ -2,19 +2,23 @@
  * A `box` pair for one enrollment instead of the one that all devices write to (device-protocol, section 1; default off):
  *
  *     ticket made: sealed beside it ──redeem──> a copy sealed beside the device ──a week──> a successor, the former answers 48 h
- *         └ the ticket ends: erased                     └ the device is deactivated: erased
+ *         └ the ticket ends: erased                     └ the device is deactivated: erased         └ then erased
+ *
+ * That goes on by the sweeper, whether the device comes or not: what was recorded on its way must not wait for it to be opened. A
+ * device that comes back after a year writes to a pair that is gone, is told `unknown_key`, and fetches the one in use.
  *
  * Its kid says where it lies, so a message finds it with one read and nobody is told of anybody else's: `GET keys` shows it
  * only to whoever names the place, which is a hash of the ticket, or the device's id.
  */
 import { type Clock, DAY, HOUR } from '../support/clock.ts';
-import { isId } from '../support/ids.ts';
+import { isId, type Partition } from '../support/ids.ts';
 import { jwkThumbprint, newEcKey, privateJwkOf, publicJwkOf } from '../support/jose/index.ts';
 import type { Secrets } from '../support/secrets.ts';
-import type { Device } from './device.ts';
+import type { Device, DeviceState } from './device.ts';
 import { type NamedJwk, type ServerKeyPair, serverKeyPair } from './device-messages/index.ts';
 import { stateAt } from './operation.ts';
 import type { Store } from './ports/store.ts';
+import type { Batch } from './sweeper.ts';
 
 /** As it is kept: in a ticket, or with a device. */
 export interface OwnBox {
@@ -36,8 +40,8 @@ export interface OwnBoxes {
   find(kid: string): Promise<ServerKeyPair | undefined>;
   /** What `GET keys` shows in the place of the shared ones; undefined where there is none. */
   offered(place: string): Promise<(NamedJwk & { createdAt: number }) | undefined>;
-  /** Gives a device a successor when it is time, and erases the former. */
-  maintain(device: Device): Promise<void>;
+  /** Gives devices their successors when it is time, and erases the former, also of devices that are locked. */
+  maintainDue(among: { partitions: readonly Partition[]; limit: number }): Promise<Batch>;
 }
 
 interface Deps {
@@ -65,6 +69,8 @@ export function movedTo(secrets: Pick<Secrets, 'open' | 'seal'>, box: OwnBox, fr
 }
 
 export function createOwnBoxes({ store, secrets, clock, rotationDays, destroyHours }: Deps): OwnBoxes {
+  const [rotationMs, destroyMs] = [rotationDays * DAY, destroyHours * HOUR];
+
   /** Current first. */
   async function boxesAt(place: string): Promise<OwnBox[]> {
     const [kind, id = ''] = place.split('.');
@@ -78,6 +84,18 @@ export function createOwnBoxes({ store, secrets, clock, rotationDays, destroyHou
     if (!device?.box || device.state === 'deactivated') return [];
     const { former, ...box } = device.box;
     return former && clock() < former.until ? [box, former] : [box];
+  }
+
+  /** Undefined: there is nothing to do. */
+  function maintained({ id, box }: Device, now: number): DeviceBox | undefined {
+    if (!box) return undefined;
+    const { former, ...current } = box;
+    const age = now - current.createdAt;
+    if (age < rotationMs) return former && now >= former.until ? current : undefined;
+    const successor = newOwnBox(secrets, `d.${id}`, now);
+    // nobody was there to do it in time: what should be destroyed by now does not get two more days
+    if (age >= rotationMs + destroyMs) return successor;
+    return { ...successor, former: { ...current, until: now + destroyMs } };
   }
 
   function opened(place: string, { thumbprint, sealed }: OwnBox): ServerKeyPair {
@@ -99,19 +117,20 @@ export function createOwnBoxes({ store, secrets, clock, rotationDays, destroyHou
       return { ...jwk, kid, createdAt: box.createdAt };
     },
 
-    async maintain(device) {
-      const { box } = device;
+    async maintainDue({ partitions, limit }) {
       const now = clock();
-      if (!box) return;
-      const { former, ...current } = box;
-      const isDue = now - box.createdAt >= rotationDays * DAY;
-      if (!isDue && (!former || now < former.until)) return;
-      const successor = newOwnBox(secrets, `d.${device.id}`, now);
-      const next: DeviceBox = isDue
-        ? { ...successor, former: { ...current, until: now + destroyHours * HOUR } }
-        : current;
-      // `stale`: something else changed the device meanwhile; its next session comes here again
-      await store.devices.save({ device: { ...device, box: next }, states: ['active'], now, events: [] });
+      const due = await store.devices.boxesDue({ partitions, now, madeUntil: now - rotationMs, limit });
+      let done = 0;
+      for (const device of due) {
+        const box = maintained(device, now);
+        // `stale`: something else changed the device meanwhile, and it stays due
+        const change = { states: notDeactivated, now, events: [] };
+        const saved = box && (await store.devices.save({ device: { ...device, box }, ...change }));
+        if (saved?.result === 'saved') done += 1;
+      }
+      return { done, more: done > 0 && due.length >= limit };
     },
   };
 }
+
+const notDeactivated: DeviceState[] = ['pending', 'active', 'locked'];

@@ -1,8 +1,10 @@
 import { type Clock, MINUTE, SECOND } from '../support/clock.ts';
 import { ALL_PARTITIONS, type Partition } from '../support/ids.ts';
 import { systemTimers, type Timers } from '../support/timers.ts';
+import type { KeyClaims } from './key-claims.ts';
 import type { KeyRing } from './key-ring.ts';
 import { bySystem } from './new-event.ts';
+import type { OwnBoxes } from './own-boxes.ts';
 import type { OperationStore } from './ports/operations.ts';
 import type { Store } from './ports/store.ts';
 import type { ServerKeys } from './server-keys.ts';
@@ -29,6 +31,10 @@ export interface Sweeper {
   expire(): Promise<number>;
   /** Deletes what has outlived its retention. Resolves with the number of records. */
   collect(): Promise<number>;
+  /** Gives box pairs of devices their successors, and destroys former ones, whether the device comes or not. Their number. */
+  boxes(): Promise<number>;
+  /** Drops claims of keys that no device has any more. Resolves with the number of claims looked at. */
+  claims(): Promise<number>;
 }
 
 export interface SweeperDeps {
@@ -36,6 +42,8 @@ export interface SweeperDeps {
   clock: Clock;
   serverKeys: Pick<ServerKeys, 'maintain' | 'reload'>;
   keyRing?: Pick<KeyRing, 'reload'>;
+  ownBoxes?: Pick<OwnBoxes, 'maintainDue'>;
+  keyClaims?: Pick<KeyClaims, 'review'>;
   timers?: Timers;
   /** A failed round is told and tried again at its next turn. */
   onError: (job: string, error: unknown) => void;
@@ -67,7 +75,7 @@ const defaults: SweeperOptions = {
 };
 
 export function createSweeper(deps: SweeperDeps): Sweeper {
-  const { store, clock, serverKeys, keyRing, timers = systemTimers, onError } = deps;
+  const { store, clock, serverKeys, keyRing, ownBoxes, keyClaims, timers = systemTimers, onError } = deps;
   const options = { ...defaults, ...deps.options };
   const waiting = new Map<string, () => void>();
   const running = new Map<string, Promise<void>>();
@@ -107,6 +115,8 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
       return { done, more };
     });
 
+  const boxes = async () => (ownBoxes ? inBatches((partitions) => ownBoxes.maintainDue({ partitions, limit })) : 0);
+  const claims = async () => (keyClaims ? inBatches((partitions) => keyClaims.review({ partitions, limit })) : 0);
 
   function schedule(job: string, everyMs: number, work: () => Promise<unknown>) {
     const run = async () => {
@@ -125,9 +135,13 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   return {
     expire,
     collect,
+    boxes,
+    claims,
     start() {
       schedule('expire', options.expireEveryMs, expire);
       schedule('collect', options.collectEveryMs, collect);
+      if (ownBoxes) schedule('boxes', options.collectEveryMs, boxes);
+      if (keyClaims) schedule('claims', options.collectEveryMs, claims);
       schedule('keys', options.keysEveryMs, () => serverKeys.maintain());
       schedule('read-keys', options.readKeysEveryMs, () => serverKeys.reload());
       if (keyRing) schedule('read-key-ring', options.readKeysEveryMs, () => keyRing.reload());

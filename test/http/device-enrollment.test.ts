@@ -12,6 +12,7 @@ import {
 import type { EnrollmentPolicy } from '../../src/domain/application.ts';
 import type { Verdict } from '../../src/domain/attestation.ts';
 import { openEvidence } from '../../src/domain/evidence.ts';
+import { createSweeper } from '../../src/domain/sweeper.ts';
 import type { User } from '../../src/domain/user.ts';
 import { jwkThumbprint, parseJws } from '../../src/support/jose/index.ts';
 import { anApplication, by, codeOf } from '../domain/scene.ts';
@@ -561,29 +562,104 @@ describe('a box key of its own', () => {
     expect(refused.status).toBe(400);
   });
 
-  test('it is replaced after a week, the former still answers for two days, and it ends with the device', async () => {
-    const user = await server.alice();
+  const boxOf = async (id: string) => (await server.scene.devices.get(id)).box;
+  const sweeper = () =>
+    createSweeper({
+      ...server.scene,
+      clock: server.scene.clock.now,
+      ownBoxes: server.side.ownBoxes,
+      onError: (_job, error) => {
+        throw error;
+      },
+    });
+  /** As a server spends it: keys are looked after all the time. */
+  async function pass(rounds: number, days = 1) {
+    for (let done = 0; done < rounds; done++) {
+      server.scene.clock.advance(days * day);
+      await server.scene.serverKeys.maintain();
+      await sweeper().boxes();
+    }
+  }
+  async function enrolled(user: User) {
     const bob = await enrolling(server, user);
     await bob.confirm(bob.shown[0]!.code!);
-    const device = await bob.ended;
-    const boxOf = async () => (await server.scene.devices.get(device.deviceId)).box;
-    const before = (await boxOf())!;
-    server.scene.clock.advance(7 * day);
-    await device.inbox(); // a new session: the one message a day that is signed
-    const after = (await boxOf())!;
+    return bob.ended;
+  }
+  /** A message to the key that the device was told of last, were it long ago. */
+  const approves = async (device: Device, user: User) => {
+    const { operation } = await server.ask(user, { possessionOnly: true });
+    return device.decide(await device.present(operation.id), { decision: 'approve' });
+  };
+
+  test('it is replaced after a week, the former still answers for two days, and it ends with the device', async () => {
+    const user = await server.alice();
+    const device = await enrolled(user);
+    const before = (await boxOf(device.deviceId))!;
+    await pass(7);
+    const after = (await boxOf(device.deviceId))!;
     expect(after.thumbprint).not.toBe(before.thumbprint);
     expect(after.former).toMatchObject({ thumbprint: before.thumbprint });
-    const { operation } = await server.ask(user, { possessionOnly: true });
-    await device.decide(await device.present(operation.id), { decision: 'approve' });
+    await approves(device, user);
     expect(kidsSent().at(-1)).toContain(before.thumbprint);
 
-    server.scene.clock.advance(2 * day);
+    await pass(2);
+    // without a session, a message or anything else of the device
+    expect(await boxOf(device.deviceId)).toEqual({ ...after, former: undefined });
     await device.inbox();
     expect(kidsSent().filter((kid) => kid.includes(after.thumbprint)).length).toBeGreaterThan(0);
-    expect(await boxOf()).not.toHaveProperty('former');
     await device.unenroll();
-    expect(await boxOf()).toBeUndefined();
+    expect(await boxOf(device.deviceId)).toBeUndefined();
     expect(await boxesOf(`d.${device.deviceId}`)).toEqual(await boxesOf());
+    await pass(8);
+    expect(await boxOf(device.deviceId)).toBeUndefined();
+  });
+
+  test('of a device that nobody touches it is replaced and destroyed all the same; after a year the device comes back', async () => {
+    const user = await server.alice();
+    const device = await enrolled(user);
+    await device.inbox();
+    for (let days = 0; days < 20; days++) {
+      await pass(1);
+      const box = (await boxOf(device.deviceId))!;
+      for (const { createdAt } of [box, ...(box.former ? [box.former] : [])]) {
+        expect(server.scene.clock.now() - createdAt).toBeLessThan(9 * day * 1000);
+      }
+    }
+    await pass(52, 7);
+    const inUse = (await boxOf(device.deviceId))!;
+    expect(inUse.createdAt).toBe(server.scene.clock.now());
+    const before = server.exchanges.length;
+    expect(await approves(device, user)).toMatchObject({ state: 'approved' });
+    const sent = server.exchanges.slice(before).map(({ path, status }) => `${path} ${status}`);
+    // it is told that its key is gone, fetches the one in use, and goes on
+    expect(sent.slice(0, 3)).toEqual(['/device/v1/session 400', '/device/v1/keys 200', '/device/v1/session 200']);
+    expect(kidsSent().some((kid) => kid.includes(inUse.thumbprint))).toBe(true);
+    expect(kidsSent()).not.toContain(server.scene.serverKeys.current('box').kid);
+  });
+
+  test('of a locked device it is destroyed as well, and unlocked the device goes on with another', async () => {
+    const user = await server.alice();
+    const device = await enrolled(user);
+    const before = (await boxOf(device.deviceId))!;
+    await server.scene.devices.lock(device.deviceId, by);
+    await pass(10);
+    const after = (await boxOf(device.deviceId))!;
+    expect(JSON.stringify(after)).not.toContain(before.thumbprint);
+    expect(JSON.stringify(after)).not.toContain(before.sealed);
+    await expect(device.inbox()).rejects.toMatchObject({ code: 'device_locked' });
+    await server.scene.devices.unlock(device.deviceId, by);
+    expect(await approves(device, user)).toMatchObject({ state: 'approved' });
+    expect(kidsSent().some((kid) => kid.includes(after.thumbprint))).toBe(true);
+  });
+
+  test('of a server that was off for a month no former pair is kept two days more', async () => {
+    const device = await enrolled(await server.alice());
+    const before = (await boxOf(device.deviceId))!;
+    server.scene.clock.advance(30 * day);
+    expect(await sweeper().boxes()).toBe(1);
+    expect(JSON.stringify(await boxOf(device.deviceId))).not.toContain(before.thumbprint);
+    expect(await sweeper().boxes()).toBe(0);
+    expect(await device.inbox()).toMatchObject({ operations: [] });
   });
 
   test('a typed code meets the shared key first, and its device goes on with its own', async () => {
