@@ -49,7 +49,7 @@ describe('claims of public keys', () => {
     return saved.device;
   }
 
-  test('TH-13 of a device in use stay as long as it, locked or not, however long nobody comes', async () => {
+  test('of a device in use stay as long as it, locked or not, however long nobody comes', async () => {
     const { device, sig, enc } = await aDeviceInUse();
     await scene.devices.lock(device.id, by);
     await pass(400);
@@ -57,7 +57,7 @@ describe('claims of public keys', () => {
     expect(await claim(sig, aDevice(aUser()))).toBe(false);
   });
 
-  test('IV-12 of keys that were replaced go a month after they were seen without their device, not before', async () => {
+  test('of keys that were replaced go a month after they were seen without their device, not before', async () => {
     const { device, sig, enc } = await aDeviceInUse();
     const next = { sig: aKey(), enc: aKey() };
     const staged = await save({ ...device, rotation: { ...next, at: scene.clock.now() } });
@@ -83,7 +83,7 @@ describe('claims of public keys', () => {
     expect([await isRefused(sig), await isRefused(enc)]).toEqual([true, true]);
   });
 
-  test('IV-12 of a deactivated device, and of one that never came, are nobody’s at once and go with the next review', async () => {
+  test('of a deactivated device, and of one that never came, are nobody’s at once and go with the next review', async () => {
     const { device, sig, enc } = await aDeviceInUse();
     const lost = aKey();
     await claim(lost, aDevice(aUser()));
@@ -93,7 +93,7 @@ describe('claims of public keys', () => {
     expect([await isRefused(sig), await isRefused(enc), await isRefused(lost)]).toEqual([false, false, false]);
   });
 
-  test('IV-12 of an enrollment that was given up go when its device goes', async () => {
+  test('of an enrollment that was given up go when its device goes', async () => {
     const user = await newUser(scene);
     const { operationId } = await scene.tickets.create({ userId: user.id, applicationId: 'assent-web' }, by);
     const [sig, enc] = [aKey(), aKey()];

@@ -1,7 +1,8 @@
 import { createSweeper, type SweeperDeps } from '../../src/domain/sweeper.ts';
 import { DAY, SECOND } from '../../src/support/clock.ts';
+import { aDevice, aHash } from '../support/records.ts';
 import { createTimers } from '../support/timers.ts';
-import { asked, newUser, sceneForEach } from './scene.ts';
+import { asked, by, newUser, sceneForEach } from './scene.ts';
 
 describe('the sweeper', () => {
   const scene = sceneForEach();
@@ -67,6 +68,28 @@ describe('the sweeper', () => {
     expect(await sweeperOf().collect()).toBe(0);
   });
 
+  test('a call that deletes nothing goes on where more is left, and no partition waits for another to be empty', async () => {
+    const left = new Map([
+      ['00', 3],
+      ['80', 1],
+      ['ff', 2],
+    ]);
+    const served: string[] = [];
+    const store: SweeperDeps['store'] = {
+      operations: scene.store.operations,
+      // what had an end is gone already: only its place in an index is left
+      async collectGarbage({ partitions }) {
+        const first = partitions[0]!;
+        const count = left.get(first) ?? 0;
+        if (count > 0) served.push(first);
+        left.set(first, count - 1);
+        return { deleted: 0, more: count > 1 };
+      },
+    };
+    expect(await sweeperOf({ store, options: { partitions: 1 } }).collect()).toBe(0);
+    expect(served).toEqual(['00', '80', 'ff', '00', 'ff', '00']);
+  });
+
   test('its turns come by the timers, one after the other, and stop waits for the one under way', async () => {
     const timers = createTimers(scene.clock);
     const calls: string[] = [];
@@ -130,6 +153,23 @@ describe('the sweeper', () => {
     }
     await sweeper.stop();
     expect(told.filter((job) => job === 'keys')).toEqual(['keys', 'keys']);
+  });
+
+  test('people’s enrollments that nobody finished are swept, with what the list of their devices says', async () => {
+    const user = await newUser(scene);
+    const { operationId } = await scene.tickets.create({ userId: user.id, applicationId: 'assent-web' }, by);
+    const device = aDevice(user, { operationId, createdAt: scene.clock.now() });
+    const bind = { operationId, thumbprint: aHash(), device, now: scene.clock.now(), events: [] };
+    expect(await scene.store.operations.bindTicket(bind)).toMatchObject({ result: 'bound' });
+    const sweeper = sweeperOf();
+    scene.clock.advance(DAY / SECOND);
+    await sweeper.expire();
+    await sweeper.collect();
+    expect(await scene.devices.ofUser(user.id)).toHaveLength(1);
+    scene.clock.advance(2 * 3600);
+    await sweeper.collect();
+    expect(await scene.devices.ofUser(user.id)).toEqual([]);
+    await expect(scene.devices.get(device.id)).rejects.toMatchObject({ code: 'device_not_found' });
   });
 
   test('a user is nothing to be swept', async () => {
