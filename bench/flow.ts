@@ -20,7 +20,7 @@ type Primitive = 'sign' | 'verify' | 'agreeAsSender' | 'agreeAsReceiver' | 'encr
 
 /** How often one flow needs each, and for what: README.md lists them one by one. */
 const perFlow: Record<Primitive, number> = {
-  sign: 3,
+  sign: 4,
   verify: 2,
   agreeAsSender: 1,
   agreeAsReceiver: 1,

@@ -90,6 +90,8 @@ type Outcome = DecideAnswer | { attempts_left: number };
 
 export function createAnswers(deps: Deps): Answers {
   const { issuer, store, inbox, applications, clients, serverKeys, secrets, clock } = deps;
+  /** What the person was shown, as its payload's bytes. */
+  challenge: string;
 
   async function present(request: DeviceRequest): Promise<PresentAnswer> {
     const op = textOf(request.payload, 'op');
@@ -119,9 +121,10 @@ export function createAnswers(deps: Deps): Answers {
     if (state !== 'approved' && state !== 'denied') refuseClosed(operation, now, message.approved);
     // a denial is what the person said, whatever has become of who asked
     if (state === 'pending' && message.approved) await clients.refuseStopped(operation);
-    checkFits(message, challengeFor(operation, device));
+    const challenge = challengeFor(operation, device);
+    checkFits(message, challenge);
     if (operation.decision) return sameDecision(operation, message, device);
-    const one: Case = { request, message, operation, device, caller, now };
+    const one: Case = { request, message, operation, device, challenge: challenge.text, caller, now };
     return message.approved
       ? approve(one)
       : record(one, { passed: true, numberFits: true, proved: [], proofs: [] }, []);
@@ -209,10 +212,11 @@ export function createAnswers(deps: Deps): Answers {
   }
 
   async function record(one: Case, evaluated: EvaluatedApproval, counts: Counted[]): Promise<DecideAnswer> {
-    const { request, message, operation, device, now } = one;
+    const { request, message, operation, device, challenge, now } = one;
     const decision = decisionOf(one, evaluated);
     const state = decision.approved ? 'approved' : 'denied';
-    const evidence = { issuer, operation, device, decision, jws: message.signed.jws, proofs: evaluated.proofs };
+    const { jws } = message.signed;
+    const evidence = { issuer, operation, device, decision, challenge, jws, proofs: evaluated.proofs };
     const answer: DecideAnswer = { op: operation.id, state };
     const outcome = await store.operations.decide({
       operationId: operation.id,

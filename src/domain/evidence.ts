@@ -1,9 +1,13 @@
-/** The evidence of a decision: signed by `seal`, kept sealed beyond the operation itself (device-protocol, sections 4 and 7). */
+/**
+ * The evidence of a decision: signed by `seal`, kept sealed beyond the operation itself (device-protocol, sections 4 and 7).
+ *
+ * It holds the challenge, so that a third party sees what the person saw. That is signed here once more: the device got the same
+ * payload under another signature, which nobody kept, and only the payload's bytes are what it has answered to.
+ */
 import { parseJws } from '../support/jose/index.ts';
 import type { Secrets } from '../support/secrets.ts';
-import { openOperationContext } from './context.ts';
 import type { Device } from './device.ts';
-import { type EvaluatedProof, type ServerKeyPair, signEvidence } from './device-messages/index.ts';
+import { type EvaluatedProof, type ServerKeyPair, signChallenge, signEvidence } from './device-messages/index.ts';
 import type { Decision, Operation } from './operation.ts';
 
 const label = 'evidence';
@@ -14,21 +18,15 @@ export interface EvidenceFor {
   operation: Operation;
   device: Device;
   decision: Decision;
+  /** Its payload, byte for byte as it was presented. */
+  challenge: string;
   /** The device's JWS, verbatim. */
   jws: string;
   proofs: readonly EvaluatedProof[];
 }
 
-/**
- * Holds hashes of what was shown, never the text: that is readable as long as the operation's own key exists. Only what an
- * approval granted stands in it in words, because tokens carry it too.
- */
-export function sealEvidence(
-  secrets: Pick<Secrets, 'seal' | 'open'>,
-  seal: ServerKeyPair,
-  evidence: EvidenceFor,
-): string {
-  const { issuer, operation, device, decision, jws, proofs } = evidence;
+export function sealEvidence(secrets: Pick<Secrets, 'seal'>, seal: ServerKeyPair, evidence: EvidenceFor): string {
+  const { issuer, operation, device, decision, challenge, jws, proofs } = evidence;
   const signed = signEvidence(seal, {
     issuer,
     now: decision.decidedAt,
@@ -43,11 +41,12 @@ export function sealEvidence(
       enrolledAt: device.activatedAt ?? device.createdAt,
       ...(device.attestation && { attestation: shownAttestation(device.attestation) }),
     },
+    challenge: signChallenge(seal, challenge),
     decision: jws,
     proofs,
-    ...(decision.approved && grantedIn(secrets, operation)),
+    ...(decision.approved && grantedIn(operation, challenge)),
   });
-  return secrets.seal(label, signed, aadOf(operation.id));
+  return secrets.seal(label, packed(signed), aadOf(operation.id));
 }
 
 /** What was found, and for which key: after `rotate` it is another one than `cnf`. */
@@ -55,10 +54,11 @@ function shownAttestation({ kind, verdict, level, detail, jkt, at }: NonNullable
   return { kind, verdict, level, detail, jkt, at: Math.floor(at / 1000) };
 }
 
-function grantedIn(secrets: Pick<Secrets, 'open'>, operation: Operation): { authorizationDetails?: string } {
-  if (operation.kind !== 'authorization') return {};
-  const ctx = openOperationContext(secrets, operation);
-  const { transaction } = JSON.parse(ctx ?? '{}') as { transaction?: { authorization_details?: unknown } };
+/** Tokens carry it too, so it stands beside the text that was shown. */
+function grantedIn({ kind }: Operation, challenge: string): { authorizationDetails?: string } {
+  if (kind !== 'authorization') return {};
+  const { ctx } = JSON.parse(challenge) as { ctx: string };
+  const { transaction } = JSON.parse(ctx) as { transaction?: { authorization_details?: unknown } };
   const details = transaction?.authorization_details;
   return typeof details === 'string' ? { authorizationDetails: details } : {};
 }
@@ -76,5 +76,24 @@ export function evidenceClaims(jws: string): {
 
 /** The JWS again. @throws Error when the stored text was changed or belongs to another operation */
 export function openEvidence(secrets: Pick<Secrets, 'open'>, operationId: string, sealed: string): string {
-  return secrets.open(label, sealed, aadOf(operationId)).toString('utf8');
+  return unpacked(secrets.open(label, sealed, aadOf(operationId)));
 }
+
+/** `<header>\n<payload>` and 64 bytes of signature: a quarter shorter than as base64url, and kept for years. */
+function packed(jws: string): Buffer {
+  const [header, payload, signature] = jws.split('.').map((part) => Buffer.from(part, 'base64url'));
+  return Buffer.concat([header!, newline, payload!, signature!]);
+}
+
+/** Evidence from before it was packed begins with the first letter of a JWS. */
+function unpacked(bytes: Buffer): string {
+  if (bytes[0] !== openingBrace) return bytes.toString('utf8');
+  const [end, signatureAt] = [bytes.indexOf(newline), bytes.length - signatureBytes];
+  const parts = [bytes.subarray(0, end), bytes.subarray(end + 1, signatureAt), bytes.subarray(signatureAt)];
+  return parts.map((part) => part.toString('base64url')).join('.');
+}
+
+const newline = Buffer.from('\n');
+const openingBrace = '{'.charCodeAt(0);
+/** ES256. */
+const signatureBytes = 64;

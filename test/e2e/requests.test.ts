@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import * as client from 'openid-client';
 import { beginEnrollment, type Device, type InboxEvent, memoryStorage } from '../../src/device-sdk/index.ts';
+import { acceptedBindingMessages } from '../support/binding-messages.ts';
 import { accessibilityProblems, isInView, openBrowser, phoneSize } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { requireSystem } from '../support/system.ts';
@@ -108,6 +109,20 @@ test('B08 a client that cancels takes the request off the device', async () => {
   await events.stop();
 });
 
+test('TH-03 a text that is accepted at /bc-authorize is on the device as the very bytes that the client sent', async () => {
+  const agent = await configuration(server, 'demo-agent');
+  await manage(server, 'POST', '/users', { username: 'reader' });
+  const phone = await enroll(server, 'reader');
+  for (const binding_message of acceptedBindingMessages) {
+    const request = { scope: 'openid', login_hint: 'reader', binding_message };
+    await client.initiateBackchannelAuthentication(agent, request);
+    const [waiting] = (await phone.inbox()).operations;
+    const view = await phone.present(waiting!.op);
+    expect(Buffer.from(view.bindingMessage!).toString('hex')).toBe(Buffer.from(binding_message).toString('hex'));
+    await phone.decide(view, { decision: 'deny' });
+  }
+});
+
 test('a user code is set through the management API, and never told again', async () => {
   await using strict = await startServer({
     config: {
@@ -194,17 +209,21 @@ requireSystem('chromium')('in a browser', () => {
     expect(phone.complaints).toEqual([]);
   });
 
-  test('B08 the prompt goes from the screen when the client cancels', async () => {
+  test('B08 TH-03 the client’s text stands on the screen character for character, and goes with the prompt when it cancels', async () => {
     const user = String((await manage(server, 'POST', '/users', { username: 'leaver' }))['username']);
     await using phone = await openBrowser({ size: phoneSize });
     await enrollPage(server, phone.page, user);
     const agent = await configuration(server, 'demo-agent');
-    const started = await client.initiateBackchannelAuthentication(agent, { scope: 'openid', login_hint: user });
-    await phone.page.waitForSelector('#approve');
     const headers = { authorization: `Basic ${btoa(`demo-agent:${server.secretOf('demo-agent')}`)}` };
-    const body = new URLSearchParams({ auth_req_id: started.auth_req_id });
-    expect((await fetch(`${server.issuer}/bc-authorize`, { method: 'DELETE', headers, body })).status).toBe(204);
-    await phone.page.waitForSelector('#approve', { state: 'detached' });
+    for (const binding_message of ['<b>first</b>', ...acceptedBindingMessages.filter((_, i) => i % 8 === 0)]) {
+      const request = { scope: 'openid', login_hint: user, binding_message };
+      const { auth_req_id } = await client.initiateBackchannelAuthentication(agent, request);
+      await phone.page.waitForSelector('#approve');
+      expect(await phone.page.locator('blockquote').textContent()).toBe(binding_message);
+      const body = new URLSearchParams({ auth_req_id });
+      expect((await fetch(`${server.issuer}/bc-authorize`, { method: 'DELETE', headers, body })).status).toBe(204);
+      await phone.page.waitForSelector('#approve', { state: 'detached' });
+    }
     expect(await phone.page.locator('#approve').count()).toBe(0);
   });
 });

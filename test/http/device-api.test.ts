@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { beginEnrollment, memoryStorage, openDevice } from '../../src/device-sdk/index.ts';
 import { openEvidence } from '../../src/domain/evidence.ts';
+import { sha256Base64url } from '../../src/support/bytes.ts';
 import { type EcPublicJwk, parseJws } from '../../src/support/jose/index.ts';
 import { deviceServerForEach } from './device-server.ts';
 import { enrollRaw, post, postBytes } from './raw-device.ts';
@@ -147,7 +148,7 @@ describe('from a ticket to a decision, by the SDK over HTTP', () => {
     expect(await server.scene.operations.get(operation.id)).toMatchObject({ state: 'approved' });
   });
 
-  test('a decision leaves evidence that the published keys verify and that holds no text', async () => {
+  test('a decision leaves evidence that the published keys verify, with what was shown and without the PIN’s proof', async () => {
     const user = await server.alice();
     const device = await server.enroll(user, { pin });
     const { operation } = await server.ask(user);
@@ -158,11 +159,11 @@ describe('from a ticket to a decision, by the SDK over HTTP', () => {
     expect(keys.map(({ kid }) => kid)).toContain(evidence.header.kid);
     const claims = JSON.parse(evidence.payload.toString());
     expect(evidence.header.typ).toBe('assent-evidence+jwt');
-    expect(claims).toMatchObject({ iss: server.issuer, op: operation.id, sub: user.id, context: 'hash_only' });
-    expect(claims).not.toHaveProperty('challenge');
+    expect(claims).toMatchObject({ iss: server.issuer, op: operation.id, sub: user.id, context: 'included' });
     expect(claims).not.toHaveProperty('proofs');
     expect(JSON.parse(parseJws(claims.decision, { allow: ['proofs_sha256'] }).payload.toString())).toMatchObject({
       decision: 'approve',
+      challenge_sha256: sha256Base64url(parseJws(claims.challenge).payload),
       ctx_hash: operation.context!.hash,
     });
   });

@@ -2,6 +2,7 @@ import { startRedis, type TestRedis } from '../support/redis.ts';
 import { openPatiently } from '../support/redis-store.ts';
 import { requireSystem } from '../support/system.ts';
 import { deviceAttacks } from './device-attacks.ts';
+import { shownAndSigned } from './shown-and-signed.ts';
 
 requireSystem('redis-server')('the device API on Redis', () => {
   let redis: TestRedis;
@@ -11,5 +12,7 @@ requireSystem('redis-server')('the device API on Redis', () => {
   });
   afterAll(() => redis.stop());
 
-  deviceAttacks(async () => ({ store: await openPatiently({ url: redis.url, prefix: `device-${stores++}:` }) }));
+  const options = async () => ({ store: await openPatiently({ url: redis.url, prefix: `device-${stores++}:` }) });
+  deviceAttacks(options);
+  describe('what was shown and what was signed', () => shownAndSigned(options));
 });
