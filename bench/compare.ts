@@ -21,6 +21,8 @@ export interface Comparison<S extends Side> {
 export interface Sample extends Driven {
   serverMicroseconds: number;
   redisMicroseconds: number;
+  /** Of this process, which sends the requests: with Redis it has the other core. */
+  loadMicroseconds: number;
   /** Of the server's core, by the server. Well below 1, the load was too little or others were on the core. */
   busy: number;
 }
@@ -39,13 +41,16 @@ async function measure<S extends Side>({ load, redis }: Comparison<S>, side: S, 
   const given = await load(side, isWarmUp);
   const send = prepare({ target: side, ...given });
   const [server, store, at] = [side.process.cpuMicroseconds(), redis.cpuMicroseconds(), performance.now()];
+  const own = process.cpuUsage();
   const driven = await send();
+  const { user, system } = process.cpuUsage(own);
   const wall = (performance.now() - at) * 1000;
   const [serverSpent, storeSpent] = [side.process.cpuMicroseconds() - server, redis.cpuMicroseconds() - store];
   return {
     ...driven,
     serverMicroseconds: serverSpent / given.amount,
     redisMicroseconds: storeSpent / given.amount,
+    loadMicroseconds: (user + system) / given.amount,
     busy: serverSpent / wall,
   };
 }
@@ -94,8 +99,10 @@ export function reportVariants(report: Report, section: string, what: readonly s
 function inWords(samples: Sample[]): { value: number; text: string } {
   const of = (pick: (sample: Sample) => number) => median(samples.map(pick));
   const cpu = of((sample) => sample.serverMicroseconds);
+  const [redis, load] = [of((sample) => sample.redisMicroseconds), of((sample) => sample.loadMicroseconds)];
+  const beside = `Redis ${Math.round(redis)} µs, load ${Math.round(load)} µs`;
   const text = [
-    `${Math.round(cpu)} µs CPU (Redis ${Math.round(of((sample) => sample.redisMicroseconds))} µs)`,
+    `${Math.round(cpu)} µs CPU (${beside})`,
     `${Math.round(of((sample) => sample.perSecond))}/s`,
     `p50 ${of((sample) => sample.p50Ms).toFixed(1)} ms`,
     `p99 ${of((sample) => sample.p99Ms).toFixed(1)} ms`,
