@@ -1,5 +1,6 @@
 /** Authorization code with PKCE, as an ordinary relying party sees it, and what a browser can do wrong in between. */
 import * as client from 'openid-client';
+import { openOperationContext } from '../../src/domain/context.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { decide, newUser } from '../domain/scene.ts';
 import { countRoundTrips } from './round-trips.ts';
@@ -121,6 +122,58 @@ describe('an ordinary relying party', () => {
     const tokens = await redeem((await signIn(scene, alice, browser, url)).url);
     expect(claimsOf(tokens.access_token)).toMatchObject({ aud: 'https://api.example', scope: 'orders' });
   });
+
+  test('S-03 gets the claims that it may have, and the person reads which; others are not granted', async () => {
+    const { browser, shop } = await open({ clients: [aWebsite('shop', { scope: 'openid email' })] });
+    const claims = JSON.stringify({
+      id_token: { phone_number: { essential: true } },
+      userinfo: { email: null, name: null },
+    });
+    const first = await shop.begin({ scope: 'openid', claims });
+    const page = await browser.go(first.url);
+    expect(page.html).toContain('your e-mail address');
+    for (const other of ['your phone number', 'your name']) expect(page.html).not.toContain(other);
+    await browser.post(page.url, { do: 'ask', who: 'alice' });
+    const [operation] = await waitingFor(scene, alice);
+    expect(JSON.parse(openOperationContext(scene.secrets, operation!)!).context).toEqual({
+      text: 'Met uw goedkeuring krijgt The shop: uw e-mailadres.',
+    });
+    await answerOf(scene, alice);
+    const tokens = await first.redeem((await browser.go(page.url)).url);
+    expect(tokens.claims()).not.toHaveProperty('phone_number');
+    const userinfo = await client.fetchUserInfo(shop.config, tokens.access_token, alice.user.id);
+    expect(userinfo).toEqual({ sub: alice.user.id, email: 'alice@example.test' });
+    // and once more, in this session: what was refused is not asked for again
+    expect((await browser.go((await shop.begin({ scope: 'openid', claims })).url)).url.searchParams.has('code')).toBe(
+      true,
+    );
+  });
+
+  test('S-03 that asks for one claim is no less named than one that asks for a scope', async () => {
+    const { browser, shop } = await open();
+    const page = await browser.go((await shop.begin({ scope: 'openid', claims: '{"id_token":{"email":null}}' })).url);
+    expect(page.html).toContain('your e-mail address');
+  });
+
+  test.each(['{"id_token":{"sub":{"value":"SUB"}}}', '{"userinfo":{"sub":{"values":["x","SUB"]}}}'])(
+    'OIDC Core 5.5.1 that asks for one person gets nobody else: %s',
+    async (template) => {
+      const { browser, shop } = await open();
+      const bob = await withBob();
+      const claims = template.replace('SUB', alice.user.id);
+      const asked = await shop.begin({ claims });
+      const again = await signIn(scene, bob, browser, asked.url, 'bob');
+      expect(again.title).toBe('Sign in');
+      expect(again.html).not.toContain('Continue as Bob');
+      // who is signed in here is not who is asked for
+      const none = await browser.go((await shop.begin({ claims, prompt: 'none' })).url);
+      expect(none.url.searchParams.get('error')).toBe('login_required');
+      expect((await browser.post(again.url, { do: 'ask-account' })).title).toBe('Sign in');
+      await browser.post(again.url, { do: 'ask', who: 'alice' });
+      await answerOf(scene, alice);
+      expect((await redeemed(asked, (await browser.go(again.url)).url)).sub).toBe(alice.user.id);
+    },
+  );
 
   test('cannot ask for details that this page would not show', async () => {
     const authorizationDetails = [{ type: 'payment', schema: {}, display: { en: 'Pay.' } }];
@@ -300,6 +353,32 @@ describe('S-09 an approval belongs to the browser that asked for it', () => {
     expect(numberIn((await browser.go(page.url)).html)).toBe(numberIn(waiting.html));
     // the form once more: nobody is asked twice
     await browser.post(page.url, { do: 'ask', who: 'alice' });
+    expect(await waitingFor(scene, alice)).toHaveLength(1);
+  });
+
+  test('a form that is sent twice at the same moment asks once, at whatever server; after “start again” it asks anew', async () => {
+    const { browser, shop } = await open({ peers: 1 });
+    const page = await browser.go((await shop.begin()).url);
+    for (let round = 1; round <= 3; round++) {
+      const forms = Array.from({ length: 4 }, () => browser.post(page.url, { do: 'ask', who: 'alice' }));
+      const titles = (await Promise.all(forms)).map(({ title }) => title);
+      expect(new Set(titles)).toEqual(new Set(['Approve on your device']));
+      expect(scene.logged.filter(({ event }) => event === 'sign_in.asked')).toHaveLength(round);
+      await browser.post(page.url, { do: 'again' });
+    }
+  });
+
+  test('a process that died while it asked holds the page up for seconds', async () => {
+    const { browser, shop } = await open();
+    const page = await browser.go((await shop.begin()).url);
+    const now = scene.clock.now();
+    const lease = { leaseUntil: now + 10_000, until: now + 10_000 };
+    const key = page.url.pathname.split('/').at(-1)!;
+    await scene.store.idempotency.begin({ scope: 'sign-in', key, requestHash: '', now, ...lease });
+    const ask = () => browser.post(page.url, { do: 'ask', who: 'alice' });
+    expect((await ask()).title).toBe('Sign in');
+    scene.clock.advance(10);
+    expect((await ask()).title).toBe('Approve on your device');
     expect(await waitingFor(scene, alice)).toHaveLength(1);
   });
 
