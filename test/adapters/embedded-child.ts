@@ -20,7 +20,7 @@ const acknowledgeAll = (lines: string[]) => {
 
 const [what = '', file = '', count = '0'] = process.argv.slice(2);
 const GROUP = 10;
-const use = (id: string) => ({ scope: 'child', id, now: T0, until: T0 });
+const use = (id: string) => ({ scope: 'child', id, now: T0, until: T0 + 1 });
 
 const behaviours: Record<string, () => Promise<void>> = {
   /** Holds the file until it is killed. */
