@@ -9,7 +9,7 @@ import { type Caller, createCaller } from './caller.ts';
 import { codeOf, DeviceError } from './errors.ts';
 import { thumbprint, usableKey } from './keys.ts';
 import type { Runtime } from './runtime.ts';
-import { chainedSet, fetchSets, type ServerKeySet } from './server-keys.ts';
+import { fetchSets, nextSet, type ServerKeySet } from './server-keys.ts';
 import type { DeviceStorage, StoredDevice } from './storage.ts';
 import { type StatusAnswer, typ } from './wire.ts';
 
@@ -39,8 +39,8 @@ export async function createLive(first: StoredDevice, storage: DeviceStorage, ru
     return deviceCaller(record, runtime, refresh, nextCounter);
   }
 
-  async function refresh({ seal, iat }: ServerKeySet): Promise<ServerKeySet> {
-    const serverKeys = await chainedSet(await fetchSets(first.base, runtime.fetch, first.keysFor), seal, iat);
+  async function refresh(known: ServerKeySet): Promise<ServerKeySet> {
+    const serverKeys = await nextSet(await fetchSets(first.base, runtime.fetch, first.keysFor), known);
     await update((record) => ({ ...record, serverKeys }));
     return serverKeys;
   }

@@ -22,7 +22,7 @@ const deadlineMs = 20_000;
 
 /**
  * @param keysFor whose, where they are not everybody's
- * @throws DeviceError network | server_unexpected
+ * @throws DeviceError network | rate_limited | server_unexpected
  */
 export async function fetchSets(base: string, fetchFn: typeof fetch, keysFor?: string): Promise<string[]> {
   const query = keysFor === undefined ? '' : `?for=${encodeURIComponent(keysFor)}`;
@@ -36,7 +36,8 @@ export async function fetchSets(base: string, fetchFn: typeof fetch, keysFor?: s
   });
   const body = response.ok ? parseObject(await response.text()) : {};
   if (!Array.isArray(body.sets) || !body.sets.every((set) => typeof set === 'string')) {
-    throw new DeviceError('server_unexpected', { detail: 'no key sets', status: response.status });
+    const code = response.status === 429 ? 'rate_limited' : 'server_unexpected';
+    throw new DeviceError(code, { detail: 'no key sets', status: response.status });
   }
   return body.sets as string[];
 }
@@ -61,19 +62,26 @@ export async function firstSet(sets: readonly string[], k: string | undefined): 
 /**
  * The set that one of `trusted` has signed.
  *
- * @param notBefore `iat` of the set that is held: an older one is a replay, and stays unused
+ * @throws DeviceError keys_untrusted
  */
-export async function chainedSet(
-  sets: readonly string[],
-  trusted: readonly NamedJwk[],
-  notBefore = 0,
-): Promise<ServerKeySet> {
+export async function chainedSet(sets: readonly string[], trusted: readonly NamedJwk[]): Promise<ServerKeySet> {
   for (const jws of sets) {
     const verified = await verifiedBySeal(jws, typ.keys, trusted);
     const set = verified && readSet(parseObject(verified.payload));
-    if (set && set.iat >= notBefore) return set;
+    if (set) return set;
   }
   throw new DeviceError('keys_untrusted');
+}
+
+/**
+ * What follows the set that is held. An older one stays unused, and is no reason to give up: it is a replay, or comes from a process
+ * that has not read the keys again yet.
+ *
+ * @throws DeviceError keys_untrusted
+ */
+export async function nextSet(sets: readonly string[], held: ServerKeySet): Promise<ServerKeySet> {
+  const set = await chainedSet(sets, held.seal);
+  return set.iat < held.iat ? held : set;
 }
 
 /** Puts the box key of the link first, so that the first message goes to the key that the link vouches for. */

@@ -22,6 +22,7 @@ import {
   type OpenedUp,
   openSession,
   openUp,
+  type ServerKeyPair,
   type UpKeys,
   type VerifiedRedeem,
   type VerifiedRequest,
@@ -86,7 +87,7 @@ const usableIn: Record<Act, readonly DeviceState[]> = {
 interface Deps {
   issuer: string;
   store: Pick<Store, 'devices' | 'operations'>;
-  serverKeys: Pick<DeviceServerKeys, 'box'>;
+  serverKeys: Pick<DeviceServerKeys, 'box' | 'reread'>;
   ownBoxes: Pick<OwnBoxes, 'find'>;
   secrets: Secrets;
   applications: Pick<Applications, 'find'>;
@@ -122,20 +123,29 @@ export function createDeviceRequests(deps: Deps): DeviceRequests {
     },
   };
 
-  /** Only a message to a pair of its device's own costs a look at the store. */
+  /**
+   * Only a message to a pair of its device's own costs a look at the store; and one to a pair that is not known here, once a second.
+   */
   function open(body: string): OpenedUp | Promise<OpenedUp> {
-    let own: string | undefined;
+    let unknown: string | undefined;
     const openWith = (boxKey: UpKeys['boxKey']) =>
       openUp(body, { boxKey, openSession: (id) => openSession(secrets, id, clock()) });
     try {
       return openWith((kid) => {
-        if (isOwnKid(kid)) own = kid;
-        return serverKeys.box(kid);
+        const pair = serverKeys.box(kid);
+        if (!pair) unknown = kid;
+        return pair;
       });
     } catch (error) {
-      if (own === undefined) throw error;
-      return ownBoxes.find(own).then((pair) => openWith(() => pair));
+      if (unknown === undefined) throw error;
+      return lookFor(unknown).then((pair) => openWith(() => pair));
     }
+  }
+
+  async function lookFor(kid: string): Promise<ServerKeyPair | undefined> {
+    if (isOwnKid(kid)) return ownBoxes.find(kid);
+    await serverKeys.reread();
+    return serverKeys.box(kid);
   }
 
   /** An operation of another partition cannot be this device's; the device is looked up all the same. */

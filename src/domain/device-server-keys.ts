@@ -1,4 +1,5 @@
 /** The server's keys as device messages need them: imported once, as long as the key store has them. */
+import { type Clock, SECOND } from '../support/clock.ts';
 import type { EcPublicJwk } from '../support/jose/index.ts';
 import { type NamedJwk, type ServerKeyPair, sealJwks, serverKeyPair, signedKeySets } from './device-messages/index.ts';
 import type { ServerKeys } from './server-keys.ts';
@@ -8,6 +9,11 @@ export interface DeviceServerKeys {
   seal(): ServerKeyPair;
   /** While its private half exists. */
   box(kid: string): ServerKeyPair | undefined;
+  /**
+   * Reads the keys again, for a message to one that is not known here: another process may have made it a moment ago. Once a
+   * second at most, whoever asks: anybody can invent names of keys.
+   */
+  reread(): Promise<void>;
   /** The body of `GET /device/v1/keys`; with the `own` box pair of a device in the place of the shared ones. */
   keySets(own?: NamedJwk & { createdAt: number }): { sets: string[] };
   /** The body of `GET /device/v1/jwks.json`. */
@@ -16,12 +22,19 @@ export interface DeviceServerKeys {
 
 interface Deps {
   issuer: string;
-  serverKeys: Pick<ServerKeys, 'current' | 'byKid' | 'publicKeys'>;
+  serverKeys: Pick<ServerKeys, 'current' | 'byKid' | 'publicKeys' | 'reload'>;
+  clock: Clock;
 }
 
-export function createDeviceServerKeys({ issuer, serverKeys }: Deps): DeviceServerKeys {
+/** Some 3 KB each; the set that was asked for least recently goes. */
+const maxSigned = 1_000;
+const rereadEveryMs = SECOND;
+
+export function createDeviceServerKeys({ issuer, serverKeys, clock }: Deps): DeviceServerKeys {
   const imported = new Map<string, ServerKeyPair>();
-  let signed: { of: string; body: { sets: string[] } } | undefined;
+  const signed = new Map<string, { of: string; body: { sets: string[] } }>();
+  let rereadAt = Number.NEGATIVE_INFINITY;
+  let rereading: Promise<void> | undefined;
 
   function pair(use: 'seal' | 'box', kid: string): ServerKeyPair | undefined {
     const key = serverKeys.byKid(use, kid);
@@ -48,6 +61,18 @@ export function createDeviceServerKeys({ issuer, serverKeys }: Deps): DeviceServ
     return Math.max(...keys.map(({ createdAt, retiredAt = 0 }) => Math.max(createdAt, retiredAt)));
   }
 
+  /** Signed again only when the set is another one: anybody may ask, as often as they like. */
+  function signedOnce(name: string, box: readonly NamedJwk[], changedAt: number): { sets: string[] } {
+    const seal = live('seal');
+    const of = [changedAt, ...[...seal, ...box].map(({ kid }) => kid)].join();
+    const known = signed.get(name);
+    const body = known?.of === of ? known.body : signedKeySets({ issuer, changedAt, seal, box });
+    signed.delete(name);
+    signed.set(name, { of, body });
+    if (signed.size > maxSigned) signed.delete(signed.keys().next().value!);
+    return body;
+  }
+
   return {
     seal() {
       const { kid } = serverKeys.current('seal');
@@ -58,17 +83,22 @@ export function createDeviceServerKeys({ issuer, serverKeys }: Deps): DeviceServ
 
     box: (kid) => pair('box', kid),
 
+    async reread() {
+      if (rereading) return rereading;
+      const now = clock();
+      // a clock that was set back keeps nobody from reading
+      if (now >= rereadAt && now - rereadAt < rereadEveryMs) return;
+      rereadAt = now;
+      rereading = serverKeys.reload().finally(() => {
+        rereading = undefined;
+      });
+      await rereading;
+    },
+
     keySets(own) {
-      if (own) {
-        const { createdAt, ...box } = own;
-        return signedKeySets({ issuer, changedAt: Math.max(changedAt(), createdAt), seal: live('seal'), box: [box] });
-      }
-      const [seal, box] = [live('seal'), live('box')];
-      const of = [...seal, ...box].map(({ kid }) => kid).join();
-      // signed again only when the set is another one: anybody may ask, as often as they like
-      if (signed?.of !== of)
-        signed = { of, body: signedKeySets({ issuer, changedAt: changedAt(), seal, box: box.map(named) }) };
-      return signed.body;
+      if (!own) return signedOnce('', live('box').map(named), changedAt());
+      const { createdAt, ...box } = own;
+      return signedOnce(box.kid, [box], Math.max(changedAt(), createdAt));
     },
 
     sealJwks: () =>

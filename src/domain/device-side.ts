@@ -40,7 +40,7 @@ export interface DeviceSideDeps {
   tickets: Pick<Tickets, 'operationIdOf' | 'byActivationCode' | 'create'>;
   applications: Applications;
   isClientActive: IsClientActive;
-  serverKeys: Pick<ServerKeys, 'current' | 'byKid' | 'publicKeys'>;
+  serverKeys: Pick<ServerKeys, 'current' | 'byKid' | 'publicKeys' | 'reload'>;
   secrets: Secrets;
   clock: Clock;
   timers: Timers;
@@ -75,7 +75,7 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
   const { heartbeatMs, streamLifetimeMs, streamsPerDevice } = options;
   const common = {
     ...deps,
-    serverKeys: createDeviceServerKeys({ issuer: deps.issuer, serverKeys: keyStore }),
+    serverKeys: createDeviceServerKeys({ ...deps, serverKeys: keyStore }),
     clients: createClientStanding(deps),
   };
   const ownBoxes = createOwnBoxes({ ...common, ...options.ownBoxes });

@@ -118,11 +118,15 @@ export async function createServerKeys(deps: ServerKeysDeps): Promise<ServerKeys
     { use: 'dpop', alg: symmetricAlg },
   ];
   let keys: OpenKey[] = [];
+  const reads = { begun: 0, taken: 0 };
   const listeners: (() => void)[] = [];
 
   async function reload() {
-    const known = new Map(keys.map((key) => [key.record.kid, key]));
+    const read = ++reads.begun;
     const records = await store.keys.list();
+    if (read < reads.taken) return; // one that began later was quicker, and knows more
+    reads.taken = read;
+    const known = new Map(keys.map((key) => [key.record.kid, key]));
     // unsealing costs; a record that has not changed is kept as it is
     const open = (record: ServerKey) => {
       const former = known.get(record.kid);

@@ -93,6 +93,9 @@ test('the device API refuses before it decrypts, in plain words, and serves agai
     expect((await raw.call('inbox')).status).toBe(429);
     // keys are for everybody
     expect((await fetch(`${server.base}/device/v1/keys`)).status).toBe(200);
+    // those of one device are looked up
+    for (const place of [`d.${raw.id}`, 'd.nobody', ''])
+      expect((await fetch(`${server.base}/device/v1/keys?for=${place}`)).status).toBe(429);
     pass(60);
     expect((await raw.call('inbox')).status).toBe(200);
   } finally {

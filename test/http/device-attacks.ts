@@ -1,3 +1,4 @@
+import { createServerKeys } from '../../src/domain/server-keys.ts';
 import { newHandle, partitionOf } from '../../src/support/ids.ts';
 import { newEcKey, publicJwkOf } from '../../src/support/jose/index.ts';
 import { newUser, type SceneOptions } from '../domain/scene.ts';
@@ -230,7 +231,7 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       const answer = await raw.answerTo(second.id);
       const viaAnother = { base: another.base };
       expect(await raw.call('decide', raw.approval(answer, wrong), viaAnother)).toMatchObject({
-        body: { problem: { attempts_left: 1 } },
+        body: { problem: { attempts_left: 1, lock_imminent: true } },
       });
       const events = async () => (await server.scene.store.events.ofUser(user.id, 30)).map(({ type }) => type);
       expect((await events()).filter((type) => type.startsWith('device.lock'))).toEqual(['device.lock.imminent']);
@@ -340,6 +341,51 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       expect(calls()).toEqual(['operations.forDevice', 'operations.reserveAttempt', 'operations.decide']);
       await raw.call('inbox');
       expect(calls()).toEqual(['devices.withUser', 'operations.pendingOf']);
+    });
+  });
+
+  describe('a box key that another process has made', () => {
+    const server = deviceServerForEach(options);
+
+    test('is read when the first message to it comes, and names that are made up cost one read a second', async () => {
+      const { keys } = server.scene.store;
+      const reads = { count: 0 };
+      const store = {
+        keys: Object.assign(Object.create(keys), {
+          list() {
+            reads.count += 1;
+            return keys.list();
+          },
+        }),
+      };
+      const serverKeys = await createServerKeys({ ...server.scene, clock: server.scene.clock.now, store });
+      const other = await server.another({}, { serverKeys });
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      server.scene.clock.advance(8 * 24 * 3600);
+      // this one has it at once, and tells its devices
+      await server.scene.serverKeys.maintain();
+      const { kid } = server.scene.serverKeys.current('box');
+      expect(serverKeys.byKid('box', kid)).toBeUndefined();
+
+      reads.count = 0;
+      const both = await Promise.all([1, 2].map(() => raw.call('inbox', {}, { base: other.base })));
+      expect(both.map(({ status }) => status)).toEqual([200, 200]);
+      expect(reads.count).toBe(1);
+
+      const invented = (i: number) => ({
+        base: other.base,
+        box: { ...publicJwkOf(newEcKey()), kid: `invented-${i}` },
+      });
+      const refused = () => Promise.all(Array.from({ length: 30 }, (_, i) => raw.call('inbox', {}, invented(i))));
+      for (const answer of [...(await refused()), ...(await refused())])
+        expect(answer).toMatchObject({ status: 400, code: 'unknown_key' });
+      expect(reads.count).toBe(1);
+      server.scene.clock.advance(1);
+      await refused();
+      expect(reads.count).toBe(2);
+      other.server.closeAllConnections();
+      other.server.close();
     });
   });
 

@@ -547,6 +547,17 @@ describe('a box key of its own', () => {
     await device.decide(await device.present(operation.id), { decision: 'approve' });
   });
 
+  test('it is shown in a set that is signed once, until the set is another one', async () => {
+    const device = await enrolled(await server.alice());
+    const shown = async () => (await fetch(`${server.base}/device/v1/keys?for=d.${device.deviceId}`)).text();
+    const before = await shown();
+    expect([await shown(), await shown()]).toEqual([before, before]);
+    await pass(7);
+    const after = await shown();
+    expect(after).not.toBe(before);
+    expect(await shown()).toBe(after);
+  });
+
   test('what is made up, over, or of no device, gets what everybody gets', async () => {
     const shared = await boxesOf();
     const nobody = `abAAAAAAAAAAAAAAAAAAAAAA`;

@@ -50,9 +50,10 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
   const timers = createTimers(scene.clock);
   const { log, check } = watchedLog();
   const hub = createWakeHub(scene.store);
-  const makeSide = (changed: Partial<DeviceSideOptions> = {}) =>
+  const makeSide = (changed: Partial<DeviceSideOptions> = {}, own: Partial<Pick<Scene, 'serverKeys'>> = {}) =>
     createDeviceSide({
       ...scene,
+      ...own,
       issuer,
       clock: scene.clock.now,
       timers,
@@ -130,8 +131,9 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
     exchanges,
     sdk,
     issuer,
-    /** Another process on the same store. */
-    another: (changed: Partial<DeviceSideOptions> = {}) => listen(makeSide(changed)),
+    /** Another process on the same store; with `serverKeys` as it has read them. */
+    another: (changed: Partial<DeviceSideOptions> = {}, own: Partial<Pick<Scene, 'serverKeys'>> = {}) =>
+      listen(makeSide(changed, own)),
     alice: (user = {}) => newUser(scene, { username: 'alice', name: 'Alice Example', ...user }),
     ticket: async (user: User, applicationId = 'assent-web') => {
       const ticket = await scene.tickets.create({ userId: user.id, applicationId }, by);

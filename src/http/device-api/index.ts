@@ -25,7 +25,7 @@ export interface DeviceApiParts {
   streams: Pick<InboxStreams, 'open'>;
   serverKeys: Pick<DeviceServerKeys, 'keySets' | 'sealJwks'>;
   ownBoxes: Pick<OwnBoxes, 'offered'>;
-  /** Before anything is decrypted: that is where calls begin to cost. */
+  /** Before anything is decrypted, or looked up: that is where calls begin to cost. */
   limit: AddressLimit;
   clock: Clock;
   log: Log;
@@ -36,6 +36,7 @@ export function createDeviceApi(parts: DeviceApiParts): Middleware {
   const answers: Record<string, (ctx: AppContext) => Promise<void>> = {
     async keys(ctx) {
       const place = new URLSearchParams(ctx.querystring).get('for');
+      if (place !== null) parts.limit(ctx.ip); // it costs a look at the store
       // what is unknown gets what everybody gets: whether it was there is nobody's business
       sendJson(ctx, parts.serverKeys.keySets(place === null ? undefined : await parts.ownBoxes.offered(place)));
     },
