@@ -5,11 +5,12 @@ import * as client from 'openid-client';
  * The consumption side of the demo pages: an ordinary OpenID client that knows Assent by its discovery document only.
  *
  *     waiting ──tokens──> verified
+ *        ├────cancel──> cancelled
  *        ├────access_denied──> refused
  *        ├────expired_token──> expired
  *        └────anything else──> broken
  */
-export type DeskState = 'waiting' | 'verified' | 'refused' | 'expired' | 'broken';
+export type DeskState = 'waiting' | 'verified' | 'cancelled' | 'refused' | 'expired' | 'broken';
 
 export interface DeskRequest {
   id: string;
@@ -37,6 +38,8 @@ export interface Desk {
   /** @throws DeskError with the server's own error when the request is refused */
   start(user: string, text: string): Promise<DeskRequest>;
   get(id: string): DeskRequest | undefined;
+  /** Takes it back, where nobody has answered yet. */
+  cancel(id: string): Promise<void>;
   /** Called with every change, until the answer is called. */
   watch(id: string, listener: (request: DeskRequest) => void): () => void;
   stop(): void;
@@ -44,9 +47,12 @@ export interface Desk {
 
 export class DeskError extends Error {
   readonly code: string;
-  constructor(code: string, message: string) {
+  /** `often`: when it may be tried again. */
+  readonly retryAfterSeconds: number | undefined;
+  constructor(code: string, message: string, retryAfterSeconds?: number) {
     super(message);
     this.code = code;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -55,6 +61,7 @@ const KEPT = 200;
 
 export function createDesk({ issuer, demoClient }: { issuer: string; demoClient: DemoClient }): Desk {
   const requests = new Map<string, DeskRequest>();
+  const authReqIds = new Map<string, string>();
   const watchers = new Map<string, Set<(request: DeskRequest) => void>>();
   const ended = new AbortController();
   let discovered: Promise<client.Configuration> | undefined;
@@ -79,7 +86,7 @@ export function createDesk({ issuer, demoClient }: { issuer: string; demoClient:
 
   const change = (id: string, members: Partial<DeskRequest>) => {
     const request = requests.get(id);
-    if (!request) return;
+    if (request?.state !== 'waiting') return;
     const changed = { ...request, ...members };
     requests.set(id, changed);
     for (const listener of watchers.get(id) ?? []) listener(changed);
@@ -113,8 +120,7 @@ export function createDesk({ issuer, demoClient }: { issuer: string; demoClient:
         ...(text ? { binding_message: text } : {}),
       };
       const acknowledgement = await client.initiateBackchannelAuthentication(config, parameters).catch((error) => {
-        const { code, description } = failure(error).error;
-        throw new DeskError(code, description ?? 'The request was refused.');
+        throw refusal(error);
       });
       const now = Date.now();
       const request: DeskRequest = {
@@ -127,11 +133,18 @@ export function createDesk({ issuer, demoClient }: { issuer: string; demoClient:
         matchCode: acknowledgement.match_code as string | undefined,
       };
       requests.set(request.id, request);
+      authReqIds.set(request.id, acknowledgement.auth_req_id);
       forgetOldest(requests);
+      forgetOldest(authReqIds);
       void wait(request.id, acknowledgement);
       return request;
     },
     get: (id) => requests.get(id),
+    async cancel(id) {
+      const authReqId = authReqIds.get(id);
+      if (authReqId === undefined || requests.get(id)?.state !== 'waiting') return;
+      if (await withdraw(issuer, demoClient, authReqId)) change(id, { state: 'cancelled' });
+    },
     watch(id, listener) {
       const set = watchers.get(id) ?? new Set();
       watchers.set(id, set.add(listener));
@@ -144,11 +157,29 @@ export function createDesk({ issuer, demoClient }: { issuer: string; demoClient:
   };
 }
 
-function forgetOldest(requests: Map<string, DeskRequest>): void {
-  for (const id of requests.keys()) {
-    if (requests.size <= KEPT) return;
-    requests.delete(id);
+function forgetOldest(kept: Map<string, unknown>): void {
+  for (const id of kept.keys()) {
+    if (kept.size <= KEPT) return;
+    kept.delete(id);
   }
+}
+
+/** @returns false where the person was quicker: the answer is on its way */
+async function withdraw(issuer: string, { clientId, secret }: DemoClient, authReqId: string): Promise<boolean> {
+  const credentials = Buffer.from(`${clientId}:${secret}`).toString('base64');
+  const response = await fetch(`${issuer}/bc-authorize`, {
+    method: 'DELETE',
+    headers: { authorization: `Basic ${credentials}` },
+    body: new URLSearchParams({ auth_req_id: authReqId }),
+  });
+  return response.ok;
+}
+
+/** Whoever may be asked too often has a device all the same: a limit is no `access_denied` of the person's. */
+function refusal(error: unknown): DeskError {
+  const { code, description = 'The request was refused.' } = failure(error).error;
+  if (!(error instanceof client.ResponseBodyError) || error.status !== 429) return new DeskError(code, description);
+  return new DeskError('often', description, Number(error.response.headers.get('retry-after')) || undefined);
 }
 
 function failure(error: unknown): { state: DeskState; error: { code: string; description?: string } } {

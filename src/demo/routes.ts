@@ -91,8 +91,15 @@ function addPage(router: Router, name: string, desk: Desk, options: DemoOptions)
       ctx.status = 201;
     } catch (error) {
       if (!(error instanceof DeskError)) throw error;
-      problem(ctx, 400, error.code, error.message);
+      const { code, message, retryAfterSeconds } = error;
+      if (retryAfterSeconds !== undefined) ctx.set('retry-after', String(retryAfterSeconds));
+      problem(ctx, code === 'often' ? 429 : 400, code, message);
     }
+  });
+
+  router.delete(`/${name}/requests/:id`, async (ctx) => {
+    await desk.cancel(String(ctx.params.id));
+    ctx.status = 204;
   });
 
   router.get(`/${name}/requests/:id/events`, (ctx) => {

@@ -30,7 +30,7 @@ export interface DeviceErrorOptions {
   detail?: string;
   /** HTTP status, where the server answered */
   status?: number;
-  /** further members of the server's problem: `attempts_left`, `reason`, `retry_after` */
+  /** further members of the server's problem: `attempts_left`, `lock_imminent`, `reason`, `retry_after` */
   members?: Record<string, unknown>;
   /** the server's clock, epoch seconds, from an answer that only the server can have written */
   serverNow?: number;
@@ -56,6 +56,11 @@ export class DeviceError extends Error {
   /** How many tries are left, where the server tells. */
   get attemptsLeft(): number | undefined {
     return typeof this.members.attempts_left === 'number' ? this.members.attempts_left : undefined;
+  }
+
+  /** One more wrong answer, to whatever request, locks this device. */
+  get lockIsImminent(): boolean {
+    return this.members.lock_imminent === true;
   }
 
   /** Coarse reason of `device_locked`. */

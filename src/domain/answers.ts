@@ -50,7 +50,16 @@ import type { OperationStore } from './ports/operations.ts';
 import type { NewOutboxEntry } from './ports/outbox.ts';
 import { postContextFor } from './post-context.ts';
 import { receiptOf, repeated, replayedBy } from './receipts.ts';
-import { type Consequences, type Counted, consequencesOf, type Limits, limitsOf, type Reserved } from './tries.ts';
+import {
+  type Consequences,
+  type Counted,
+  consequencesOf,
+  type FailedTry,
+  type Limits,
+  limitsOf,
+  type Reserved,
+  toldOf,
+} from './tries.ts';
 
 export interface Answers {
   /** @throws DomainError operation_not_found | operation_decided | operation_expired | operation_cancelled | operation_failed */
@@ -81,17 +90,17 @@ interface Case {
   message: DecisionMessage;
   operation: Operation;
   device: Device;
+  /** What the person was shown, as its payload's bytes. */
+  challenge: string;
   caller: Pick<Caller, 'traceId'>;
   now: number;
 }
 
 /** As receipts keep it: the decision, or a spent try. */
-type Outcome = DecideAnswer | { attempts_left: number };
+type Outcome = DecideAnswer | FailedTry;
 
 export function createAnswers(deps: Deps): Answers {
   const { issuer, store, inbox, applications, clients, serverKeys, secrets, clock } = deps;
-  /** What the person was shown, as its payload's bytes. */
-  challenge: string;
 
   async function present(request: DeviceRequest): Promise<PresentAnswer> {
     const op = textOf(request.payload, 'op');
@@ -181,7 +190,7 @@ export function createAnswers(deps: Deps): Answers {
     if (current?.tries.used === 0) {
       return fail(one, { attemptsLeft: 0, failsOperation: true, locksDevice: true, lockIsImminent: false });
     }
-    throw attemptFailed(0);
+    throw attemptFailed({ attempts_left: 0 });
   }
 
   function evaluate({ message, operation }: Case, keys: readonly ProofKey[]): EvaluatedApproval {
@@ -194,21 +203,21 @@ export function createAnswers(deps: Deps): Answers {
 
   async function fail(one: Case, consequences: Consequences): Promise<never> {
     const { request, operation, device, now } = one;
-    const { attemptsLeft, failsOperation, locksDevice } = consequences;
+    const { failsOperation, locksDevice } = consequences;
     const recorded = await store.operations.failAttempt({
       operationId: operation.id,
       deviceId: device.id,
       now,
       failOperation: failsOperation,
       ...(locksDevice && { lockDevice: 'attempts' as const }),
-      receipt: receiptOf(request, { attempts_left: attemptsLeft }, now, operation.expiresAt),
+      receipt: receiptOf(request, toldOf(consequences), now, operation.expiresAt),
       ...counterOf(request, one.caller, now),
       events: failureEvents(one, consequences),
       outbox: failsOperation ? [tellDevices(one, 'failed')] : [],
     });
     if (recorded.result === 'missing') throw new DomainError('operation_not_found');
     if (recorded.result !== 'recorded') settled(repeated<Outcome>(recorded));
-    throw attemptFailed(attemptsLeft);
+    throw attemptFailed(toldOf(consequences));
   }
 
   async function record(one: Case, evaluated: EvaluatedApproval, counts: Counted[]): Promise<DecideAnswer> {
@@ -292,13 +301,13 @@ function sameDecision({ id, decision }: Operation, { approved }: DecisionMessage
 }
 
 function settled(outcome: Outcome): DecideAnswer {
-  if ('attempts_left' in outcome) throw attemptFailed(outcome.attempts_left);
+  if ('attempts_left' in outcome) throw attemptFailed(outcome);
   return outcome;
 }
 
 /** One error, whichever element was wrong (SCA-03). */
-function attemptFailed(attemptsLeft: number): DomainError {
-  return new DomainError('attempt_failed', { members: { attempts_left: attemptsLeft } });
+function attemptFailed(told: FailedTry): DomainError {
+  return new DomainError('attempt_failed', { members: { ...told } });
 }
 
 /** Approving ends one polling interval before the operation itself; a denial counts until then. */

@@ -72,7 +72,7 @@ export class DomainError extends Error {
   readonly code: DomainErrorCode;
   /** For the log, never for the caller. */
   readonly detail: string | undefined;
-  /** Members that the caller may see beside the code: `attempts_left`, `reason`, `retry_after`, `invalid_params`. */
+  /** Members that the caller may see beside the code: `attempts_left`, `lock_imminent`, `reason`, `retry_after`, `invalid_params`. */
   readonly members: Record<string, unknown>;
 
   constructor(

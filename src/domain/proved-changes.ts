@@ -26,7 +26,7 @@ import type { DeviceStore } from './ports/devices.ts';
 import type { Store } from './ports/store.ts';
 import { receiptOf, repeated, replayedBy } from './receipts.ts';
 import type { Tickets } from './tickets.ts';
-import { type Consequences, consequencesOf, limitsOf } from './tries.ts';
+import { type Consequences, consequencesOf, type FailedTry, limitsOf, toldOf } from './tries.ts';
 
 /** One message on its way through the checks. */
 export interface Case {
@@ -41,7 +41,7 @@ type Save = Parameters<DeviceStore['save']>[0];
 export type Change = Pick<Save, 'device' | 'events' | 'opens'> & { pin?: 'renewed'; answer: object };
 
 /** As receipts keep it. */
-export type Outcome = object | { attempts_left: number };
+export type Outcome = object | FailedTry;
 
 /** What allows the change: the device's keys that were proved, or the ticket that is spent with it. */
 export interface Backed {
@@ -118,7 +118,7 @@ export function createProvedChanges({ store, tickets, applications, secrets, clo
     const reserved = await store.devices.reserveProof({ deviceId, jti, jwsHash, pinKey, limits, now, until });
     if (reserved.result === 'reserved' || reserved.result === 'again') return reserved.failures;
     // another message holds the last try and may still be right; if its process died, the next approval locks the device
-    if (reserved.result === 'exhausted') throw attemptFailed(0);
+    if (reserved.result === 'exhausted') throw attemptFailed({ attempts_left: 0 });
     if (reserved.result === 'stale') throw new Stale();
     if (reserved.result === 'repeated') throw new Repeated(repeated<Outcome>(reserved));
     return refused(reserved);
@@ -132,18 +132,18 @@ export function createProvedChanges({ store, tickets, applications, secrets, clo
     // no operation is at stake, only the device
     const tries = { result: 'reserved' as const, used: 0, max: Number.MAX_SAFE_INTEGER, failures };
     const consequences = consequencesOf(tries, ['pin'], limitsFor(device));
-    const { attemptsLeft, locksDevice } = consequences;
+    const { locksDevice } = consequences;
     const recorded = await store.devices.failProof({
       deviceId: device.id,
       now,
       ...(locksDevice && { lockDevice: 'attempts' as const }),
-      receipt: receiptOf(request, { attempts_left: attemptsLeft }, now),
+      receipt: receiptOf(request, toldOf(consequences), now),
       ...counterOf(request, one.caller, now),
       events: failureEvents(one, consequences),
     });
     if (recorded.result === 'repeated') throw new Repeated(repeated<Outcome>(recorded));
     if (recorded.result !== 'recorded') return refused(recorded);
-    throw attemptFailed(attemptsLeft);
+    throw attemptFailed(toldOf(consequences));
   }
 
   async function finish<A extends object>(one: Case, back: Backed, change: Change): Promise<A> {
@@ -212,14 +212,12 @@ export function answeredBefore<A extends object>(request: DeviceRequest): A | un
 }
 
 function settled(outcome: Outcome): object {
-  if ('attempts_left' in outcome) throw attemptFailed(outcome.attempts_left);
+  if ('attempts_left' in outcome) throw attemptFailed(outcome);
   return outcome;
 }
 
-function attemptFailed(attemptsLeft?: number): DomainError {
-  return new DomainError('attempt_failed', {
-    ...(attemptsLeft !== undefined && { members: { attempts_left: attemptsLeft } }),
-  });
+function attemptFailed(told?: FailedTry): DomainError {
+  return new DomainError('attempt_failed', { ...(told && { members: { ...told } }) });
 }
 
 type Refusal = { result: string; state?: Device['state'] };

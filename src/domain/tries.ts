@@ -24,6 +24,17 @@ export interface Consequences {
   lockIsImminent: boolean;
 }
 
+/** What the device is told of it, and its receipt keeps. */
+export interface FailedTry {
+  /** Of this operation. */
+  attempts_left: number;
+  lock_imminent?: true;
+}
+
+export function toldOf({ attemptsLeft, lockIsImminent }: Consequences): FailedTry {
+  return { attempts_left: attemptsLeft, ...(lockIsImminent && { lock_imminent: true }) };
+}
+
 /** What follows if this try fails; the counters include it. */
 export function consequencesOf(
   { used, max, failures }: Reserved,

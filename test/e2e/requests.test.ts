@@ -188,24 +188,53 @@ requireSystem('chromium')('in a browser', () => {
     await enrollPage(server, phone.page, user);
     const agent = await configuration(server, 'demo-agent');
     const started = await client.initiateBackchannelAuthentication(agent, {
-      scope: 'openid',
+      scope: 'openid email',
       login_hint: user,
       binding_message: 'Order 4711',
       authorization_details: JSON.stringify([payment]),
     });
     await phone.page.waitForSelector('#approve');
     const texts = await phone.page.locator('.amount, .terms, blockquote').allTextContents();
-    expect(texts).toEqual(['12.50 EUR', 'to Flower shop 花屋', 'Pay 12.50 EUR to Flower shop 花屋.', 'Order 4711']);
+    expect(texts).toEqual([
+      '€12.50',
+      'to Flower shop 花屋',
+      'Pay 12.50 EUR to Flower shop 花屋.',
+      'Approving gives Demo agent: your e-mail address.',
+      'Order 4711',
+    ]);
     for (const selector of ['.amount', '.payee', '#deny', '#approve'])
       expect([selector, await isInView(phone.page, selector)]).toEqual([selector, true]);
     expect(await accessibilityProblems(phone.page)).toEqual([]);
     await phone.page.click('#approve');
     await phone.page.fill('#pin', pin);
-    expect(await phone.page.locator('.amount').allTextContents()).toEqual(['12.50 EUR', 'to Flower shop 花屋']);
+    expect(await phone.page.locator('.amount').allTextContents()).toEqual(['€12.50', 'to Flower shop 花屋']);
     await phone.page.click('#confirm');
     await phone.page.waitForSelector('text=Approved');
     const tokens = await client.pollBackchannelAuthenticationGrant(agent, started);
     expect(tokens['authorization_details']).toEqual([payment]);
+    expect(phone.complaints).toEqual([]);
+  });
+
+  test('S-03 what the client gets stands on the screen in the server’s words, beside a long text of the client and three numbers', async () => {
+    const user = String((await manage(server, 'POST', '/users', { username: 'sharer', language: 'nl' }))['username']);
+    await using phone = await openBrowser({ size: phoneSize });
+    await enrollPage(server, phone.page, user);
+    const started = await client.initiateBackchannelAuthentication(await configuration(server, 'demo-helpdesk'), {
+      scope: 'openid profile email phone offline_access',
+      login_hint: user,
+      binding_message: 'Your address changes to Langestraat 17 in Utrecht. '.repeat(4).slice(0, 160),
+    });
+    await phone.page.waitForSelector('#approve');
+    expect(await phone.page.textContent('.shared')).toBe(
+      'Met uw goedkeuring krijgt Demo help desk: uw naam, gebruikersnaam en taal, uw e-mailadres, uw telefoonnummer, ' +
+        'toegang terwijl u er niet bent, tot u die intrekt.',
+    );
+    for (const selector of ['.shared', 'blockquote', '.choices', '#deny', '#approve']) {
+      expect([selector, await isInView(phone.page, selector)]).toEqual([selector, true]);
+    }
+    expect(await accessibilityProblems(phone.page)).toEqual([]);
+    if (process.env['LOOK']) await phone.page.screenshot({ path: process.env['LOOK'] });
+    expect(started.expires_in).toBeGreaterThan(0);
     expect(phone.complaints).toEqual([]);
   });
 

@@ -182,7 +182,10 @@ describe('what is refused', () => {
     const guess = (act: string, claims: object) =>
       raw.call(act, { claims, proofs: (hash) => [proofBy(newEcKey(), raw.pinKid, hash)] });
     expect(await raw.post('methods', changing(raw, { old: newEcKey() }))).toMatchObject({ status: 403 });
-    expect(await guess('tickets', {})).toMatchObject({ status: 403, body: { problem: { attempts_left: 1 } } });
+    expect(await guess('tickets', {})).toMatchObject({
+      status: 403,
+      body: { problem: { attempts_left: 1, lock_imminent: true } },
+    });
     const remove = { action: 'remove', method: 'pin' };
     expect(await guess('methods', remove)).toMatchObject({ status: 403, body: { problem: { attempts_left: 0 } } });
     const locked = await stored(raw);

@@ -116,7 +116,7 @@ export function newPinFields(length: number, label = t('enroll.pin.first', { len
 }
 
 function fieldsOf({ asks, pinLength }: ChangeForm) {
-  const old = field('old-pin', t('settings.pin.present'), { ...PIN_FIELD, autocomplete: 'current-password' });
+  const old = field('old-pin', t('settings.pin.present'), PIN_FIELD);
   const made = newPinFields(pinLength, t('settings.pin.new', { length: pinLength }));
   const link = field(
     'ticket',

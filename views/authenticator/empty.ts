@@ -18,12 +18,19 @@ export interface Rest {
   left(): void;
 }
 
-/** Nothing to answer: says when it was last checked and how to test it. */
+/** Nothing to answer: says when it was last checked and how to test it; without a connection, that nobody knows. */
 export function showEmpty({ notices, look, openSettings, left }: Rest): void {
   const line = h('p', { class: 'quiet' }, t('enroll.checking'));
+  const title = h('h1', {}, t('inbox.empty.title'));
+  const body = h('p', {}, t('inbox.empty.body'));
+  const test = h('p', { class: 'quiet' }, t('inbox.test'));
   const refresh = async () => {
     const { at, isLost } = await look();
-    line.textContent = isLost ? t('inbox.offline') : t('inbox.checked', { time: timeText(at) });
+    title.textContent = t(isLost ? 'inbox.offline.title' : 'inbox.empty.title');
+    body.textContent = t(isLost ? 'inbox.offline' : 'inbox.empty.body');
+    line.textContent = t('inbox.checked', { time: timeText(at) });
+    line.hidden = at === 0;
+    test.hidden = isLost;
   };
   const timer = setInterval(() => void refresh(), 15_000);
   const now = () => void refresh();
@@ -36,20 +43,11 @@ export function showEmpty({ notices, look, openSettings, left }: Rest): void {
     removeEventListener('online', now);
     removeEventListener('offline', now);
   };
-  const test = h('p', { class: 'quiet' }, t('inbox.test'));
   const settings = h('button', { class: 'button wide', id: 'settings', onclick: openSettings }, t('settings.title'));
   show(
     [
       notices,
-      h(
-        'div',
-        { class: 'outcome', role: 'status' },
-        sign('time'),
-        h('h1', {}, t('inbox.empty.title')),
-        h('p', {}, t('inbox.empty.body')),
-        line,
-        test,
-      ),
+      h('div', { class: 'outcome', role: 'status' }, sign('time'), title, body, line, test),
       h('div', { class: 'answer' }, settings),
     ],
     stop,

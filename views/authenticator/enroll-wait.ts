@@ -4,7 +4,7 @@ import { timeLeft } from './clock.ts';
 import { show, t, timeText } from './frame.ts';
 import { type Step, steps } from './steps.ts';
 
-const STEPS: Step[] = ['device', 'pin', 'confirm', 'done'];
+export const CONFIRMED_STEPS: Step[] = ['device', 'pin', 'confirm', 'done'];
 
 /**
  * The keys are at the server, and something else is wanted before they count: digits that are typed elsewhere, or a yes
@@ -30,7 +30,7 @@ function render({ waiting, code, expiresAt }: EnrollmentProgress, checked: HTMLE
   const { element: clock, stop: stopClock } = timeLeft(Date.now(), expiresAt * 1000, () => {});
   show(
     [
-      steps(STEPS, 'confirm'),
+      steps(CONFIRMED_STEPS, 'confirm'),
       h('h1', {}, t(`wait.${waiting}.title`)),
       h('p', {}, t(`wait.${waiting}.body`)),
       code === undefined ? undefined : codeBox(code, waiting),

@@ -51,6 +51,22 @@ export function dayText(epochMs: number): string {
   return new Date(epochMs).toLocaleDateString(locale, { dateStyle: 'long' });
 }
 
+/** No more digits than a double holds. */
+const sum = /^-?\d{1,12}(?:\.(\d{1,3}))?$/;
+
+/** An amount as the person's region writes it, with all its digits; as it came where it is no sum of money. */
+export function moneyText(amount: unknown, currency: unknown): string {
+  const [isSum, decimals = ''] = sum.exec(String(amount)) ?? [];
+  if (!isSum || !/^[A-Z]{3}$/.test(String(currency))) {
+    return [amount, currency].filter((part) => typeof part === 'string').join(' ');
+  }
+  const money = { style: 'currency', currency: String(currency) } as const;
+  const { minimumFractionDigits: usual = 0 } = new Intl.NumberFormat(locale, money).resolvedOptions();
+  const digits = Math.max(decimals.length, usual);
+  const exactly = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(locale, { ...money, ...exactly }).format(Number(amount));
+}
+
 let leave: (() => void) | undefined;
 
 /**

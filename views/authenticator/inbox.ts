@@ -1,6 +1,7 @@
 import {
   type ChallengeView,
   codeOf,
+  type DecideResult,
   type Device,
   type DeviceError,
   type InboxEvent,
@@ -17,19 +18,26 @@ import { type PromptAnswer, showPrompt } from './prompt.ts';
 import { saidAfter } from './said-after.ts';
 import { type Settings, showSettings } from './settings.ts';
 import { createTabs } from './tabs.ts';
+import { mayHaveArrived, whatBecameOf } from './unanswered.ts';
 
 /**
  * One decision at a time: the newest request comes up first, because its service is waiting for it now; what is on the
- * screen stays there, and older ones wait behind it.
+ * screen stays there, and older ones wait behind it. One that arrives meanwhile is told above it, one tap away.
  *
  *     empty ──a request arrives──> prompt ──answered──> outcome ──Done──> the next one, or empty
- *       │                             └ ended elsewhere (expired, withdrawn, another device): a state of its own
+ *       │                           │  └ ended elsewhere (expired, withdrawn, another device): a state of its own
+ *       │                           └ no answer came back: the server is asked what became of it
  *       └ This device ──> settings: a request that arrives is told above them, and waits until they are left
  */
 export function followInbox(device: Device, { startAgain }: { startAgain(): void }): void {
   /** Waiting operations in the order of their arrival. */
   const waiting = new Set<string>();
   let shown: ChallengeView | undefined;
+  /** What waited when it came up, and how many were told of since. */
+  let known = new Set<string>();
+  let told = 0;
+  /** Its answer is under way: what the server says of it elsewhere is this answer's own doing. */
+  let answering: string | undefined;
   /** An outcome stays until the person has read it. */
   let reading = false;
   /** Nothing to answer is on the screen; shown again, it would take the focus from whoever reads it. */
@@ -56,7 +64,8 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   const notices = createNoticeBoard(device, { gone, dismissed: (id) => tabs.dismissed(id) });
 
   const next = async (): Promise<void> => {
-    if (shown || reading || stopped.signal.aborted) return;
+    if (reading || stopped.signal.aborted) return;
+    if (shown) return tellArrivals(shown);
     if (away) return away();
     const op = [...waiting].at(-1);
     if (op === undefined) return rest();
@@ -65,11 +74,38 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       if (shown || reading || away) return;
       if (!waiting.has(op)) return next();
       shown = view;
+      known = new Set(waiting);
       prompt(view);
     } catch (error) {
       waiting.delete(op);
       if (!gone(error)) return next();
     }
+  };
+
+  /** What has come since stands above what is on the screen, and does not take its place. */
+  const tellArrivals = ({ op }: ChallengeView): void => {
+    const count = [...waiting].filter((each) => each !== op && !known.has(each)).length;
+    if (count === told || answering !== undefined) return;
+    told = count;
+    const text = count === 1 ? t('inbox.another') : t('inbox.more.many', { count });
+    setBanner(count > 0 ? requestWaits(text, swap) : undefined);
+  };
+
+  /** The newest comes up; what was on the screen goes to the back of the queue. */
+  const swap = (): void => {
+    if (!shown) return;
+    const rest = [...waiting].filter((each) => each !== shown?.op);
+    const order = [shown.op, ...rest];
+    waiting.clear();
+    for (const op of order) waiting.add(op);
+    leaveScreen();
+    void next();
+  };
+
+  const leaveScreen = (): void => {
+    shown = undefined;
+    told = 0;
+    setBanner(undefined);
   };
 
   const rest = (): void => {
@@ -107,13 +143,14 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     const banner = () => {
       if (waiting.size === told) return;
       told = waiting.size;
-      setBanner(told > 0 ? requestWaits(told, home) : undefined);
+      const text = told === 1 ? t('inbox.waits.one') : t('inbox.waits.many', { count: told });
+      setBanner(told > 0 ? requestWaits(text, home) : undefined);
     };
     settings = showSettings(device, { home, gone, startAgain });
     away = () => (settings?.expectsRequest() && waiting.size > 0 ? home() : banner());
   };
 
-  const prompt = (view: ChallengeView, notice?: string) => {
+  const prompt = (view: ChallengeView, { notice, chosen }: { notice?: string; chosen?: string } = {}) => {
     const shownPrompt = {
       ...view,
       kind: view.kind as 'authentication',
@@ -125,50 +162,76 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     const handlers = {
       answer: (answer: PromptAnswer) => void decide(view, answer),
       expired: () => ended(view, 'expired'),
-      waiting: waiting.size - 1,
+      waiting: [...waiting].filter((op) => op !== view.op && known.has(op)).length,
     };
-    showPrompt(shownPrompt, handlers, notice);
+    showPrompt(shownPrompt, handlers, { notice, chosen });
   };
 
   const decide = async (view: ChallengeView, answer: PromptAnswer): Promise<void> => {
+    answering = view.op;
     try {
-      const { state, postContext } = await device.decide(view, answer);
-      const [title, body] = isEnrollment(view) ? joinedWords(state, answer) : answeredWords(state, answer);
-      const values = { client: view.client.name, device: nameOf(view.enrolling ?? {}) };
-      const said = postContext && saidAfter(postContext, view.client.name);
-      finish(view, state === 'approved' ? 'good' : 'bad', t(title, values), t(body, values), said);
+      answered(view, answer, await device.decide(view, answer));
     } catch (error) {
-      await refused(view, error);
+      await refused(view, answer, error);
+    } finally {
+      answering = undefined;
+      void next();
     }
   };
 
-  const refused = async (view: ChallengeView, error: unknown): Promise<void> => {
+  const answered = (view: ChallengeView, answer: PromptAnswer, { state, postContext }: DecideResult) => {
+    const [title, body] = isEnrollment(view) ? joinedWords(state, answer) : answeredWords(state, answer, view.kind);
+    const values = { client: view.client.name, device: nameOf(view.enrolling ?? {}) };
+    const said = postContext && saidAfter(postContext, view.client.name);
+    finish(view, state === 'approved' ? 'good' : 'bad', t(title, values), t(body, values), said);
+  };
+
+  const refused = async (view: ChallengeView, answer: PromptAnswer, error: unknown): Promise<void> => {
     if (gone(error)) return;
+    if (mayHaveArrived(error)) return settle(view, answer);
     const code = codeOf(error) ?? '';
     if (code in ENDED) return ended(view, ENDED[code] as EndState);
     if (code === 'attempt_failed') return tryAgain(view, error as DeviceError);
-    if (code === 'challenge_stale') {
-      shown = undefined;
-      return next();
+    // shown anew when the answer is over
+    if (code === 'challenge_stale') return leaveScreen();
+    prompt(view, { notice: t('error.other'), chosen: answer.match });
+  };
+
+  /** The answer may be recorded although nothing came back: only the server knows. */
+  const settle = async (view: ChallengeView, answer: PromptAnswer): Promise<void> => {
+    setBanner(undefined);
+    told = 0;
+    try {
+      const state = await whatBecameOf(device, view.op, stopped.signal);
+      if (stopped.signal.aborted || shown?.op !== view.op) return;
+      if (state === 'pending') return prompt(view, { notice: t('answer.unrecorded'), chosen: answer.match });
+      if (state === undefined) {
+        return finish(view, 'quiet', t('answer.over.title'), t('answer.over.body', { client: view.client.name }));
+      }
+      if (state !== (answer.decision === 'approve' ? 'approved' : 'denied')) return ended(view, endStateOf(state));
+      // the same answer again is answered alike, with what the service has to say afterwards
+      const again = await device.decide(view, answer).catch(() => undefined);
+      answered(view, answer, again ?? { op: view.op, state });
+    } catch (error) {
+      if (!gone(error)) prompt(view, { notice: t('error.other'), chosen: answer.match });
     }
-    prompt(view, t(code === 'network' ? 'error.offline' : 'error.other'));
   };
 
   const tryAgain = (view: ChallengeView, error: DeviceError) => {
-    if (error.attemptsLeft === 0) return ended(view, 'failed');
-    prompt(view, attemptText(error));
+    if (error.attemptsLeft !== 0) return prompt(view, { notice: attemptText(error) });
+    ended(view, 'failed', error.lockIsImminent ? t('attempt.lock_imminent') : '');
   };
 
-  const ended = (view: ChallengeView, state: EndState) => {
+  const ended = (view: ChallengeView, state: EndState, more = '') => {
     if (shown?.op !== view.op) return;
     const body: TextKey = isEnrollment(view) ? `join.${state}.body` : `ended.${state}.body`;
     const kind = state === 'failed' ? 'bad' : state === 'expired' ? 'time' : 'quiet';
-    finish(view, kind, t(`ended.${state}.title`), t(body, { client: view.client.name }));
+    finish(view, kind, t(`ended.${state}.title`), `${t(body, { client: view.client.name })} ${more}`.trim());
   };
 
   const finish = (view: ChallengeView, kind: SignKind, title: string, body: string, said?: HTMLElement) => {
     waiting.delete(view.op);
-    shown = undefined;
+    leaveScreen();
     reading = true;
     const run = () => {
       reading = false;
@@ -189,12 +252,12 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       const now = new Set(event.operations.map(({ op }) => op));
       for (const op of waiting) if (!now.has(op) && op !== shown?.op) waiting.delete(op);
       for (const op of now) waiting.add(op);
-      if (shown && !now.has(shown.op)) void lookUp(shown);
+      if (shown && !now.has(shown.op) && shown.op !== answering) void lookUp(shown);
     }
     if (event.event === 'operation') waiting.add(event.op);
     if (event.event === 'closed') {
       waiting.delete(event.op);
-      if (shown?.op === event.op) ended(shown, endStateOf(event.state));
+      if (shown?.op === event.op && answering !== event.op) ended(shown, endStateOf(event.state));
     }
     void next();
   };
@@ -217,8 +280,7 @@ function isEnrollment({ purpose, enrolling }: ChallengeView): boolean {
   return purpose === 'enrollment' && enrolling !== undefined;
 }
 
-function requestWaits(count: number, show: () => void): HTMLElement {
-  const text = count === 1 ? t('inbox.waits.one') : t('inbox.waits.many', { count });
+function requestWaits(text: string, show: () => void): HTMLElement {
   const button = h('button', { class: 'button small', type: 'button', id: 'show-request', onclick: show });
   button.textContent = t('inbox.waits.show');
   return h('div', { class: 'notice warn banner', role: 'status' }, h('span', {}, text), button);

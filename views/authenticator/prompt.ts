@@ -1,6 +1,7 @@
 import { h } from '../shared/dom.ts';
+import type { TextKey } from '../texts/index.ts';
 import { timeLeft } from './clock.ts';
-import { digitsField, field, PIN_FIELD, show, t } from './frame.ts';
+import { digitsField, field, moneyText, PIN_FIELD, show, t } from './frame.ts';
 import { type Joining, joining, nameOf } from './joining.ts';
 
 /** What a prompt shows: all of it from the signed context, the number options, and the time. */
@@ -35,14 +36,25 @@ export interface PromptHandlers {
   waiting: number;
 }
 
+/** What is there already when the prompt is shown again. */
+interface Again {
+  notice?: string;
+  /** The number that was chosen or typed before. */
+  chosen?: string;
+}
+
 /** Who, what, where from, the number, the answer; in that order, on one screen. */
-export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''): void {
-  const number = numberField(prompt);
+export function showPrompt(prompt: Prompt, handlers: PromptHandlers, { notice = '', chosen }: Again = {}): void {
+  const number = numberField(prompt, chosen);
   const complaint = h('p', { class: 'notice bad', role: 'alert', hidden: notice === '' }, notice);
+  const missing = t(missingNumber(prompt));
+  number?.element.addEventListener('input', () => {
+    if (complaint.textContent === missing) complaint.hidden = true;
+  });
   const approve = () => {
     const match = number?.value();
     if (number && !match) {
-      complaint.textContent = t(prompt.match.mode === 'choose' ? 'prompt.choose_first' : 'prompt.type_first');
+      complaint.textContent = missing;
       complaint.hidden = false;
       number.element.querySelector('input')?.focus();
       return;
@@ -71,7 +83,11 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''
         h(
           'div',
           { class: 'buttons' },
-          h('button', { class: 'button', id: 'deny', onclick: () => showReasons(prompt, handlers) }, t('prompt.deny')),
+          h(
+            'button',
+            { class: 'button', id: 'deny', onclick: () => showReasons(prompt, handlers, number?.value()) },
+            t('prompt.deny'),
+          ),
           approveButton,
         ),
         h('div', { class: 'foot' }, notStarted, clock),
@@ -85,6 +101,11 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, notice = ''
     ],
     stop,
   );
+}
+
+function missingNumber({ match, joining: isJoining }: Prompt): TextKey {
+  if (match.mode === 'choose') return 'prompt.choose_first';
+  return isJoining ? 'join.type_first' : 'prompt.type_first';
 }
 
 /** Until the answer is there the button says so, and takes no second press. */
@@ -121,7 +142,7 @@ function who({ client, kind }: Prompt): HTMLElement {
 /** What is approved, in the server's words: the amount and who gets it, then the sentence of each detail. */
 function terms({ transaction = {} }: Pick<Prompt, 'transaction'>): HTMLElement[] {
   const { amount, currency, payee, texts } = transaction;
-  const sum = [amount, currency].filter((part) => typeof part === 'string').join(' ');
+  const sum = moneyText(amount, currency);
   const sentences = Array.isArray(texts) ? texts.filter((text) => typeof text === 'string') : [];
   return [
     ...(sum ? [h('p', { class: 'amount' }, sum)] : []),
@@ -133,21 +154,24 @@ function terms({ transaction = {} }: Pick<Prompt, 'transaction'>): HTMLElement[]
 }
 
 function what(prompt: Prompt): HTMLElement | undefined {
-  const { client, bindingMessage, context } = prompt;
-  const agreed = terms(prompt);
-  const texts = [bindingMessage, context?.text].filter(
-    (text): text is string => typeof text === 'string' && text !== '',
-  );
-  if (agreed.length + texts.length === 0) return undefined;
-  const quotes = texts.map((text) =>
+  const { client, bindingMessage } = prompt;
+  const agreed = [...terms(prompt), ...shared(prompt)];
+  if (agreed.length === 0 && !bindingMessage) return undefined;
+  const quote =
+    bindingMessage !== undefined &&
+    bindingMessage !== '' &&
     h(
       'figure',
       { class: 'quote' },
       h('figcaption', {}, t('prompt.quote', { client: client.name })),
-      h('blockquote', { dir: 'auto' }, text),
-    ),
-  );
-  return h('div', { class: 'stack' }, ...agreed, ...quotes);
+      h('blockquote', { dir: 'auto' }, bindingMessage),
+    );
+  return h('div', { class: 'stack' }, ...agreed, quote);
+}
+
+/** What the client gets, in the server's words. */
+function shared({ context }: Pick<Prompt, 'context'>): HTMLElement[] {
+  return context?.text ? [h('p', { class: 'terms shared', dir: 'auto' }, context.text)] : [];
 }
 
 function origin({ origin: from }: Prompt): HTMLElement | undefined {
@@ -160,31 +184,30 @@ interface NumberField {
   value(): string | undefined;
 }
 
-function numberField({ match, joining: isJoining }: Prompt): NumberField | undefined {
+function numberField({ match, joining: isJoining }: Prompt, chosen = ''): NumberField | undefined {
   if (match.mode === 'none') return undefined;
-  if (match.mode === 'choose') return chooseField(match.options ?? []);
+  if (match.mode === 'choose') return chooseField(match.options ?? [], chosen);
   const digits = match.mode === 'type6' ? 6 : 2;
-  const { element, value } = digitsField('match', t(isJoining ? 'join.match' : 'prompt.match.type'), digits);
+  const { element, input, value } = digitsField('match', t(isJoining ? 'join.match' : 'prompt.match.type'), digits);
+  input.value = chosen;
   return { element, value };
 }
 
-function chooseField(options: string[]): NumberField {
+function chooseField(options: string[], chosen: string): NumberField {
+  const choice = (value: string) =>
+    h('label', {}, h('input', { type: 'radio', name: 'match', value, checked: value === chosen }), value);
   const element = h(
     'fieldset',
     {},
     h('legend', {}, t('prompt.match.choose')),
-    h(
-      'div',
-      { class: 'choices' },
-      ...options.map((option) => h('label', {}, h('input', { type: 'radio', name: 'match', value: option }), option)),
-    ),
+    h('div', { class: 'choices' }, ...options.map(choice)),
   );
   return { element, value: () => element.querySelector<HTMLInputElement>('input:checked')?.value };
 }
 
 /** The PIN, with who it is for still in sight. */
 function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undefined): void {
-  const pin = field('pin', t('pin.label'), { ...PIN_FIELD, autocomplete: 'current-password' });
+  const pin = field('pin', t('pin.label'), PIN_FIELD);
   const button = h('button', { class: 'button main', id: 'confirm', type: 'submit' }, t('pin.confirm'));
   const submit = (event: Event) => {
     event.preventDefault();
@@ -194,7 +217,7 @@ function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undef
   const { element: clock, stop } = timeLeft(prompt.createdAt, prompt.expiresAt, handlers.expired);
   const back = h(
     'button',
-    { class: 'button', type: 'button', onclick: () => showPrompt(prompt, handlers) },
+    { class: 'button', type: 'button', onclick: () => showPrompt(prompt, handlers, { chosen: match }) },
     t('pin.back'),
   );
   const forWhom = h('p', { class: 'quiet' }, subjectOf(prompt));
@@ -223,7 +246,7 @@ const subjectOf = ({ client, joining: device }: Prompt): string =>
 
 const REASONS = ['not_me', 'incorrect_data', 'cancelled'] as const;
 
-function showReasons(prompt: Prompt, handlers: PromptHandlers): void {
+function showReasons(prompt: Prompt, handlers: PromptHandlers, chosen: string | undefined): void {
   const reasons = REASONS.filter((reason) => reason !== 'incorrect_data' || !prompt.joining);
   const buttons = reasons.map((reason) => {
     const button = h('button', { class: 'button wide', id: `reason-${reason}` }, t(`deny.${reason}`));
@@ -231,7 +254,7 @@ function showReasons(prompt: Prompt, handlers: PromptHandlers): void {
     button.addEventListener('click', () => once(button, t('deny.working'), answer));
     return button;
   });
-  const back = h('button', { class: 'link', onclick: () => showPrompt(prompt, handlers) }, t('pin.back'));
+  const back = h('button', { class: 'link', onclick: () => showPrompt(prompt, handlers, { chosen }) }, t('pin.back'));
   const { element: clock, stop } = timeLeft(prompt.createdAt, prompt.expiresAt, handlers.expired);
   show(
     [

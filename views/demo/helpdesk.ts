@@ -1,15 +1,18 @@
 import { h } from '../shared/dom.ts';
 import { chooseLanguage, chooseLocale, translator } from '../texts/index.ts';
-import { type DeskRequest, StartError, startRequest, timeLeft, watchRequest } from './request.ts';
+import { cancelRequest, type DeskRequest, StartError, startRequest, timeLeft, watchRequest } from './request.ts';
 
 const language = chooseLanguage(navigator.languages);
 const t = translator(language);
 document.documentElement.lang = language;
 document.title = `${t('desk.title')} · ${t('app.name')}`;
+document.querySelector('header.top span')?.replaceChildren(t('desk.header'));
 
 const card = h('section', { class: 'card idle', 'aria-live': 'polite' });
 let stopWatching = () => {};
 let ticking: ReturnType<typeof setInterval> | undefined;
+/** The one that the card shows while it waits. */
+let open: string | undefined;
 
 function form(): HTMLElement {
   const who = h('input', {
@@ -51,6 +54,8 @@ function form(): HTMLElement {
     button.setAttribute('aria-disabled', 'true');
     button.textContent = t('desk.starting');
     try {
+      // one question at a time: nobody is left with one that no agent waits for
+      if (open !== undefined) await cancelRequest('helpdesk', open);
       const request = await startRequest('helpdesk', who.value.trim(), text.value.trim());
       render(request);
       // on a small screen the card lies below the form, and the number is what is needed now
@@ -64,8 +69,8 @@ function form(): HTMLElement {
         show(text, textError, 'text-hint', t('desk.error.invalid_binding_message'));
       else {
         const message =
-          code === 'access_denied' || code === 'offline'
-            ? t(`desk.error.${code}`)
+          code === 'access_denied' || code === 'offline' || code === 'often'
+            ? t(`desk.error.${code}`, { time: (error as StartError).retryAfter })
             : t('desk.error.other', { error: (error as Error).message });
         problem.replaceChildren(
           h('p', { class: 'notice bad' }, h('strong', {}, t('desk.error.title')), h('br'), message),
@@ -105,6 +110,7 @@ function form(): HTMLElement {
 
 function render(request: DeskRequest): void {
   clearInterval(ticking);
+  open = request.state === 'waiting' ? request.id : undefined;
   card.className = 'card';
   card.replaceChildren(...views[request.state](request));
 }
@@ -112,6 +118,7 @@ function render(request: DeskRequest): void {
 const views: Record<DeskRequest['state'], (request: DeskRequest) => Node[]> = {
   waiting,
   verified,
+  cancelled,
   refused,
   expired,
   broken,
@@ -167,7 +174,29 @@ function waiting(request: DeskRequest): Node[] {
         ),
       ]
     : [];
-  return [heading('', t('desk.waiting', { user: request.user })), ...number, ...said, clock];
+  return [heading('', t('desk.waiting', { user: request.user })), ...number, ...said, clock, cancelButton(request)];
+}
+
+function cancelButton({ id }: DeskRequest): HTMLElement {
+  const button = h('button', { class: 'button', type: 'button', id: 'cancel' }, t('desk.cancel'));
+  const done = () => {
+    button.removeAttribute('aria-disabled');
+    button.textContent = t('desk.cancel');
+  };
+  button.addEventListener('click', () => {
+    if (button.getAttribute('aria-disabled')) return;
+    button.setAttribute('aria-disabled', 'true');
+    button.textContent = t('desk.cancelling');
+    cancelRequest('helpdesk', id).catch(done);
+  });
+  return button;
+}
+
+function cancelled(request: DeskRequest): Node[] {
+  return [
+    heading('', t('desk.cancelled')),
+    h('p', { class: 'quiet' }, t('desk.cancelled.body', { user: request.user })),
+  ];
 }
 
 const FACTS = [

@@ -1,7 +1,7 @@
 /** The demo server's own small API, as both pages use it. */
 export interface DeskRequest {
   id: string;
-  state: 'waiting' | 'verified' | 'refused' | 'expired' | 'broken';
+  state: 'waiting' | 'verified' | 'cancelled' | 'refused' | 'expired' | 'broken';
   user: string;
   text: string;
   startedAt: number;
@@ -15,9 +15,12 @@ export interface DeskRequest {
 
 export class StartError extends Error {
   readonly code: string;
-  constructor(code: string, message: string) {
+  /** `often`: `10 s`, `12 min` */
+  readonly retryAfter: string;
+  constructor(code: string, message: string, retryAfter = '') {
     super(message);
     this.code = code;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -28,8 +31,15 @@ export async function startRequest(page: 'helpdesk' | 'tv', user: string, text: 
     body: JSON.stringify({ user, text }),
   });
   const body = await response.json();
-  if (!response.ok) throw new StartError(body.code ?? 'other', body.detail ?? response.statusText);
-  return body;
+  if (response.ok) return body;
+  const seconds = Number(response.headers.get('retry-after'));
+  const retryAfter = seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+  throw new StartError(body.code ?? 'other', body.detail ?? response.statusText, retryAfter);
+}
+
+/** Takes it back from the device. What becomes of it is told by the events of the request. */
+export async function cancelRequest(page: 'helpdesk' | 'tv', id: string): Promise<void> {
+  await reach(`/demo/${page}/requests/${id}`, { method: 'DELETE' });
 }
 
 async function reach(path: string, init: RequestInit): Promise<Response> {

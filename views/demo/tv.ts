@@ -56,6 +56,7 @@ function ask(message = ''): void {
 
 function reasonOf(error: unknown): string {
   const code = error instanceof StartError ? error.code : 'other';
+  if (code === 'often') return t('desk.error.often', { time: (error as StartError).retryAfter });
   if (code === 'unknown_user_id' || code === 'access_denied' || code === 'offline') return t(`desk.error.${code}`);
   return t('desk.error.other', { error: (error as Error).message });
 }
@@ -67,9 +68,10 @@ function render(request: DeskRequest): void {
   else ended(request.state);
 }
 
-function ended(state: 'refused' | 'expired' | 'broken'): void {
+function ended(state: 'cancelled' | 'refused' | 'expired' | 'broken'): void {
   const again = h('button', { class: 'button main', onclick: () => ask() }, t('tv.again'));
-  show(h('h1', {}, t(`tv.${state}`)), h('p', {}, t(`tv.${state}.body`)), again);
+  const text = state === 'cancelled' ? 'refused' : state;
+  show(h('h1', {}, t(`tv.${text}`)), h('p', {}, t(`tv.${text}.body`)), again);
 }
 
 function waiting(request: DeskRequest): void {

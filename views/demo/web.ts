@@ -12,6 +12,7 @@ const language = chooseLanguage(navigator.languages);
 const t = translator(language);
 document.documentElement.lang = language;
 document.title = `${t('web.title')} · ${t('app.name')}`;
+document.querySelector('header.top span')?.replaceChildren(t('web.title'));
 
 const link = (href: string, text: string, isMain = true) =>
   h('a', { class: isMain ? 'button main' : 'button', href }, text);

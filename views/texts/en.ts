@@ -58,7 +58,8 @@ export const en = {
   'inbox.empty.title': 'Nothing to answer',
   'inbox.empty.body': 'When somebody asks for your approval, it appears here at once.',
   'inbox.checked': 'Last checked at {time}.',
-  'inbox.offline': 'No connection. Trying again; requests are kept until they expire.',
+  'inbox.offline.title': 'No connection',
+  'inbox.offline': 'Trying again. Requests are kept until they expire.',
   'inbox.test': 'To test it, sign in somewhere with your user name.',
   'inbox.more.one': 'One more request is waiting.',
   'inbox.more.many': '{count} more requests are waiting.',
@@ -103,9 +104,13 @@ export const en = {
   // after the answer
   'done.approved.title': 'Approved',
   'done.approved.body': '{client} now sees that it is you.',
+  'done.approved.authorization': '{client} now sees that you approved this.',
+  'done.approved.signature': '{client} now sees that you signed this.',
   'done.denied.title': 'Denied',
   'done.denied.body': '{client} now sees that you refused.',
   'done.not_me.body': '{client} now sees that you did not start this.',
+  'done.incorrect_data.body': '{client} now sees that something in the request is not right.',
+  'done.cancelled.body': '{client} now sees that you changed your mind.',
   'done.continue': 'Done',
   'ended.expired.title': 'This request has expired',
   'ended.expired.body': 'You did not answer in time. Nothing was approved.',
@@ -115,9 +120,16 @@ export const en = {
   'ended.cancelled.body': '{client} is no longer waiting. Nothing was approved.',
   'ended.failed.title': 'This request is closed',
   'ended.failed.body': 'The PIN or the number was wrong. Nothing was approved. Start again at {client}.',
+  'answer.unknown.title': 'No answer from the server',
+  'answer.unknown.body':
+    'The server did not answer. It is not known yet whether your answer arrived; this page asks again.',
+  'answer.unrecorded': 'Your answer did not arrive, or was not right. Nothing was approved. Answer again.',
+  'answer.over.title': 'This request is over',
+  'answer.over.body': 'It is too long ago to tell what became of it. Look at {client}.',
   'attempt.failed': 'That was not right. Nothing was approved.',
   'attempt.left.one': 'You have one try left.',
   'attempt.left.many': 'You have {count} tries left.',
+  'attempt.lock_imminent': 'One more wrong answer locks this device; then you need a new enrollment link.',
 
   // states of the device
   'device.locked.title': 'This device is locked',
@@ -133,7 +145,7 @@ export const en = {
     'Its keys are other ones, so nothing was sent. Try again later; if it stays so, ask the people who gave you the link.',
   'device.locked.look': 'Look again',
   'device.again': 'Start again',
-  'error.offline': 'The server cannot be reached. Nothing was sent; try again.',
+  'error.offline': 'The server cannot be reached. Try again.',
   'error.other': 'This did not work. Nothing was approved. Try again.',
 
   // waiting for somebody else to confirm an enrollment
@@ -170,6 +182,7 @@ export const en = {
   'join.says': 'The new device says of itself:',
   'join.check': 'Approve only if you are setting it up right now. It could then approve in your name.',
   'join.match': 'Enter the six digits that the new device shows',
+  'join.type_first': 'Enter the six digits first.',
   'join.pin': 'To add “{device}”',
   'join.approved.title': 'Device added',
   'join.approved.body': '“{device}” can now answer requests in your name.',
@@ -287,6 +300,7 @@ export const en = {
   'inbox.waits.one': 'A request is waiting.',
   'inbox.waits.many': '{count} requests are waiting.',
   'inbox.waits.show': 'Show it',
+  'inbox.another': 'Another request is waiting.',
 
   // browser sign-in
   'signin.title': 'Sign in',
@@ -326,16 +340,17 @@ export const en = {
   'signin.left': '{time} left',
   'signin.nothing': 'Nothing appears there?',
   'signin.nothing.body':
-    'Check the spelling of {user}. If this name has no device that can approve, nothing will appear; ask the people who gave you your account.',
+    'Check the spelling of {user}. If this name has no device that can approve, nothing will appear; ask the people who gave you your account. After a refusal or a wrong answer, new requests are held back for a while.',
   'signin.open': 'Open the authenticator in a second window',
   'signin.open.qr': 'Or scan this with your phone to open the authenticator.',
   'signin.open.alt': 'QR code that opens the authenticator',
   'signin.noscript': 'This page looks for your answer every five seconds.',
   'signin.denied': 'You denied on your device',
-  'signin.denied.body': 'Nobody was signed in and nothing was shared. If that was a mistake, start again.',
+  'signin.denied.body':
+    'Nobody was signed in and nothing was shared. If that was a mistake, wait a moment, then start again.',
   'signin.not_me': 'Reported: not started by {user}',
   'signin.not_me.body':
-    'The answer on the device was “I did not start this”. Nobody was signed in. If you are {user} and did start it, start again.',
+    'The answer on the device was “I did not start this”. Nobody was signed in. For a while no further request reaches that device.',
   'signin.failed': 'The number or the PIN was wrong',
   'signin.failed.body': 'The request is closed and nobody was signed in. Start again to get a new number.',
   'signin.expired': 'No answer in time',
@@ -353,6 +368,11 @@ export const en = {
     'The site that sent you here asked for something that is not possible. Nothing was changed. Go back, and tell its owners: {error}.',
   'signin.unavailable': 'Signing in is not possible at the moment',
   'signin.unavailable.body': 'It is our fault, not yours. Nothing was changed. Wait a moment, then reload this page.',
+  'nowhere.title': 'There is nothing at this address',
+  'nowhere.body': 'It may have been typed wrongly, or what was here is gone.',
+  'nowhere.authenticator': 'Open the authenticator',
+  'nowhere.home': 'To the authenticator',
+  'nowhere.management': 'What this address serves',
   'signout.title': 'Sign out',
   'signout.body': 'Sign out of this browser? The next sign-in asks for your approval again.',
   'signout.body.client':
@@ -395,6 +415,7 @@ export const en = {
 
   // help desk
   'desk.title': 'Help desk',
+  'desk.header': 'Demo help desk',
   'desk.intro': 'A caller is on the line. Find out, without asking for a secret, whether it is really them.',
   'desk.who': 'Who is calling?',
   'desk.who.hint': 'User name, e-mail or phone number. Try alice.',
@@ -412,6 +433,8 @@ export const en = {
   'desk.waiting.number.body': 'They choose it on their device.',
   'desk.waiting.left': '{time} left',
   'desk.waiting.reason': 'They see',
+  'desk.cancel': 'Cancel',
+  'desk.cancelling': 'Withdrawing…',
   'desk.verified': 'It is {user}',
   'desk.verified.body': 'Approved on their enrolled device.',
   'desk.fact.name': 'Name',
@@ -438,11 +461,14 @@ export const en = {
   'desk.refused.failed': 'The number or the PIN was wrong. Read the new number clearly when you start again.',
   'desk.expired': 'No answer in time',
   'desk.expired.body': 'The request has ended. Ask the caller to have their device at hand, then start again.',
+  'desk.cancelled': 'Request withdrawn',
+  'desk.cancelled.body': 'It is gone from the device of {user}. Nothing was approved.',
   'desk.broken': 'Connection lost',
   'desk.broken.body': 'The answer could not be fetched. Nothing was approved here. Start again.',
   'desk.error.title': 'The request could not be started',
   'desk.error.unknown_user_id': 'Nobody is known by this name, e-mail or phone number. Check the spelling.',
   'desk.error.access_denied': 'This person has no device that can answer. Enroll one first.',
+  'desk.error.often': 'Too many requests for this person. Nobody was asked. Try again in {time}.',
   'desk.error.invalid_binding_message':
     'The text has characters that cannot be shown, or is too long. Use plain text on one line.',
   'desk.error.offline': 'The server cannot be reached. Nobody was asked. Try again in a moment.',
