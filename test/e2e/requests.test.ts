@@ -116,10 +116,8 @@ test('TH-03 a text that is accepted at /bc-authorize is on the device as the ver
   for (const binding_message of acceptedBindingMessages) {
     const request = { scope: 'openid', login_hint: 'reader', binding_message };
     await client.initiateBackchannelAuthentication(agent, request);
-    const [waiting] = (await phone.inbox()).operations;
-    const view = await phone.present(waiting!.op);
-    expect(Buffer.from(view.bindingMessage!).toString('hex')).toBe(Buffer.from(binding_message).toString('hex'));
-    await phone.decide(view, { decision: 'deny' });
+    const { bindingMessage } = await phone.present((await phone.inbox()).operations.at(-1)!.op);
+    expect(Buffer.from(bindingMessage!).toString('hex')).toBe(Buffer.from(binding_message).toString('hex'));
   }
 });
 
@@ -238,21 +236,22 @@ requireSystem('chromium')('in a browser', () => {
     expect(phone.complaints).toEqual([]);
   });
 
-  test('B08 TH-03 the client’s text stands on the screen character for character, and goes with the prompt when it cancels', async () => {
+  test('B08 TH-03 the client’s text stands on the screen character for character, and goes with the prompt when the client cancels', async () => {
     const user = String((await manage(server, 'POST', '/users', { username: 'leaver' }))['username']);
     await using phone = await openBrowser({ size: phoneSize });
     await enrollPage(server, phone.page, user);
     const agent = await configuration(server, 'demo-agent');
+    const binding_message =
+      '  <b>5</b> &amp; <img src=x onerror=alert(1)>  é e\u0301 אישור 42 تأكيد 支払い\u3000👍🏽 %0a \\u202e ';
+    const request = { scope: 'openid', login_hint: user, binding_message };
+    const started = await client.initiateBackchannelAuthentication(agent, request);
+    await phone.page.waitForSelector('#approve');
+    expect(await phone.page.locator('blockquote').textContent()).toBe(binding_message);
+    expect(phone.complaints).toEqual([]);
     const headers = { authorization: `Basic ${btoa(`demo-agent:${server.secretOf('demo-agent')}`)}` };
-    for (const binding_message of ['<b>first</b>', ...acceptedBindingMessages.filter((_, i) => i % 8 === 0)]) {
-      const request = { scope: 'openid', login_hint: user, binding_message };
-      const { auth_req_id } = await client.initiateBackchannelAuthentication(agent, request);
-      await phone.page.waitForSelector('#approve');
-      expect(await phone.page.locator('blockquote').textContent()).toBe(binding_message);
-      const body = new URLSearchParams({ auth_req_id });
-      expect((await fetch(`${server.issuer}/bc-authorize`, { method: 'DELETE', headers, body })).status).toBe(204);
-      await phone.page.waitForSelector('#approve', { state: 'detached' });
-    }
+    const body = new URLSearchParams({ auth_req_id: started.auth_req_id });
+    expect((await fetch(`${server.issuer}/bc-authorize`, { method: 'DELETE', headers, body })).status).toBe(204);
+    await phone.page.waitForSelector('#approve', { state: 'detached' });
     expect(await phone.page.locator('#approve').count()).toBe(0);
   });
 });
