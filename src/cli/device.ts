@@ -1,4 +1,5 @@
 /** The software authenticator: an enrolled device of this computer, and how to get one. */
+
 import { hostname, release, type } from 'node:os';
 import {
   beginEnrollment,
@@ -13,6 +14,7 @@ import {
   resumeEnrollment,
   type Waiting,
 } from '../device-sdk/index.ts';
+import { assent } from './command-name.ts';
 import { deviceFile, fileStorage } from './device-file.ts';
 import { enrollmentSource } from './enrollment-source.ts';
 import { usage } from './errors.ts';
@@ -46,8 +48,7 @@ export async function openEnrolled(options: DeviceOption, terminal: Terminal): P
   const file = deviceFile(options.device, terminal.env);
   const device = await openDevice(fileStorage(file));
   if (device) return device;
-  const advice =
-    'Enroll one: assent device enroll <link>, with a link from `assent ticket <user>`, or in development http://localhost:3000/demo/enroll?user=alice';
+  const advice = `Enroll one: ${assent} device enroll <link>, with a link from \`${assent} ticket <user>\`, or in development http://localhost:3000/demo/enroll?user=alice`;
   throw usage('not_enrolled', `There is no device in ${file}.`, { advice });
 }
 
@@ -60,14 +61,18 @@ export async function enroll(
   const file = deviceFile(options.device, terminal.env);
   const storage = fileStorage(file);
   if (address === undefined) return { ...(await resumed(storage, terminal)), file };
-  const former = await formerDevice(storage);
   const source = await enrollmentSource(address, {
     user: options.user,
     authenticator: () => authenticatorOf(options.authenticator, terminal.env),
   });
-  const enrollment = await beginEnrollment(storage, source);
-  if (former) await refuseToForget(former, { enrollment, options, storage, file });
-  const pin = await newPin(enrollment, options, terminal);
+  const after: PostContext[] = [];
+  const onPostContext = (context: PostContext) => void after.push(context);
+  const enrollment = await beginEnrollment(storage, source, { onPostContext }).catch(unlessFinished);
+  if (!enrollment)
+    return { device: await openEnrolled(options, terminal), file, ...(after[0] && { postContext: after[0] }) };
+  const former = await formerDevice(storage);
+  if (former) await refuseToForget(former, { enrollment, options, file });
+  const pin = enrollment.isSent ? undefined : await newPin(enrollment, options, terminal);
   const finished = await finish(enrollment, pin, terminal);
   if (!former) return { ...finished, file };
   // it has no keys any longer, so it must not look like a device that could be reached
@@ -87,12 +92,7 @@ async function formerDevice(storage: DeviceStorage): Promise<Device | undefined>
 /** A device of somebody else that works is not given up without being told to. */
 async function refuseToForget(
   former: Device,
-  {
-    enrollment,
-    options,
-    storage,
-    file,
-  }: { enrollment: Enrollment; options: EnrollOptions; storage: DeviceStorage; file: string },
+  { enrollment, options, file }: { enrollment: Enrollment; options: EnrollOptions; file: string },
 ): Promise<void> {
   const { issuer, masked_user: user } = enrollment.display;
   if (options.replace || (former.display.issuer === issuer && former.display.masked_user === user)) return;
@@ -101,7 +101,7 @@ async function refuseToForget(
     (error: unknown) => codeOf(error) !== 'device_refused',
   );
   if (!isUsable) return;
-  await storage.erase('enrolling');
+  await enrollment.abandon();
   const holder = `${plain(former.display.masked_user)} at ${plain(former.display.issuer)}`;
   throw usage('already_enrolled', `${file} holds a device of ${holder}.`, {
     advice: 'It was kept. Name another one with --device NAME, or give it up with --replace; either needs a new link.',
@@ -135,7 +135,7 @@ async function finish(enrollment: Enrollment, pin: string | undefined, terminal:
     return await whileWaiting(terminal, (waiting) => enrollment.finish({ device: info, pin, ...waiting }));
   } catch (error) {
     if (codeOf(error) !== 'network') throw error;
-    const advice = 'The keys are kept. Go on with: assent device enroll (without an address)';
+    const advice = `The keys are kept. Go on with: ${assent} device enroll (without an address)`;
     throw usage('network', 'The server went away in the middle of it.', { advice, cause: explain(error) });
   }
 }
@@ -166,6 +166,12 @@ function waitingFor(waiting: EnrollmentProgress['waiting'], hasCode: boolean): s
   if (waiting === 'code') return 'These digits are to be typed where the link came from. Waiting …';
   const asked = 'Another device of the same person was asked. Waiting for its answer …';
   return hasCode ? `These digits are to be typed on another device of the same person. ${asked}` : asked;
+}
+
+/** By this very link, before: only the last answer was missing. */
+function unlessFinished(error: unknown): undefined {
+  if (codeOf(error) === 'already_enrolled') return undefined;
+  throw error;
 }
 
 function unlessKeysLost(error: unknown): undefined {

@@ -5,20 +5,41 @@
  *                                                            │                 └ onProgress: six digits to be typed
  *                                                            │                   elsewhere, or another device is asked
  *                                                            └ interrupted after this: resumeEnrollment, without the PIN
+ *
+ * Keys that were sent may count at the server, so they are not given up before it has said that they do not. Another link that
+ * is opened meanwhile finishes them if nothing else is wanted; otherwise they wait beside it, and are taken back when its keys
+ * have arrived.
  */
 import { sha256 } from './bytes.ts';
-import { type Caller, createCaller, type Prove } from './caller.ts';
-import { type PostContext, readPostContext } from './challenge.ts';
-import { callerOf, createDevice, type Device } from './device.ts';
+import { createCaller, type Prove } from './caller.ts';
+import {
+  callerFor,
+  confirm,
+  confirmAgain,
+  dropCurrent,
+  firstContact,
+  hasKeys,
+  isOver,
+  look,
+  takeBack,
+  type Unfinished,
+  underWay,
+  unfinishedIn,
+  type Waiting,
+} from './confirmation.ts';
+import { createDevice, type Device } from './device.ts';
 import { codeOf, DeviceError } from './errors.ts';
-import { newKeyPair, thumbprint, usableKey } from './keys.ts';
+import { newKeyPair, type StoredKeyPair, thumbprint, usableKey } from './keys.ts';
 import { signedProof } from './messages.ts';
 import { newPinKey } from './pin-key.ts';
 import { checkNewPin } from './pin-policy.ts';
 import { type DeviceOptions, type Runtime, runtimeOf } from './runtime.ts';
-import { chainedSet, fetchSets, firstSet, type ServerKeySet } from './server-keys.ts';
+import type { ServerKeySet } from './server-keys.ts';
 import type { DeviceStorage, StoredDevice, StoredEnrollment } from './storage.ts';
-import { type EcPublicJwk, type EnrollAnswer, type RedeemAnswer, type StatusAnswer, typ } from './wire.ts';
+import { mayArriveSeconds } from './upkeep.ts';
+import { type EcPublicJwk, type EnrollAnswer, type RedeemAnswer, typ } from './wire.ts';
+
+export type { EnrollmentProgress, Waiting } from './confirmation.ts';
 
 /** A link (`<authenticator>/#t=…&k=…`), or what a person typed. */
 export type EnrollmentSource = string | { authenticatorUrl: string; user: string; activationCode: string };
@@ -29,25 +50,6 @@ export interface DeviceInfo {
   model?: string;
   os?: string;
   appVersion?: string;
-}
-
-/** What the keys are waiting for, after they were sent and before the device is active. */
-export interface EnrollmentProgress {
-  /** `code`: the digits are typed where the link was shown. `approval`: another device of the person is asked. */
-  waiting: 'code' | 'approval';
-  /** six digits to show, large; with `approval` they are typed on the other device. Absent where none are asked for. */
-  code?: string;
-  /** epoch seconds, server's clock: until then */
-  expiresAt: number;
-}
-
-export interface Waiting {
-  /** called when it begins to wait, and again whenever the server was asked and still waits */
-  onProgress?: (progress: EnrollmentProgress) => void;
-  /** called once it is active, where whoever made the link has something to say then; show it as text, never as HTML */
-  onPostContext?: (context: PostContext) => void;
-  /** stop waiting; the enrollment is kept, {@link resumeEnrollment} goes on */
-  signal?: AbortSignal;
 }
 
 export interface FinishChoice extends Waiting {
@@ -64,6 +66,11 @@ export interface Enrollment {
   /** `pin_length` is the least number of digits; `methods` what this application may activate */
   readonly policy: RedeemAnswer['policy'];
   /**
+   * The keys are at the server, since this link was opened before: `finish` goes on with them, and with the PIN that was chosen
+   * then. Ask for none.
+   */
+  readonly isSent: boolean;
+  /**
    * Make the keys, prove them, wait for what else the application wants, and become active. May be called again after a
    * failure.
    *
@@ -71,7 +78,7 @@ export interface Enrollment {
    *         no_approving_device | enrollment_denied (final) | enrollment_waiting (`signal` was aborted) …
    */
   finish(choice: FinishChoice): Promise<Device>;
-  /** {@link abandonEnrollment} */
+  /** {@link abandonEnrollment}, of this one alone; one that waited when its link was opened goes on. */
   abandon(): Promise<void>;
 }
 
@@ -91,19 +98,27 @@ export function parseTicket(uri: string): { base: string; ticket: string; k: str
  *
  * An enrolled device in this storage keeps working until the new one is active, which then takes its place.
  *
- * @throws DeviceError ticket_unreadable | keys_untrusted | ticket_invalid | ticket_bound | network …
+ * So does an enrollment whose keys were sent and that waits; one that only missed the last answer is finished first.
+ *
+ * @param options.onPostContext of an enrollment that is finished so
+ * @throws DeviceError ticket_unreadable | keys_untrusted | ticket_invalid | ticket_bound | enrollment_conflict | network |
+ *         already_enrolled (by this very link, see `openDevice`: only its last answer was missing) …
  */
 export async function beginEnrollment(
   storage: DeviceStorage,
   source: EnrollmentSource,
-  options: DeviceOptions = {},
+  options: DeviceOptions & Pick<Waiting, 'onPostContext'> = {},
 ): Promise<Enrollment> {
-  const runtime = runtimeOf(options);
+  const place = { storage, runtime: runtimeOf(options) };
   const { members, ...from } = readSource(source);
-  const draft = await draftFor(storage, { ...from, sourceHash: await sha256(JSON.stringify(members)) });
-  const serverKeys = await firstContact(draft, runtime);
-  const answer = await redeem(draft, serverKeys, members, runtime);
-  return createEnrollment({ storage, runtime, draft, serverKeys, answer });
+  const link = { ...from, sourceHash: await sha256(JSON.stringify(members)) };
+  const again = await openedAgain(place, link, options);
+  const draft = again?.draft ?? (await newDraft(place, link, options));
+  const serverKeys = await firstContact(draft, place.runtime);
+  // durable before it is sent: the ticket belongs to this key from then on
+  if (!again) await storage.save('enrolling', draft);
+  const answer = await redeem(draft, serverKeys, members, place.runtime);
+  return createEnrollment({ ...place, draft, serverKeys, answer, isSent: again?.isSent ?? false });
 }
 
 /**
@@ -112,62 +127,137 @@ export async function beginEnrollment(
  * @throws DeviceError nothing_to_resume | device_refused (the server never got the keys: begin again) | network | enrollment_denied …
  */
 export async function resumeEnrollment(storage: DeviceStorage, options: DeviceOptions & Waiting = {}): Promise<Device> {
-  return confirmAgain(storage, runtimeOf(options), options);
+  const unfinished = await unfinishedIn(storage);
+  if (!unfinished) throw new DeviceError('nothing_to_resume');
+  try {
+    return await confirmAgain({ storage, runtime: runtimeOf(options) }, unfinished, options);
+  } catch (error) {
+    if (!isOver(error) || !hasKeys(unfinished.draft.former)) throw error;
+    await unfinished.drop();
+    return resumeEnrollment(storage, options);
+  }
 }
 
 /**
- * Give up an enrollment. Keys that were sent are taken back, so that nobody is asked about them any longer; where the server
- * cannot be reached it lets them run out with the ticket.
+ * Give up what `resumeEnrollment` would go on with. Keys that were sent are taken back, so that nobody is asked about them any
+ * longer; where the server cannot be reached it lets them run out with the ticket.
  */
 export async function abandonEnrollment(storage: DeviceStorage, options: DeviceOptions = {}): Promise<void> {
-  await abandonDraft(storage, runtimeOf(options));
+  const unfinished = await unfinishedIn(storage);
+  if (!unfinished) return storage.erase('enrolling');
+  await unfinished.drop();
+  await takeBack(unfinished.draft, runtimeOf(options));
 }
 
-async function abandonDraft(storage: DeviceStorage, runtime: Runtime): Promise<void> {
-  const draft = await storage.load('enrolling');
-  await storage.erase('enrolling');
-  if (!hasKeys(draft)) return;
-  const caller = await callerFor(draft, runtime);
-  await caller.signed('unenroll', {}).catch(() => undefined);
-}
-
-interface Steps {
+interface Place {
   storage: DeviceStorage;
   runtime: Runtime;
+}
+
+type Link = Pick<StoredEnrollment, 'base' | 'k' | 'o' | 'sourceHash'>;
+
+/** undefined: another link than the one under way, or one of which nothing will come. */
+async function openedAgain(
+  place: Place,
+  link: Link,
+  waiting: Pick<Waiting, 'onPostContext'>,
+): Promise<{ draft: StoredEnrollment; isSent: boolean } | undefined> {
+  const { storage } = place;
+  const held = await storage.load('enrolling');
+  if (!held || !isOf(held, link)) return undefined;
+  if (!hasKeys(held)) return { draft: held, isSent: false };
+  const state = await look(place, underWay(storage, held), waiting);
+  if (state === 'active') throw new DeviceError('already_enrolled');
+  const draft = await storage.load('enrolling');
+  return draft && isOf(draft, link) ? { draft, isSent: state === 'waits' } : undefined;
+}
+
+async function newDraft(place: Place, link: Link, waiting: Pick<Waiting, 'onPostContext'>): Promise<StoredEnrollment> {
+  const former = await stillUnfinished(place, waiting);
+  const sig = await newKeyPair('sig', place.storage.exportable);
+  return { v: 1, ...link, sig, ...(former && { former }) };
+}
+
+/** What is not known to be over is kept, also where its server, which may be another one, cannot be reached. */
+async function stillUnfinished(place: Place, waiting: Pick<Waiting, 'onPostContext'>) {
+  const unfinished = await unfinishedIn(place.storage);
+  if (!unfinished) return undefined;
+  const state = await look(place, unfinished, waiting).catch(() => 'unknown');
+  if (state === 'active' || state === 'over') return undefined;
+  return (await unfinishedIn(place.storage))?.draft;
+}
+
+function isOf(held: StoredEnrollment, { sourceHash, base, k }: Link): boolean {
+  return held.sourceHash === sourceHash && held.base === base && held.k === k;
+}
+
+interface Steps extends Place {
   draft: StoredEnrollment;
   serverKeys: ServerKeySet;
   answer: RedeemAnswer;
+  isSent: boolean;
 }
 
 function createEnrollment(steps: Steps): Enrollment {
-  const { storage, runtime, draft, answer } = steps;
-  let isSent = false;
+  const { storage, runtime, draft, answer, isSent } = steps;
+
+  async function finish({ device: info, pin, attest, ...waiting }: FinishChoice): Promise<Device> {
+    const device = await storage.load('device');
+    if (device && isSamePair(device.sig, draft.sig)) return createDevice(device, storage, runtime);
+    // An answer may have been lost, here or in another window: then the server has these keys, and others would not open it.
+    const held = await mine();
+    const sent = hasKeys(held) && underWay(storage, held);
+    const known = sent && (await confirmAgain(steps, sent, waiting).catch(unlessNeverArrived));
+    if (known) return known;
+    if (pin !== undefined) checkNewPin(pin, answer.policy.pin_length);
+    const attestation = await attest?.({ challenge: answer.nonce, jwk: draft.sig.publicJwk });
+    const made = await makeDevice(steps, pin, held?.device);
+    const unfinished = await keptWith(made.stored, held);
+    const caller = await callerFor(unfinished.draft, runtime);
+    const members = { ...enrollMembers(answer.nonce, made.stored, info), attestation };
+    const enrolled = (await caller.signed('enroll', members, made.prove)) as unknown as EnrollAnswer;
+    const confirmation = await caller.openSealed(enrolled.confirm, typ.confirm);
+    return confirm({ storage, runtime, caller, unfinished, waiting }, confirmation);
+  }
+
+  /** As it rests on the storage; undefined where another window has opened another link since. */
+  async function mine(): Promise<StoredEnrollment | undefined> {
+    const held = await storage.load('enrolling');
+    return held && isSamePair(held.sig, draft.sig) ? held : undefined;
+  }
+
+  async function keptWith(device: StoredDevice, held: StoredEnrollment | undefined): Promise<Unfinished> {
+    const former = held ? held.former : (await unfinishedIn(storage))?.draft;
+    const { settled: _of, confirm: _other, former: _keys, ...rest } = held ?? draft;
+    const unfinished = underWay(storage, { ...rest, device, ...(former && { former }) });
+    await unfinished.save(unfinished.draft);
+    return unfinished;
+  }
+
+  function unlessNeverArrived(error: unknown): undefined {
+    const neverArrived = ['device_refused', 'nothing_to_resume'].includes(codeOf(error) ?? '');
+    // nobody was asked for a PIN: there is nothing to begin again with
+    if (!neverArrived || isSent) throw error;
+    return undefined;
+  }
+
   return {
     deviceId: answer.device_id,
     display: answer.display,
     policy: answer.policy,
-    async finish({ device: info, pin, attest, ...waiting }) {
-      // The answer of the first attempt may have been lost: then the server has these keys, and other ones would be refused.
-      const known = isSent && (await confirmAgain(storage, runtime, waiting).catch(unlessNeverArrived));
-      if (known) return known;
-      if (pin !== undefined) checkNewPin(pin, answer.policy.pin_length);
-      const attestation = await attest?.({ challenge: answer.nonce, jwk: draft.sig.publicJwk });
-      const made = await makeDevice(steps, pin);
-      const withKeys = { ...draft, device: made.stored };
-      await storage.save('enrolling', withKeys);
-      isSent = true;
-      const caller = await callerFor(withKeys, runtime);
-      const members = { ...enrollMembers(answer.nonce, made.stored, info), attestation };
-      const enrolled = (await caller.signed('enroll', members, made.prove)) as unknown as EnrollAnswer;
-      return confirm({ storage, runtime, caller, draft: withKeys, waiting }, enrolled.confirm);
+    isSent,
+    finish,
+    async abandon() {
+      const held = await mine();
+      if (!held) return;
+      await dropCurrent(storage);
+      if (hasKeys(held)) await takeBack(held, runtime);
     },
-    abandon: () => abandonDraft(storage, runtime),
   };
 }
 
-/** Until the seal keys are settled, `k` is all that vouches for the server, so every fetch is a first contact. */
-async function firstContact({ base, k, o }: StoredEnrollment, { fetch }: Runtime): Promise<ServerKeySet> {
-  return firstSet(await fetchSets(base, fetch, o === undefined ? undefined : `t.${o}`), k);
+function isSamePair(one: StoredKeyPair, other: StoredKeyPair): boolean {
+  return one.publicJwk.x === other.publicJwk.x && one.publicJwk.y === other.publicJwk.y;
 }
 
 async function redeem(
@@ -184,22 +274,15 @@ async function redeem(
   return (await caller.signed('redeem', members)) as unknown as RedeemAnswer;
 }
 
-async function draftFor(
-  storage: DeviceStorage,
-  from: Pick<StoredEnrollment, 'base' | 'k' | 'o' | 'sourceHash'>,
-): Promise<StoredEnrollment> {
-  const held = await storage.load('enrolling');
-  if (held?.sourceHash === from.sourceHash && held.base === from.base && held.k === from.k) return held;
-  const draft: StoredEnrollment = { v: 1, ...from, sig: await newKeyPair('sig', storage.exportable) };
-  await storage.save('enrolling', draft);
-  return draft;
-}
-
+/** @param before of an attempt that is not known to have arrived, and that still may: whichever does, its confirmation opens and its PIN is found */
 async function makeDevice(
-  { storage, draft, serverKeys, answer }: Steps,
+  { storage, runtime, draft, serverKeys, answer }: Steps,
   pin: string | undefined,
+  before: StoredDevice | undefined,
 ): Promise<{ stored: StoredDevice; prove?: Prove }> {
-  const enc = await newKeyPair('enc', storage.exportable);
+  const enc = before?.enc ?? (await newKeyPair('enc', storage.exportable));
+  const earlier = [...(before?.pin ? [before.pin] : []), ...(before?.pinChange?.next ?? [])];
+  const until = Math.floor(runtime.now() / 1000) + mayArriveSeconds;
   const pinned = pin === undefined ? undefined : await newPinKey(pin, storage.exportable);
   const stored: StoredDevice = {
     v: 1,
@@ -209,6 +292,7 @@ async function makeDevice(
     sig: draft.sig,
     enc,
     ...(pinned && { pin: pinned.stored }),
+    ...(earlier.length > 0 && { pinChange: { next: earlier, until } }),
     serverKeys,
     ...(answer.keys_for !== undefined && { keysFor: answer.keys_for }),
     display: answer.display,
@@ -224,119 +308,6 @@ function enrollMembers(nonce: string, { enc, pin }: StoredDevice, { name, model,
     keys: { enc: enc.publicJwk, ...(pin && { pin: { kid: pin.kid } }) },
     device: { name, model, os, app_version: appVersion },
   };
-}
-
-/** An enrollment whose keys were sent. */
-type SentEnrollment = StoredEnrollment & { device: StoredDevice };
-
-async function confirmAgain(storage: DeviceStorage, runtime: Runtime, waiting: Waiting): Promise<Device> {
-  const draft = await storage.load('enrolling');
-  if (!hasKeys(draft)) throw new DeviceError('nothing_to_resume');
-  const caller = await callerFor(draft, runtime);
-  const { device, confirm: sealed } = (await caller.signed('status', {})) as unknown as StatusAnswer;
-  if (sealed !== undefined) return confirm({ storage, runtime, caller, draft, waiting }, sealed);
-  if (device.state !== 'active') throw new DeviceError('device_refused');
-  // active means that it was confirmed, which is never done before the keys are settled
-  if (!draft.settled) throw new DeviceError('keys_untrusted');
-  // the answer that said so was lost, and maybe a text with it: the same quotation brings it again
-  const quoted = draft.confirm === undefined ? {} : await caller.signed('status', { confirm: draft.confirm });
-  return keepAndTell({ storage, runtime, caller, draft, waiting }, quoted as unknown as StatusAnswer);
-}
-
-interface Confirming {
-  storage: DeviceStorage;
-  runtime: Runtime;
-  caller: Caller;
-  draft: SentEnrollment;
-  waiting: Waiting;
-}
-
-/**
- * Quote what only `enc` could open, and with it settle which seal keys to believe: the one that signed this, inside an
- * answer that only the holder of the link's `box` key can have written, and whatever set that key signs.
- */
-async function confirm(confirming: Confirming, sealed: string): Promise<Device> {
-  const { storage, runtime, caller, draft } = confirming;
-  const { claims, by } = await caller.openSealed(sealed, typ.confirm);
-  const { keysFor } = draft.device;
-  const serverKeys = await chainedSet(await fetchSets(draft.base, runtime.fetch, keysFor), [by]);
-  const device = { ...draft.device, serverKeys };
-  const quotes = typeof claims.confirm === 'string' && { confirm: claims.confirm };
-  const settled = { ...draft, device, settled: true as const, ...quotes };
-  await storage.save('enrolling', settled);
-  // the ticket's own box key ends with the ticket, and that with the next message: from here on it is the device's
-  const settledCaller = keysFor === undefined ? caller : await callerFor(settled, runtime);
-  const going = { ...confirming, caller: settledCaller, draft: settled };
-  const answer = await untilActive(going, claims).catch(async (error: unknown) => {
-    // nothing will come of these keys any longer; the first answer that said so may have been lost
-    const isOver = codeOf(error) === 'enrollment_denied' || codeOf(error) === 'device_deactivated';
-    if (isOver) await storage.erase('enrolling');
-    throw isOver ? new DeviceError('enrollment_denied', { cause: error }) : error;
-  });
-  return keepAndTell(going, answer);
-}
-
-/** Each message quotes the value again; the one that finds nothing in the way makes the device active. */
-async function untilActive(
-  { caller, runtime, waiting }: Confirming,
-  claims: Record<string, unknown>,
-): Promise<StatusAnswer> {
-  const { onProgress, signal } = waiting;
-  const code = typeof claims.code === 'string' ? { code: claims.code } : {};
-  const ask = async () => (await caller.signed('status', { confirm: claims.confirm })) as unknown as StatusAnswer;
-  let answer = await ask();
-  while (answer.enrollment) {
-    const { enrollment } = answer;
-    onProgress?.({ waiting: enrollment.waiting, ...code, expiresAt: enrollment.exp });
-    await runtime.sleep(enrollment.poll_seconds * 1000, signal);
-    if (signal?.aborted) throw new DeviceError('enrollment_waiting');
-    const last: StatusAnswer = answer;
-    // the person may be away for minutes; a network that is gone for a moment is no end
-    const unlessOver = (error: unknown) => {
-      if (codeOf(error) === 'network' && caller.now() < enrollment.exp) return last;
-      throw error;
-    };
-    answer = await ask().catch(unlessOver);
-  }
-  return answer;
-}
-
-/** The device is active, whatever comes of the text: one that does not verify is not shown, and stands in nobody's way. */
-async function keepAndTell({ storage, runtime, caller, draft, waiting }: Confirming, answer: StatusAnswer) {
-  const { onPostContext } = waiting;
-  const { post_context: sealed } = answer;
-  const opened = sealed === undefined || !onPostContext ? undefined : caller.openSealed(sealed, typ.context);
-  const context = await opened?.then(({ claims }) => readPostContext(claims)).catch(() => undefined);
-  const device = await keep(storage, runtime, draft.device);
-  if (context) onPostContext?.(context);
-  return device;
-}
-
-function hasKeys(draft: StoredEnrollment | undefined): draft is SentEnrollment {
-  return draft?.device !== undefined;
-}
-
-async function keep(storage: DeviceStorage, runtime: Runtime, stored: StoredDevice): Promise<Device> {
-  const { deviceId, base, display } = stored;
-  await storage.save('device', stored);
-  await storage.trace?.remember({ deviceId, base, display });
-  await storage.erase('enrolling');
-  await storage.erase('notices');
-  return createDevice(stored, storage, runtime);
-}
-
-function callerFor(draft: SentEnrollment, runtime: Runtime): Promise<Caller> {
-  const { base, device, settled } = draft;
-  if (!settled || device.keysFor === undefined) return callerOf(device, runtime, () => firstContact(draft, runtime));
-  const { keysFor } = device;
-  return callerOf(device, runtime, async ({ seal, iat }) =>
-    chainedSet(await fetchSets(base, runtime.fetch, keysFor), seal, iat),
-  );
-}
-
-function unlessNeverArrived(error: unknown): undefined {
-  if (codeOf(error) === 'device_refused') return undefined;
-  throw error;
 }
 
 function readSource(source: EnrollmentSource): { base: string; k?: string; o?: string; members: object } {

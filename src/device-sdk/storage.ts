@@ -43,6 +43,8 @@ export interface StoredEnrollment {
   settled?: true;
   /** what is quoted to become active; quoted again where the answer to that was lost */
   confirm?: string;
+  /** another one whose keys were sent, and which waited when this link was opened: it goes on if nothing comes of this one */
+  former?: StoredEnrollment;
 }
 
 /** What the person has seen and put away, so that it is not shown again here. */

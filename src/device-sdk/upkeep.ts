@@ -28,7 +28,7 @@ export interface EnrollmentTicket {
 }
 
 /** A server takes a message within 120 s of its making; clocks that were set in between are allowed for. */
-const mayArriveSeconds = 600;
+export const mayArriveSeconds = 600;
 
 /** @see Device.changePin */
 export async function changePin(live: Live, { pin, newPin }: { pin: string; newPin: string }): Promise<void> {

@@ -12,11 +12,15 @@ import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
 
 let folder: TemporaryFolder;
 let file: string;
+let stillRunning: ChildProcess | undefined;
 beforeEach(async () => {
   folder = await temporaryFolder('assent-device');
   file = deviceFile('phone', { XDG_CONFIG_HOME: folder.path });
 });
-afterEach(() => folder.remove());
+afterEach(() => {
+  stillRunning?.kill('SIGKILL');
+  return folder.remove();
+});
 
 const enrolling = { v: 1, base: 'http://localhost:3002', sourceHash: 'x', sig: {} } as never;
 
@@ -67,6 +71,7 @@ test('two processes that count at the same time lose nothing, and give no number
 test('a process that does not let go is waited for so long and told; one that dies leaves nothing in the way', async () => {
   await fileStorage(file).save('device', { v: 1, deviceId: 'x', ctr: 7 } as never);
   const child = otherProcess("console.log('in'); for (;;);", 1);
+  stillRunning = child;
   await once(child.stdout!, 'data');
   await writeFile(`${file}.new`, 'half of what it wanted to write');
   const add = (held: object) => ({ ...held, ctr: 8 }) as never;

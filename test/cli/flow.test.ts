@@ -51,8 +51,9 @@ test('B13 F205 three commands complete a sign-in without a browser or a page', a
 
 test('the keys lie in one file that only its owner can read', async () => {
   const folder = join(env.XDG_CONFIG_HOME!, 'assent');
-  expect(await readdir(folder)).toEqual(['default.json']);
+  expect(await readdir(folder)).toEqual(['.lock', 'default.json']);
   expect((await stat(join(folder, 'default.json'))).mode & 0o777).toBe(0o600);
+  expect((await stat(join(folder, '.lock'))).size).toBe(0);
   const kept = await readFile(join(folder, 'default.json'), 'utf8');
   expect(JSON.parse(kept)).toMatchObject({ v: 1, device: { base: server.authenticator } });
   expect(kept).not.toContain(pin);
