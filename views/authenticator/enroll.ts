@@ -8,13 +8,14 @@ import {
   type Enrollment,
   type EnrollmentProgress,
   type EnrollmentSource,
+  openDevice,
   type PostContext,
   resumeEnrollment,
 } from '../../src/device-sdk/index.ts';
 import { h } from '../shared/dom.ts';
 import type { TextKey } from '../texts/index.ts';
 import { newPinFields } from './change-form.ts';
-import { waitingScreen } from './enroll-wait.ts';
+import { CONFIRMED_STEPS, waitingScreen } from './enroll-wait.ts';
 import { field, outcome, setPerson, show, sign, t } from './frame.ts';
 import { guessBrowser, guessName, guessSystem } from './guess.ts';
 import { saidAfter } from './said-after.ts';
@@ -35,14 +36,35 @@ export async function enrollByLink(link: string, deps: EnrollDeps): Promise<void
   try {
     await redeem(link, deps);
   } catch (error) {
-    failed(error, deps, () => void enrollByLink(link, deps));
+    failed(error, await reopened(deps), () => void enrollByLink(link, deps));
   }
 }
 
+/** Where an enrollment that was interrupted is finished by this, that is what is shown: a second device is not wanted then. */
 async function redeem(source: EnrollmentSource, deps: EnrollDeps): Promise<void> {
-  const enrollment = await beginEnrollment(deps.storage, source, deps.options);
-  setPerson(enrollment.display.masked_user);
-  stepDevice(enrollment, deps);
+  let said: PostContext | undefined;
+  const onPostContext = (context: PostContext) => {
+    said = context;
+  };
+  try {
+    const enrollment = await beginEnrollment(deps.storage, source, { ...deps.options, onPostContext });
+    setPerson(enrollment.display.masked_user);
+    const now = await reopened(deps);
+    if (enrollment.isSent) return await finish(enrollment, guessed(), undefined, now);
+    stepDevice(enrollment, now);
+  } catch (error) {
+    const { present } = await reopened(deps);
+    const isNew = present !== undefined && present.deviceId !== deps.present?.deviceId;
+    if (!isNew || !['already_enrolled', 'enrollment_conflict'].includes(codeOf(error) ?? '')) throw error;
+    stepDone(present, deps, said);
+  }
+}
+
+/** What this browser is enrolled as may have changed since the page was opened. */
+async function reopened(deps: EnrollDeps): Promise<EnrollDeps> {
+  const { present: _before, ...rest } = deps;
+  const present = await openDevice(deps.storage, deps.options).catch(() => undefined);
+  return { ...rest, ...(present && { present }) };
 }
 
 /**
@@ -52,7 +74,8 @@ async function redeem(source: EnrollmentSource, deps: EnrollDeps): Promise<void>
 export async function goOnEnrolling(deps: EnrollDeps): Promise<void> {
   const waiting = wait(deps, () => abandonEnrollment(deps.storage, deps.options));
   try {
-    stepDone(await resumeEnrollment(deps.storage, { ...deps.options, ...waiting }), deps, waiting.said());
+    const device = await resumeEnrollment(deps.storage, { ...deps.options, ...waiting });
+    stepDone(device, deps, waiting.said(), waiting.steps());
   } catch (error) {
     if (waiting.isOver(error)) waiting.tell(error);
     else if (deps.present) deps.ready(deps.present);
@@ -90,6 +113,7 @@ export function enrollByCode(deps: EnrollDeps): void {
       code.complain(t(isOffline ? 'error.offline' : (CODE_FAILURES[codeOf(error) ?? ''] ?? 'enroll.code.wrong')));
     }
   };
+  const back = h('button', { class: 'link', type: 'button', id: 'back', onclick: deps.welcome }, t('pin.back'));
   show([
     h(
       'form',
@@ -98,7 +122,7 @@ export function enrollByCode(deps: EnrollDeps): void {
       h('p', {}, t('enroll.code.body')),
       user.element,
       code.element,
-      button,
+      h('div', { class: 'answer' }, button, back),
     ),
   ]);
 }
@@ -113,8 +137,8 @@ const CODE_FAILURES: Record<string, TextKey> = {
   unavailable: 'enroll.failed.other',
 };
 
-const stepsOf = ({ policy }: Enrollment): Step[] =>
-  policy.confirm === 'code' ? ['device', 'pin', 'confirm', 'done'] : ['device', 'pin', 'done'];
+const STEPS: Step[] = ['device', 'pin', 'done'];
+const stepsOf = ({ policy }: Enrollment): Step[] => (policy.confirm === 'code' ? CONFIRMED_STEPS : STEPS);
 
 function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
   const { issuer, masked_user } = enrollment.display;
@@ -126,15 +150,16 @@ function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
   );
   const submit = (event: Event) => {
     event.preventDefault();
-    const device = { name: name.input.value.trim() || guessName(), model: guessBrowser(), os: guessSystem() };
+    const device = { ...guessed(), ...(name.input.value.trim() && { name: name.input.value.trim() }) };
     if (enrollment.policy.methods.includes('pin')) stepPin(enrollment, device, deps);
     else void finish(enrollment, device, undefined, deps);
   };
   const body = h('p', {}, t('enroll.device.body', { issuer: new URL(issuer).host, user: masked_user }));
   const notMe = () =>
-    void enrollment
-      .abandon()
-      .then(() => outcome('quiet', t('enroll.not_me.title'), t('enroll.not_me.body'), wayOn(deps)));
+    void enrollment.abandon().then(() => {
+      setPerson(deps.present?.display.masked_user ?? '');
+      outcome('quiet', t('enroll.not_me.title'), t('enroll.not_me.body'), wayOn(deps));
+    });
   const present = deps.present
     ? h('p', { class: 'notice warn' }, t('enroll.replaces', { user: deps.present.display.masked_user }))
     : undefined;
@@ -159,6 +184,8 @@ function stepDevice(enrollment: Enrollment, deps: EnrollDeps): void {
 }
 
 type DeviceInfo = { name: string; model: string; os: string };
+
+const guessed = (): DeviceInfo => ({ name: guessName(), model: guessBrowser(), os: guessSystem() });
 
 function stepPin(enrollment: Enrollment, device: DeviceInfo, deps: EnrollDeps): void {
   const length = enrollment.policy.pin_length;
@@ -197,7 +224,7 @@ async function finish(
   const waiting = wait(deps, () => enrollment.abandon());
   try {
     const device = await enrollment.finish({ device: info, pin, ...waiting });
-    stepDone(device, deps, waiting.said());
+    stepDone(device, deps, waiting.said(), waiting.steps(stepsOf(enrollment)));
   } catch (error) {
     if (waiting.isOver(error)) waiting.tell(error);
     else failed(error, deps, () => void finish(enrollment, info, pin, deps));
@@ -231,7 +258,9 @@ function wait(deps: EnrollDeps, abandon: () => Promise<void>) {
   const onPostContext = (context: PostContext) => {
     after = context;
   };
-  return { onProgress, onPostContext, signal: stopped.signal, isOver, tell, said: () => after };
+  /** Those that were shown on the way. */
+  const stepsTaken = (planned = STEPS) => (last === undefined ? planned : CONFIRMED_STEPS);
+  return { onProgress, onPostContext, signal: stopped.signal, isOver, tell, steps: stepsTaken, said: () => after };
 }
 
 /** After an enrollment that came to nothing: what this browser was before, it still is. */
@@ -241,7 +270,7 @@ function wayOn({ present, ready, welcome }: EnrollDeps): { label: string; run: (
     : { label: t('done.continue'), run: welcome };
 }
 
-function stepDone(device: Device, { ready }: EnrollDeps, after?: PostContext): void {
+function stepDone(device: Device, { ready }: EnrollDeps, after?: PostContext, taken = STEPS): void {
   setPerson(device.display.masked_user);
   const button = h(
     'button',
@@ -250,7 +279,7 @@ function stepDone(device: Device, { ready }: EnrollDeps, after?: PostContext): v
   );
   const body = t('enroll.done.body', { user: device.display.masked_user });
   show([
-    steps(['device', 'pin', 'done'], 'done'),
+    steps(taken, 'done'),
     h(
       'div',
       { class: 'outcome', role: 'status' },
