@@ -57,7 +57,7 @@ export function shownAndSigned(options: () => Promise<SceneOptions>): void {
     const user = await server.alice();
     const device = await server.enroll(user);
     const keys = await publishedKeys();
-    expect(acceptedBindingMessages.length).toBeGreaterThan(40);
+    expect(acceptedBindingMessages.length).toBeGreaterThan(30);
     for (const text of acceptedBindingMessages) {
       expect(checkBindingMessage(text)).toBe(text);
       const { view, evidence } = await answered(user, device, text, 'deny');
