@@ -9,6 +9,7 @@ import {
   type RandomBytes,
   randomPartition,
 } from '../support/ids.ts';
+import { networkOf } from '../support/network.ts';
 import { type Secrets, sameText } from '../support/secrets.ts';
 import { newActivationCode, parseActivationCode } from './activation-code.ts';
 import type { Applications } from './applications.ts';
@@ -89,7 +90,7 @@ const minSeconds = 30;
 /** Wrong codes after which a ticket is over (device-protocol, section 3.1). */
 const codeTries = 5;
 const addressTriesPerHour = 20;
-/** A code is compared with the newest tickets of a user; each of them spends a try. */
+/** A code is compared with the newest tickets of a user, or what stands in for them; each of them spends a try. */
 const comparedTickets = 3;
 
 export function createTickets(deps: TicketsDeps): Tickets {
@@ -98,7 +99,7 @@ export function createTickets(deps: TicketsDeps): Tickets {
 
   async function reserveAddress(address: string) {
     const { allowed, resetAt } = await store.counters.reserve({
-      key: `activation-code:${secrets.hmac('address', address)}`,
+      key: `activation-code:${secrets.hmac('address', networkOf(address))}`,
       limit: addressTriesPerHour,
       windowMs: HOUR,
       now: clock(),
@@ -109,39 +110,43 @@ export function createTickets(deps: TicketsDeps): Tickets {
   }
 
   /**
-   * The tickets that the code is compared with. Where there is none, one that does not exist stands in, so that the
-   * calls which follow are the same in number and kind.
+   * The tickets that the code is compared with: always the same number. Where there are fewer, or nobody, ones that do not
+   * exist stand in, so that the calls which follow are the same in number and kind, and time does not tell who is there.
    */
   async function candidates(user: string): Promise<Candidate[]> {
     const identifier = readIdentifier(user) ?? { kind: 'username' as const, value: '' };
     const found = await store.users.findByIdentifier(identifier.kind, identifierHmac(secrets, identifier));
-    const userId = found?.state === 'active' ? found.id : newId(randomPartition(random), random);
+    const nobody = newId(randomPartition(random), random);
+    // a look-up that finds no entry has not read the record
+    if (!found) await store.users.get(nobody);
+    const userId = found?.state === 'active' ? found.id : nobody;
     const tickets = await store.operations.ticketsOf(userId, clock());
-    const withCode = tickets.slice(0, comparedTickets);
-    if (withCode.length > 0) return withCode.map(({ id, ticket }) => ({ id, userId, hmac: ticket?.codeHmac }));
-    return [{ id: newId(partitionOf(userId), random), userId: found?.id, hmac: undefined }];
+    const open = tickets.slice(0, comparedTickets).map(({ id, ticket }) => ({ id, userId, hmac: ticket?.codeHmac }));
+    const standIn = () => ({ id: newId(partitionOf(userId), random), userId: found?.id, hmac: undefined });
+    return [...open, ...Array.from({ length: comparedTickets - open.length }, standIn)];
   }
 
-  /** Reserves a try, then compares. True for the right code within the tries. */
+  /** Reserves a try, then compares. True for the right code within the tries. Two writes, whatever comes of it. */
   async function isOpenedBy({ id, hmac }: Candidate, code: string): Promise<boolean> {
-    const reserved = await store.operations.reserveCode({ operationId: id, limit: codeTries, now: clock() });
+    const reserve = () => store.operations.reserveCode({ operationId: id, limit: codeTries, now: clock() });
+    const used = hmac === undefined ? await sameWork() : usedIn(await reserve());
     const isRight = sameText(codeHmac(id, code), hmac ?? '');
-    if (reserved.result !== 'reserved') await sameWork();
-    else if (!isRight && reserved.used >= codeTries) {
-      // at the limit this call counts nothing more: it ends the ticket, whose link must not work any longer either
-      await store.operations.reserveCode({ operationId: id, limit: codeTries, now: clock() });
-    }
-    return isRight && reserved.result === 'reserved';
+    // at the limit this call counts nothing more: it ends the ticket, whose link must not work any longer either
+    const isSpent = hmac !== undefined && !isRight && used !== undefined && used >= codeTries;
+    await (isSpent ? reserve() : sameWork());
+    return isRight && used !== undefined;
   }
 
-  // A write in place of the try that could not be reserved: without it, time would tell whether there is a ticket.
-  const sameWork = () =>
-    store.counters.reserve({
+  // A write in place of one that there is no ticket for.
+  const sameWork = async () => {
+    await store.counters.reserve({
       key: 'activation-code:none',
       limit: Number.MAX_SAFE_INTEGER,
       windowMs: HOUR,
       now: clock(),
     });
+    return undefined;
+  };
 
   async function refuse({ id, userId }: Candidate): Promise<never> {
     const event = newEvent('ticket.code_wrong', clock(), bySystem, { partition: partitionOf(id), userId });
@@ -185,6 +190,13 @@ export function createTickets(deps: TicketsDeps): Tickets {
       return found ? found.id : refuse(tickets[0]!);
     },
   };
+}
+
+type ReservedCode = Awaited<ReturnType<OperationStore['reserveCode']>>;
+
+/** undefined: the ticket has ended meanwhile. */
+function usedIn(reserved: ReservedCode): number | undefined {
+  return reserved.result === 'reserved' ? reserved.used : undefined;
 }
 
 interface Candidate {

@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net';
 import { DomainError } from '../domain/errors.ts';
 import { type Clock, MINUTE, SECOND } from '../support/clock.ts';
+import { networkOf } from '../support/network.ts';
 
 /** @throws DomainError rate_limited, with `retry_after` */
 export type AddressLimit = (address: string) => void;
@@ -36,17 +36,3 @@ export function createAddressLimit({ perMinute, clock }: { perMinute: number; cl
 }
 
 export const noLimit: AddressLimit = () => {};
-
-/** One subscriber has a whole /64 of IPv6. */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = address.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const rest = tail === undefined || tail === '' ? [] : tail.split(':');
-  const missing = tail === undefined ? 0 : 8 - groups.length - rest.length;
-  const all = [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...rest];
-  return all
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':');
-}

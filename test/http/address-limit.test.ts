@@ -62,6 +62,16 @@ test('a network of IPv6 is one address, however it is written', () => {
   expect(through('2001:db8:1:3::1', 10)).toBe(4);
   expect(through('::1', 10)).toBe(4);
   expect(through('::2', 10)).toBe(0);
+  expect(through('fe80::1%eth0', 4)).toBe(4);
+  expect(through('fe80::2%eth1', 4)).toBe(0);
+});
+
+test('who comes over IPv4 is the same through a socket for both families', () => {
+  const { through } = limited(4);
+  expect(through('192.0.2.1', 3)).toBe(3);
+  expect(through('::ffff:192.0.2.1', 1)).toBe(1);
+  expect(through('::ffff:c000:201', 1)).toBe(0);
+  expect(through('::ffff:192.0.2.2', 9)).toBe(4);
 });
 
 test('a clock that is set back gives nobody more, and stops nobody for good', () => {
