@@ -1,5 +1,6 @@
 import type { Device, LockReason } from '../../src/domain/device.ts';
-import type { MessageCounter } from '../../src/domain/ports/devices.ts';
+import type { Operation } from '../../src/domain/operation.ts';
+import type { ClosedEvent, MessageCounter } from '../../src/domain/ports/devices.ts';
 import type { Db } from './db.ts';
 import { endOperation, pendingOf } from './operation-records.ts';
 import { parsed, parsedAll, type RecordRow, type Tx, writeEvents } from './transaction.ts';
@@ -92,25 +93,58 @@ function write({ db }: Tx, device: Device, next: Device): Device {
   return next;
 }
 
-/** What the device's record is to say of a message's counter; one that is not above the highest is told of. */
-export function counted(tx: Tx, { ctr: highest = -1 }: Device, counter: MessageCounter | undefined) {
+/**
+ * What the device's record is to say of a message's counter; one that is not above the highest is told of. That of another
+ * device's message is noted on its own record.
+ */
+export function counted(tx: Tx, device: Device, counter: MessageCounter | undefined): Pick<Device, 'ctr'> {
+  const { id, ctr: highest = -1 } = device;
   if (!counter) return {};
+  const { deviceId: sender = id, ...own } = counter;
+  if (sender !== id) {
+    const stored = readDevice(tx.db, sender);
+    if (stored) touchDevice(tx, stored, counted(tx, stored, own));
+    return {};
+  }
   if (counter.value > highest) return { ctr: counter.value };
   writeEvents(tx, [counter.suspected]);
   return {};
 }
 
-/** The PIN key goes with the lock: unlocking does not bring it back. A final state stays. */
-export function lockDevice(tx: Tx, device: Device, reason: LockReason, changes: Partial<Device> = {}): void {
-  const { pin: _erased, ...keys } = device.keys;
-  const methods = device.methods.filter((method) => method !== 'pin');
-  const locked = device.state === 'active' ? { state: 'locked' as const, lockReason: reason } : {};
-  replaceDevice(tx, device, { keys, methods, ...locked, ...changes });
+interface Lock {
+  reason: LockReason;
+  now: number;
+  closedEvent?: ClosedEvent;
 }
 
-/** Pending operations that only this device could answer end with it. */
-export function cancelOperationsOf(tx: Tx, device: Device, now: number): string[] {
-  const named = pendingOf(tx.db, device.userId, now).filter(({ deviceId }) => deviceId === device.id);
-  for (const operation of named) endOperation(tx, operation, 'cancelled', now, 'device_deactivated');
-  return named.map(({ id }) => id);
+/**
+ * The PIN key goes with the lock: unlocking does not bring it back. With it what came of a PIN that somebody else may know:
+ * keys that wait, and tickets. A final state stays.
+ */
+export function lockDevice(tx: Tx, device: Device, lock: Lock, changes: Partial<Device> = {}): void {
+  const { pin: _erased, ...keys } = device.keys;
+  const methods = device.methods.filter((method) => method !== 'pin');
+  const locked = device.state === 'active' ? { state: 'locked' as const, lockReason: lock.reason } : {};
+  replaceDevice(tx, device, { keys, methods, rotation: undefined, ...locked, ...changes });
+  endWithDevice(tx, device, 'locked', lock);
+}
+
+/**
+ * What ends with a device. Taken away: pending operations that only it could answer, and tickets that it made. Locked: the
+ * tickets alone. Else a thief's ticket would outlive the device.
+ */
+export function endWithDevice(
+  tx: Tx,
+  { id: deviceId, userId }: Device,
+  state: 'deactivated' | 'locked',
+  { now, closedEvent }: Pick<Lock, 'now' | 'closedEvent'>,
+): string[] {
+  const isMade = ({ kind, clientId }: Operation) => kind === 'registration' && clientId === `device:${deviceId}`;
+  const isNamed = (operation: Operation) => state === 'deactivated' && operation.deviceId === deviceId;
+  const ending = pendingOf(tx.db, userId, now).filter((one) => isMade(one) || isNamed(one));
+  for (const operation of ending) {
+    const { id } = endOperation(tx, operation, 'cancelled', now, `device_${state}`);
+    if (closedEvent) writeEvents(tx, [{ ...closedEvent, id: `${id}.operation.cancelled`, operationId: id, deviceId }]);
+  }
+  return ending.map(({ id }) => id);
 }

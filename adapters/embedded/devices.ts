@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Device, DeviceState } from '../../src/domain/device.ts';
 import type { Operation } from '../../src/domain/operation.ts';
 import type { DeviceStore, KeyClaim, ReviewedClaim } from '../../src/domain/ports/devices.ts';
@@ -5,10 +6,10 @@ import { HOUR, SECOND } from '../../src/support/clock.ts';
 import type { Access } from './access.ts';
 import type { Db } from './db.ts';
 import {
-  cancelOperationsOf,
   counted,
   devicesOf,
   devicesWithDueBox,
+  endWithDevice,
   lockDevice,
   readDevice,
   readNoticed,
@@ -16,9 +17,9 @@ import {
   touchDevice,
 } from './device-records.ts';
 import { endOperation, insertOperation, readOperation, replaceOperation, stateAt } from './operation-records.ts';
-import { cleared } from './operations.ts';
 import { pageOf } from './pages.ts';
 import { noticesOf, readReceipt, replayOf, type Tx, writeEvents, writeReceipt } from './transaction.ts';
+import { beginTry, cleared, endTry, onPin, othersUnderWay } from './under-way.ts';
 import { readUser } from './user-records.ts';
 
 type Save = Parameters<DeviceStore['save']>[0];
@@ -40,7 +41,7 @@ export function saveDevice(tx: Tx, { device, states, now, events, receipt, ctr, 
   if (spends !== undefined && !ticket) return { result: 'ticket_closed' as const };
   if (opens && readUser(tx.db, stored.userId)?.state !== 'active') return { result: 'user_not_active' as const };
 
-  const kept = { ...keptFrom(stored), failures: afterProof(stored.failures, pin) };
+  const kept = { ...keptFrom(stored), failures: afterProof(tx, stored, pin, receipt?.jwsHash ?? '', now) };
   const saved = replaceDevice(tx, device, { ...kept, ...counted(tx, stored, ctr) });
   if (ticket) spend(tx, ticket, stored.id, now);
   if (opens) insertOperation(tx, opens);
@@ -66,15 +67,18 @@ function spend(tx: Tx, operation: Operation, deviceId: string, now: number): voi
   replaceOperation(tx, operation, { state: 'approved', finishedAt: now, ticket });
 }
 
-function afterProof(failures: Device['failures'], pin: Save['pin']): Device['failures'] {
-  if (pin === 'renewed') return { ...failures, pin: 0, pinLifetime: 0 };
-  return pin === 'right' ? cleared(failures, ['pin']) : failures;
+function afterProof(tx: Tx, device: Device, pin: Save['pin'], message: string, now: number): Device['failures'] {
+  if (!pin) return device.failures;
+  endTry(tx, [onPin(device.id)], message);
+  if (pin === 'renewed') return { ...device.failures, pin: 0, pinLifetime: 0 };
+  return cleared(tx, device, ['pin'], message, now);
 }
 
 /** Messages that have reserved a try lie among the replay records, which go by their end. */
 const scopeOf = (deviceId: string) => `device-proof:${deviceId}`;
 
-export function reserveProof(tx: Tx, { deviceId, jti, jwsHash, pinKey, limits, until }: ReserveProof) {
+export function reserveProof(tx: Tx, attempt: ReserveProof) {
+  const { deviceId, jti, jwsHash, pinKey, limits, now, leaseMs, until } = attempt;
   const replayed = replayOf(tx, { deviceId, jti, jwsHash });
   if (replayed) return replayed;
   const device = readDevice(tx.db, deviceId);
@@ -83,32 +87,45 @@ export function reserveProof(tx: Tx, { deviceId, jti, jwsHash, pinKey, limits, u
   if (device.keys.pin !== pinKey) return { result: 'stale' as const };
   const { failures } = device;
   const scope = scopeOf(deviceId);
+  const underWay = othersUnderWay(tx, onPin(deviceId), jwsHash, now);
+  const begin = () => beginTry(tx, [onPin(deviceId)], jwsHash, now + leaseMs);
   if (tx.db.get('SELECT 1 FROM replays WHERE scope = ? AND id = ?', scope, jwsHash)) {
-    return { result: 'again' as const, failures };
+    begin();
+    return { result: 'again' as const, failures, underWay };
   }
-  if (failures.pin >= limits.pin) return { result: 'exhausted' as const, which: 'pin' as const };
-  if (failures.pinLifetime >= limits.pinLifetime) {
-    return { result: 'exhausted' as const, which: 'pin_lifetime' as const };
-  }
+  const which = spentOf(failures, limits);
+  if (which) return { result: 'exhausted' as const, which, failures, underWay };
   tx.db.run('INSERT INTO replays VALUES (?, ?, ?)', scope, jwsHash, until);
+  begin();
   const grown = { ...failures, pin: failures.pin + 1, pinLifetime: failures.pinLifetime + 1 };
-  return { result: 'reserved' as const, failures: touchDevice(tx, device, { failures: grown }).failures };
+  return { result: 'reserved' as const, failures: touchDevice(tx, device, { failures: grown }).failures, underWay };
 }
 
-export function failProof(tx: Tx, { deviceId, lockDevice: reason, receipt, ctr, events }: FailProof) {
+function spentOf({ pin, pinLifetime }: Device['failures'], limits: ReserveProof['limits']) {
+  if (pin >= limits.pin) return 'pin' as const;
+  return pinLifetime >= limits.pinLifetime ? ('pin_lifetime' as const) : undefined;
+}
+
+export function failProof(tx: Tx, failed: FailProof) {
+  const { deviceId, now, tally, lockDevice: reason, receipt, ctr, events } = failed;
   const replayed = replayOf(tx, receipt);
   if (replayed) return replayed;
   const device = readDevice(tx.db, deviceId);
   if (!device) return { result: 'missing' as const };
+  const on = onPin(deviceId);
+  const holds = { failures: device.failures, underWay: othersUnderWay(tx, on, receipt.jwsHash, now) };
+  if (tally && !isDeepStrictEqual(tally, holds)) return { result: 'changed' as const, ...holds };
+  endTry(tx, [on], receipt.jwsHash);
   const message = counted(tx, device, ctr);
-  if (reason) lockDevice(tx, device, reason, message);
+  if (reason) lockDevice(tx, device, { ...failed, reason }, message);
   else touchDevice(tx, device, message);
   writeReceipt(tx, receipt);
   writeEvents(tx, events);
   return { result: 'recorded' as const };
 }
 
-export function activateDevice(tx: Tx, { device, mode, now, events, replacedEvent, receipt }: Activate) {
+export function activateDevice(tx: Tx, change: Activate) {
+  const { device, mode, now, events, receipt, ctr } = change;
   const replayed = replayOf(tx, receipt);
   if (replayed) return replayed;
   const stored = readDevice(tx.db, device.id);
@@ -120,8 +137,9 @@ export function activateDevice(tx: Tx, { device, mode, now, events, replacedEven
   const others = mode === 'multiple' ? [] : othersInUse(tx.db, stored);
   if (mode === 'single' && others[0]) return { result: 'conflict' as const, deviceId: others[0].id };
 
-  for (const other of others) replace(tx, other, now, replacedEvent);
-  const activated = replaceDevice(tx, device, { ...keptFrom(stored), state: 'active', activatedAt: now });
+  for (const other of others) replace(tx, other, change);
+  const kept = { ...keptFrom(stored), ...counted(tx, stored, ctr) };
+  const activated = replaceDevice(tx, device, { ...kept, state: 'active', activatedAt: now });
   endOperation(tx, operation, 'approved', now);
   writeReceipt(tx, receipt);
   writeEvents(tx, events);
@@ -136,15 +154,17 @@ function othersInUse(db: Db, { id, userId, applicationId }: Device): Device[] {
 }
 
 /** What only this device wrote to goes with it. */
-const ended = { state: 'deactivated', box: undefined } satisfies Partial<Device>;
+const ended = { state: 'deactivated', box: undefined, rotation: undefined } satisfies Partial<Device>;
 
-function replace(tx: Tx, device: Device, now: number, event: Activate['replacedEvent']): void {
+function replace(tx: Tx, device: Device, change: Activate): void {
+  const { replacedEvent: event } = change;
   replaceDevice(tx, device, ended);
-  cancelOperationsOf(tx, device, now);
+  endWithDevice(tx, device, 'deactivated', change);
   writeEvents(tx, [{ ...event, id: `${device.id}.${event.type}`, deviceId: device.id }]);
 }
 
-export function changeDeviceState(tx: Tx, { id, from, to, reason, now, events, receipt, ctr }: ChangeState) {
+export function changeDeviceState(tx: Tx, change: ChangeState) {
+  const { id, from, to, reason, events, receipt, ctr } = change;
   const replayed = replayOf(tx, receipt);
   if (replayed) return replayed;
   const stored = readDevice(tx.db, id);
@@ -152,10 +172,12 @@ export function changeDeviceState(tx: Tx, { id, from, to, reason, now, events, r
   if (!from.includes(stored.state)) return { result: 'refused' as const, state: stored.state };
   const device = replaceDevice(tx, stored, {
     state: to,
+    // keys that wait go with every change: whoever had them made may be why
+    rotation: undefined,
     ...consequencesOf(to, stored, reason),
     ...counted(tx, stored, ctr),
   });
-  const closed = to === 'deactivated' ? cancelOperationsOf(tx, device, now) : [];
+  const closed = to === 'deactivated' || to === 'locked' ? endWithDevice(tx, device, to, change) : [];
   writeReceipt(tx, receipt);
   writeEvents(tx, events);
   return { result: 'changed' as const, device, closed };
@@ -215,6 +237,12 @@ function isBelieved(db: Db, held: { device_id: string; claimed_at: number }, now
   return device ? device.state !== 'deactivated' : now < held.claimed_at + CLAIM_MS;
 }
 
+/** Whatever its state. */
+function keyHolder(db: Db, thumbprint: string): Device | undefined {
+  const held = db.get<{ device_id: string }>('SELECT device_id FROM key_claims WHERE thumbprint = ?', thumbprint);
+  return held && readDevice(db, held.device_id);
+}
+
 function withUser(db: Db, id: string, message: { jti: string; now: number } | undefined, noticesAt?: number) {
   const { device, isNoticed = false } =
     noticesAt === undefined ? { device: readDevice(db, id) } : readNoticed(db, id, noticesAt);
@@ -232,6 +260,7 @@ export const deviceStore = ({ read, write }: Access): DeviceStore => ({
   ofUser: (userId) => read((db) => devicesOf(db, userId)),
   list: (page) => read((db) => pageOf<Device>(db, 'devices', page)),
   claimKey: (thumbprint, deviceId, now) => write('claimKey', { thumbprint, deviceId, now }),
+  keyHolder: (thumbprint) => read((db) => keyHolder(db, thumbprint)),
   claimsDue: ({ now, limit }) => read((db) => claimsDue(db, now, limit)),
   settleClaim: (claim, next) => write('settleClaim', { claim, next }),
   boxesDue: (due) => read((db) => devicesWithDueBox(db, due)),

@@ -1,3 +1,4 @@
+import type { Device } from '../../src/domain/device.ts';
 import type { AuditEvent } from '../../src/domain/event.ts';
 import type { EndReason, Operation } from '../../src/domain/operation.ts';
 import type { Decide, OperationStore, Start } from '../../src/domain/ports/operations.ts';
@@ -26,6 +27,7 @@ import {
   writeOutbox,
   writeReceipt,
 } from './transaction.ts';
+import { cleared, endTry, onNumber, onOperation, onPin } from './under-way.ts';
 import { readUser } from './user-records.ts';
 
 type Cancel = Parameters<OperationStore['cancel']>[0];
@@ -128,12 +130,19 @@ export function decideOperation(tx: Tx, decide: Decide) {
     const { state, lockReason } = device;
     return { result: 'device_not_active' as const, state, ...(lockReason && { lockReason }) };
   }
-  if (operation.decision) return { result: 'decided_before' as const, operation };
+  if (operation.decision) {
+    settle(tx, device, decide);
+    return { result: 'decided_before' as const, operation };
+  }
   const state = decision.approved && now >= operation.answerBy ? closedBy(operation) : stateAt(operation, now);
-  if (state !== 'pending') return { result: 'closed' as const, state };
+  if (state !== 'pending') {
+    settle(tx, device, decide);
+    return { result: 'closed' as const, state };
+  }
 
   const decided = replaceOperation(tx, operation, { ...outcomeOf(decide), decision, finishedAt: now });
-  const failures = cleared(device.failures, decide.clear);
+  endTryOf(tx, decide);
+  const failures = cleared(tx, device, decide.clear, decide.receipt.jwsHash, now);
   touchDevice(tx, device, { lastUsedAt: now, failures, ...counted(tx, device, decide.ctr) });
   keepEvidence(tx, decide);
   writeReceipt(tx, decide.receipt);
@@ -158,16 +167,16 @@ function outcomeOf({ decision }: Decide): Pick<Operation, 'state' | 'endReason'>
   return { state: 'denied', ...(decision.reason && { endReason: endReasons[decision.reason] }) };
 }
 
-/** The lifetime of a PIN key counts wrong PINs only: the try that was right is taken back. */
-export function cleared<Failures extends { pin: number; number: number; pinLifetime: number }>(
-  failures: Failures,
-  clear: Decide['clear'],
-): Failures {
-  return {
-    ...failures,
-    ...(clear.includes('pin') && { pin: 0, pinLifetime: Math.max(0, failures.pinLifetime - 1) }),
-    ...(clear.includes('number') && { number: 0 }),
-  };
+/** Whether a try of this message was there. */
+function endTryOf(tx: Tx, { operationId, deviceId, receipt: { jwsHash } }: Decide): boolean {
+  return endTry(tx, [onOperation(operationId), onPin(deviceId), onNumber(deviceId)], jwsHash);
+}
+
+/** What was right counts as right also where it comes too late. */
+function settle(tx: Tx, device: Device, decide: Decide): void {
+  const { decision, clear, receipt, now } = decide;
+  if (!decision.approved || !endTryOf(tx, decide)) return;
+  touchDevice(tx, device, { failures: cleared(tx, device, clear, receipt.jwsHash, now) });
 }
 
 function keepEvidence({ db }: Tx, { operationId, evidence }: Decide): void {

@@ -1,8 +1,8 @@
 import type { DeviceState, LockReason } from '../../src/domain/device.ts';
 import type { Decision, EndReason, OperationState } from '../../src/domain/operation.ts';
-import type { OperationStore } from '../../src/domain/ports/operations.ts';
+import type { OperationStore, Tally } from '../../src/domain/ports/operations.ts';
 import type { Context } from './context.ts';
-import { counterJson, receiptJson, receiptKey } from './devices.ts';
+import { closedJson, counterJson, failuresOf, receiptJson, receiptKey } from './devices.ts';
 import { idPart, partitionFor } from './keys.ts';
 import { toOperation } from './records.ts';
 
@@ -24,7 +24,7 @@ export function createDecisionCalls(context: Context): DecisionCalls {
   ];
 
   return {
-    async reserveAttempt({ operationId, deviceId, jwsHash, counts, limits, now }) {
+    async reserveAttempt({ operationId, deviceId, jwsHash, counts, limits, now, leaseMs }) {
       const flag = (counter: 'pin' | 'number') => (counts.includes(counter) ? '1' : '0');
       const reply = await scripts.run('reserveAttempt', common(operationId, deviceId), [
         now,
@@ -34,15 +34,18 @@ export function createDecisionCalls(context: Context): DecisionCalls {
         limits.pin,
         limits.number,
         limits.pinLifetime,
+        idPart(operationId),
+        idPart(deviceId),
+        leaseMs,
       ]);
       switch (reply[0]) {
         case 'reserved':
-        case 'again': {
-          const [result, used, max, pin, number, pinLifetime] = reply;
-          return { result, used, max, failures: { pin, number, pinLifetime } };
+        case 'again':
+        case 'exhausted': {
+          const [result, which, ...counts] = reply;
+          const tally = tallyOf(counts);
+          return result === 'exhausted' ? { result, which: which as 'operation', ...tally } : { result, ...tally };
         }
-        case 'exhausted':
-          return { result: 'exhausted', which: reply[1] };
         case 'closed':
           return { result: 'closed', state: reply[1] as OperationState };
         default:
@@ -50,7 +53,9 @@ export function createDecisionCalls(context: Context): DecisionCalls {
       }
     },
 
-    async failAttempt({ operationId, deviceId, now, failOperation, lockDevice, receipt, ctr, events, outbox }) {
+    async failAttempt(failed) {
+      const { operationId, deviceId, tally, now, failOperation, lockDevice, closedEvent } = failed;
+      const { receipt, ctr, events, outbox } = failed;
       const reply = await scripts.run(
         'failAttempt',
         [...common(operationId, deviceId), receiptKey(context, operationId, receipt)],
@@ -62,8 +67,15 @@ export function createDecisionCalls(context: Context): DecisionCalls {
           receiptJson(receipt),
           changes(events, outbox),
           counterJson(context, ctr),
+          idPart(deviceId),
+          closedJson(closedEvent),
+          tally ? JSON.stringify(countsOf(tally)) : '',
         ],
       );
+      if (reply[0] === 'changed') {
+        const [result, ...counts] = reply;
+        return { result, ...tallyOf(counts) };
+      }
       if (reply[0] === 'recorded') return { result: 'recorded', operation: toOperation(reply[1], reply[2], reply[3]) };
       if (reply[0] === 'repeated') return { result: 'repeated', outcome: reply[1] };
       return { result: reply[0] };
@@ -122,4 +134,25 @@ export function createDecisionCalls(context: Context): DecisionCalls {
       }
     },
   };
+}
+
+/** As scripts/shared/tally.lua counts. */
+export type Counts = [
+  used: number,
+  max: number,
+  pin: number,
+  number: number,
+  pinLifetime: number,
+  ofOperation: number,
+  ofPin: number,
+  ofNumber: number,
+];
+
+function tallyOf([used, max, pin, number, pinLifetime, ofOperation, ofPin, ofNumber]: Counts): Tally {
+  const underWay = { operation: ofOperation, pin: ofPin, number: ofNumber };
+  return { used, max, failures: { pin, number, pinLifetime }, underWay };
+}
+
+function countsOf({ used, max, failures, underWay }: Tally): Counts {
+  return [used, max, ...failuresOf({ failures }), underWay.operation, underWay.pin, underWay.number];
 }

@@ -1,10 +1,17 @@
 import type { DeviceState, Receipt } from '../../src/domain/device.ts';
 import type { AuditEvent } from '../../src/domain/event.ts';
-import type { DeviceStore, KeyClaim, MessageCounter, ReviewedClaim } from '../../src/domain/ports/devices.ts';
+import type {
+  ClosedEvent,
+  DeviceStore,
+  KeyClaim,
+  MessageCounter,
+  ReviewedClaim,
+} from '../../src/domain/ports/devices.ts';
+import type { Tally } from '../../src/domain/ports/operations.ts';
 import type { UserState } from '../../src/domain/user.ts';
 import { HOUR } from '../../src/support/clock.ts';
-import { lifetimeMs, placeOf, sweptLifetimeMs, tailOf } from './changes.ts';
-import { createClaims } from './claims.ts';
+import { lifetimeMs, placeOf, subjectOf, sweptLifetimeMs, tailOf } from './changes.ts';
+import { createClaims, ownerOf } from './claims.ts';
 import type { Context } from './context.ts';
 import { answered } from './failures.ts';
 import { idPart, partitionFor } from './keys.ts';
@@ -134,7 +141,12 @@ export function createDeviceStore(context: Context): DeviceStore {
       }
     },
 
-    async reserveProof({ deviceId, jti, jwsHash, pinKey, limits, now, until }) {
+    async keyHolder(thumbprintHmac) {
+      const entry = await answered(client.get(keys.hashed('thumbprint', thumbprintHmac)));
+      return entry === null ? undefined : readRecord(keys.ofPart('device', ownerOf(entry)));
+    },
+
+    async reserveProof({ deviceId, jti, jwsHash, pinKey, limits, now, leaseMs, until }) {
       const receipt = { deviceId, jti, jwsHash, outcome: '', until };
       const reply = await scripts.run(
         'reserveProof',
@@ -144,14 +156,25 @@ export function createDeviceStore(context: Context): DeviceStore {
           receiptKey(context, deviceId, receipt),
           keys.proofTry(deviceId, jwsHash),
         ],
-        [now, receiptJson(receipt), limits.pin, limits.pinLifetime, lifetimeMs(until, now), pinKey ?? ''],
+        [
+          now,
+          receiptJson(receipt),
+          limits.pin,
+          limits.pinLifetime,
+          lifetimeMs(until, now),
+          pinKey ?? '',
+          idPart(deviceId),
+          leaseMs,
+        ],
       );
       switch (reply[0]) {
         case 'reserved':
         case 'again':
-          return { result: reply[0], failures: { pin: reply[1], number: reply[2], pinLifetime: reply[3] } };
-        case 'exhausted':
-          return { result: 'exhausted', which: reply[1] };
+        case 'exhausted': {
+          const [result, which, ...counts] = reply;
+          const tally = proofTallyOf(counts);
+          return result === 'exhausted' ? { result, which: which as 'pin', ...tally } : { result, ...tally };
+        }
         case 'refused':
           return { result: 'refused', state: reply[1] as DeviceState };
         case 'repeated':
@@ -161,16 +184,28 @@ export function createDeviceStore(context: Context): DeviceStore {
       }
     },
 
-    async failProof({ deviceId, now, lockDevice, receipt, ctr, events }) {
+    async failProof({ deviceId, now, tally, lockDevice, closedEvent, receipt, ctr, events }) {
       const reply = await scripts.run(
         'failProof',
         [keys.root(partitionFor(deviceId)), keys.of('device', deviceId), receiptKey(context, deviceId, receipt)],
-        [now, lockDevice ?? '', receiptJson(receipt), changes(events), counterJson(context, ctr)],
+        [
+          now,
+          lockDevice ?? '',
+          receiptJson(receipt),
+          changes(events),
+          counterJson(context, ctr),
+          idPart(deviceId),
+          closedJson(closedEvent),
+          tally ? JSON.stringify([...failuresOf(tally), tally.underWay]) : '',
+        ],
       );
-      return reply[0] === 'repeated' ? { result: 'repeated', outcome: reply[1] } : { result: reply[0] };
+      if (reply[0] === 'repeated') return { result: 'repeated', outcome: reply[1] };
+      if (reply[0] !== 'changed') return { result: reply[0] };
+      const [result, ...counts] = reply;
+      return { result, ...proofTallyOf(counts) };
     },
 
-    async activate({ device, mode, now, events, replacedEvent, receipt }) {
+    async activate({ device, mode, now, events, replacedEvent, closedEvent, receipt, ctr }) {
       const { id, userId, operationId } = device;
       const fields = changedDeviceFields(device);
       const reply = await scripts.run(
@@ -187,7 +222,7 @@ export function createDeviceStore(context: Context): DeviceStore {
           device.version,
           idPart(id),
           idPart(operationId),
-          idPart(userId),
+          counterJson(context, ctr),
           mode,
           fieldsJson(fields),
           absentJson(fields),
@@ -196,6 +231,7 @@ export function createDeviceStore(context: Context): DeviceStore {
           JSON.stringify(placeOf(replacedEvent, context.outsideNotices ? '' : undefined)),
           receiptJson(receipt),
           changes(events),
+          closedJson(closedEvent),
         ],
       );
       switch (reply[0]) {
@@ -212,7 +248,7 @@ export function createDeviceStore(context: Context): DeviceStore {
       }
     },
 
-    async changeState({ id, from, to, reason, now, events, receipt, ctr }) {
+    async changeState({ id, from, to, reason, now, events, closedEvent, receipt, ctr }) {
       const reply = await scripts.run(
         'changeDevice',
         [keys.root(partitionFor(id)), keys.of('device', id), receiptKey(context, id, receipt)],
@@ -225,6 +261,7 @@ export function createDeviceStore(context: Context): DeviceStore {
           receiptJson(receipt),
           changes(events),
           counterJson(context, ctr),
+          closedJson(closedEvent),
         ],
       );
       switch (reply[0]) {
@@ -269,7 +306,24 @@ export function receiptKey({ keys }: Context, id: string, receipt: Receipt | und
 
 /** As scripts/shared/counter.lua reads it. */
 export function counterJson({ changes }: Context, counter: MessageCounter | undefined): string {
-  return counter ? JSON.stringify([counter.value, changes([counter.suspected])]) : '';
+  if (!counter) return '';
+  const { value, suspected, deviceId } = counter;
+  return JSON.stringify([value, changes([suspected]), ...(deviceId === undefined ? [] : [idPart(deviceId)])]);
+}
+
+/** As scripts/shared/ends.lua reads it. */
+export function closedJson(event: ClosedEvent | undefined): string {
+  return event ? JSON.stringify([tailOf(event), subjectOf(event)[1], event.at]) : '';
+}
+
+type Failures = Tally['failures'];
+
+export function failuresOf({ failures }: { failures: Failures }): [number, number, number] {
+  return [failures.pin, failures.number, failures.pinLifetime];
+}
+
+function proofTallyOf([pin, number, pinLifetime, underWay]: [number, number, number, number]) {
+  return { failures: { pin, number, pinLifetime }, underWay };
 }
 
 export function receiptJson(receipt: Receipt | undefined): string {

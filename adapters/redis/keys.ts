@@ -32,6 +32,7 @@ export const names = {
   pinProof: 'vp:',
   receipt: 'r:',
   proofTry: 'h:',
+  triesUnderWay: 'w:',
   eventsOfOperation: 'e:',
   eventsOfUser: 'ue:',
   eventsOfNobody: 'events',

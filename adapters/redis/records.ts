@@ -60,7 +60,7 @@ export function toUser(fields: Fields): StoredUser {
 
 /**
  * s state, v version, u user (key part), a application, lr lock reason, fp fn fl failures (PIN, number, life of the PIN
- * key), pk PIN key, np: the PIN key was deleted with a lock, bx its box pair, ct highest counter, at activatedAt, lu lastUsedAt, b the rest as JSON
+ * key), pk PIN key, np: the PIN key was deleted with a lock, ro keys that wait, bx its box pair, ct highest counter, at activatedAt, lu lastUsedAt, b the rest as JSON
  */
 export function deviceFields(device: Device): Values {
   const { state, version, lockReason, failures } = device;
@@ -80,12 +80,13 @@ export function deviceFields(device: Device): Values {
 /** Fields that a save sets; state, lock reason, failures, counter and owner are not among them. */
 export function changedDeviceFields(device: Device): Values {
   const { state: _s, version: _v, lockReason: _l, failures: _f, ctr: _c, activatedAt, lastUsedAt, ...rest } = device;
-  const { box, keys: all, ...body } = rest;
+  const { box, rotation, keys: all, ...body } = rest;
   const { pin, ...keys } = all;
   return {
     a: rest.applicationId,
     pk: pin,
     bx: box && JSON.stringify(box),
+    ro: rotation && JSON.stringify(rotation),
     at: activatedAt,
     lu: lastUsedAt,
     b: JSON.stringify({ ...body, keys }),
@@ -93,7 +94,7 @@ export function changedDeviceFields(device: Device): Values {
 }
 
 export function toDevice(fields: Fields): Device {
-  const { s, v, lr, fp, fn, fl, ct, pk, np, bx, at, lu, b } = byName(fields);
+  const { s, v, lr, fp, fn, fl, ct, pk, np, ro, bx, at, lu, b } = byName(fields);
   const rest = JSON.parse(b!) as Omit<Device, 'state' | 'version' | 'failures'>;
   return defined<Device>({
     ...rest,
@@ -104,6 +105,7 @@ export function toDevice(fields: Fields): Device {
     lockReason: lr as Device['lockReason'],
     failures: { pin: Number(fp), number: Number(fn), pinLifetime: Number(fl) },
     ctr: numberOf(ct),
+    rotation: ro === undefined ? undefined : (JSON.parse(ro) as Device['rotation']),
     box: bx === undefined ? undefined : (JSON.parse(bx) as Device['box']),
     activatedAt: numberOf(at),
     lastUsedAt: numberOf(lu),

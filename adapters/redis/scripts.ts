@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import type { StartLimit, Unasked } from '../../src/domain/ports/operations.ts';
+import type { Counts } from './decisions.ts';
 import { answered } from './failures.ts';
 import { names } from './keys.ts';
 import { hashOf, isHash, isPacked, unpack } from './packing.ts';
@@ -17,6 +18,7 @@ export type Fields = string[];
 export type OperationRow = [string, string, Fields];
 type Row = [string, Fields];
 type Replayed = ['repeated', string] | ['message_reused'];
+type ProofCounts = [pin: number, number: number, pinLifetime: number, underWay: number];
 type Redeemer = [body: string, operation: Fields, user: Fields, device: Fields];
 
 interface Replies {
@@ -39,13 +41,12 @@ interface Replies {
     | ['user_not_active']
     | Replayed;
   reserveProof:
-    | ['reserved' | 'again', pin: number, number: number, pinLifetime: number]
-    | ['exhausted', 'pin' | 'pin_lifetime']
+    | ['reserved' | 'again' | 'exhausted', 'pin' | 'pin_lifetime' | '', ...ProofCounts]
     | ['refused', string]
     | ['stale']
     | ['missing']
     | Replayed;
-  failProof: ['recorded'] | ['missing'] | Replayed;
+  failProof: ['recorded'] | ['changed', ...ProofCounts] | ['missing'] | Replayed;
   activateDevice:
     | ['activated', Fields, string[]]
     | ['conflict', string]
@@ -68,11 +69,10 @@ interface Replies {
   reserveCode: ['reserved', number] | ['confirmed'] | ['closed'] | ['missing'];
   confirmTicket: ['confirmed', ...OperationRow] | ['closed'] | ['missing'];
   reserveAttempt:
-    | ['reserved' | 'again', used: number, max: number, pin: number, number: number, pinLifetime: number]
-    | ['exhausted', 'operation' | 'pin' | 'number' | 'pin_lifetime']
+    | ['reserved' | 'again' | 'exhausted', 'operation' | 'pin' | 'number' | 'pin_lifetime' | '', ...Counts]
     | ['closed', string]
     | ['missing'];
-  failAttempt: ['recorded', ...OperationRow] | ['missing'] | Replayed;
+  failAttempt: ['recorded', ...OperationRow] | ['changed', ...Counts] | ['missing'] | Replayed;
   decideOperation:
     | ['decided', ...OperationRow]
     | ['decided_before', ...OperationRow]

@@ -51,6 +51,8 @@ export interface Caller {
 /** A session is renewed this long before its end, so that no request meets it. */
 const renewSeconds = 30;
 const networkRetries = 2;
+/** Together longer than the server takes another message to be checked: after ten seconds it is taken for dead. */
+const underwayWaitsMs = [250, 500, 1000, 2000, 4000, 8000];
 /** They carry a counter, so they go one after the other. */
 const changes: readonly Act[] = ['decide', 'methods', 'rotate', 'tickets', 'unenroll'];
 
@@ -174,9 +176,13 @@ export function createCaller(options: CallerOptions): Caller {
 
 type Repair = (error: DeviceError) => Promise<void>;
 
-/** Tries again after a repair, each repair once; and after a lost connection, twice. */
+/**
+ * Tries again after a repair, each repair once; after a lost connection, twice; and as long as another answer of this device is
+ * being checked, of which nothing was counted.
+ */
 async function withRepairs<T>(send: () => Promise<T>, runtime: Runtime, repairs: Record<string, Repair>): Promise<T> {
   const used = new Set<string>();
+  const waits = [...underwayWaitsMs];
   for (let failures = 0; ; ) {
     try {
       return await send();
@@ -189,6 +195,8 @@ async function withRepairs<T>(send: () => Promise<T>, runtime: Runtime, repairs:
       } else if (code === 'network' && failures < networkRetries) {
         failures += 1;
         await runtime.sleep(250 * 2 ** failures);
+      } else if (code === 'attempt_underway' && waits.length > 0) {
+        await runtime.sleep(waits.shift()!);
       } else throw error;
     }
   }

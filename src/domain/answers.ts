@@ -18,6 +18,7 @@ import { isHardwareBound } from './attestation.ts';
 import type { ClientStanding } from './client-standing.ts';
 import { openOperationContext } from './context.ts';
 import type { Device } from './device.ts';
+import { lockedBy } from './device-ends.ts';
 import { elementsOf } from './device-messages/decision.ts';
 import {
   buildChallenge,
@@ -46,31 +47,33 @@ import { newEvent } from './new-event.ts';
 import { type Decision, type Operation, type OperationState, stateAt } from './operation.ts';
 import { proofKeysOf } from './pin-keys.ts';
 import { sealPinProof } from './pin-proofs.ts';
-import type { OperationStore } from './ports/operations.ts';
+import type { OperationStore, Tally } from './ports/operations.ts';
 import type { NewOutboxEntry } from './ports/outbox.ts';
 import { postContextFor } from './post-context.ts';
 import { receiptOf, repeated, replayedBy } from './receipts.ts';
 import {
+  attemptUnderWay,
   type Consequences,
   type Counted,
   consequencesOf,
+  drawnAnew,
   type FailedTry,
   type Limits,
   limitsOf,
-  type Reserved,
   toldOf,
+  tryLeaseMs,
 } from './tries.ts';
 
 export interface Answers {
   /** @throws DomainError operation_not_found | operation_decided | operation_expired | operation_cancelled | operation_failed */
   present(request: DeviceRequest): Promise<PresentAnswer>;
-  /** As `present`, and @throws DomainError challenge_stale | attempt_failed | message_reused | device_locked | device_deactivated */
+  /** As `present`, and @throws DomainError challenge_stale | attempt_failed | attempt_underway | message_reused | device_locked | device_deactivated */
   decide(request: DeviceRequest, caller: Pick<Caller, 'traceId'>): Promise<DecideAnswer>;
 }
 
 interface Deps {
   issuer: string;
-  store: { operations: Pick<OperationStore, 'get' | 'reserveAttempt' | 'failAttempt' | 'decide'> };
+  store: { operations: Pick<OperationStore, 'reserveAttempt' | 'failAttempt' | 'decide'> };
   inbox: Pick<Inbox, 'methodsFor'>;
   applications: Pick<Applications, 'find'>;
   clients: Pick<ClientStanding, 'refuseStopped'>;
@@ -164,33 +167,41 @@ export function createAnswers(deps: Deps): Answers {
     // possession alone guesses at nothing
     if (message.signed.proofs.length === 0 && !asksNumber) return record(one, evaluate(one, keys), counts);
     const limits = limitsOf(applications.find(device.applicationId)!);
-    const reserved = await reserve(one, counts, limits);
+    const tally = await reserve(one, counts, limits);
     const evaluated = evaluate(one, keys);
     if (evaluated.passed) return record(one, evaluated, counts);
-    return fail(one, consequencesOf(reserved, counts, limits));
+    return fail(one, tally, (current) => consequencesOf(current, counts, limits));
   }
 
-  async function reserve(one: Case, counts: Counted[], limits: Limits): Promise<Reserved> {
+  async function reserve(one: Case, counts: Counted[], limits: Limits): Promise<Tally> {
     const { operation, device, message, now } = one;
     const { jwsHash } = message.signed;
-    const attempt = { operationId: operation.id, deviceId: device.id, jwsHash, counts, limits, now };
+    const attempt = {
+      operationId: operation.id,
+      deviceId: device.id,
+      jwsHash,
+      counts,
+      limits,
+      now,
+      leaseMs: tryLeaseMs,
+    };
     const reserved = await store.operations.reserveAttempt(attempt);
     if (reserved.result === 'missing') throw new DomainError('operation_not_found');
     if (reserved.result === 'closed') throw closed(reserved.state);
-    if (reserved.result === 'exhausted') return exhausted(one, reserved.which);
-    return reserved;
+    if (reserved.result === 'exhausted') return exhausted(one, reserved);
+    return tallyIn(reserved);
   }
 
   /**
-   * Another message holds the last try. If it is one of this operation it may still be right, so nothing follows; if not,
-   * its process died before it could lock the device, and that is done now.
+   * Other messages hold the last tries. As long as one of them is being checked it may be right, so nothing follows. Otherwise
+   * a process died before it could lock the device, and that is done now; an operation without tries ends by itself.
    */
-  async function exhausted(one: Case, which: 'operation' | 'pin' | 'number' | 'pin_lifetime'): Promise<never> {
-    const current = which === 'operation' ? undefined : await store.operations.get(one.operation.id);
-    if (current?.tries.used === 0) {
-      return fail(one, { attemptsLeft: 0, failsOperation: true, locksDevice: true, lockIsImminent: false });
-    }
-    throw attemptFailed({ attempts_left: 0 });
+  async function exhausted(one: Case, { result: _, which, ...tally }: Exhausted): Promise<never> {
+    const counter = which === 'pin_lifetime' ? 'pin' : which;
+    if (tally.underWay[counter] > 0) throw attemptUnderWay();
+    if (which === 'operation') throw attemptFailed({ attempts_left: 0 });
+    await failOnce(one, tally, { attemptsLeft: 0, failsOperation: true, locksDevice: true, lockIsImminent: false });
+    throw attemptUnderWay(); // something has changed since: perhaps there are tries again
   }
 
   function evaluate({ message, operation }: Case, keys: readonly ProofKey[]): EvaluatedApproval {
@@ -201,21 +212,30 @@ export function createAnswers(deps: Deps): Answers {
     });
   }
 
-  async function fail(one: Case, consequences: Consequences): Promise<never> {
+  async function fail(one: Case, reserved: Tally, draw: (tally: Tally) => Consequences): Promise<never> {
+    let tally = reserved;
+    for (let round = 0; round < drawnAnew; round++) tally = await failOnce(one, tally, draw(tally));
+    throw attemptUnderWay();
+  }
+
+  /** @returns what holds instead of `tally`, where the consequences are not those any longer */
+  async function failOnce(one: Case, tally: Tally, consequences: Consequences): Promise<Tally> {
     const { request, operation, device, now } = one;
     const { failsOperation, locksDevice } = consequences;
     const recorded = await store.operations.failAttempt({
       operationId: operation.id,
       deviceId: device.id,
+      tally,
       now,
       failOperation: failsOperation,
-      ...(locksDevice && { lockDevice: 'attempts' as const }),
+      ...(locksDevice && lockedBy(device, one.caller, now)),
       receipt: receiptOf(request, toldOf(consequences), now, operation.expiresAt),
       ...counterOf(request, one.caller, now),
       events: failureEvents(one, consequences),
       outbox: failsOperation ? [tellDevices(one, 'failed')] : [],
     });
     if (recorded.result === 'missing') throw new DomainError('operation_not_found');
+    if (recorded.result === 'changed') return tallyIn(recorded);
     if (recorded.result !== 'recorded') settled(repeated<Outcome>(recorded));
     throw attemptFailed(toldOf(consequences));
   }
@@ -290,6 +310,12 @@ interface Challenge {
   challengeHash: string;
   contextHash: string;
   methods: Method[];
+}
+
+type Exhausted = Extract<Awaited<ReturnType<OperationStore['reserveAttempt']>>, { result: 'exhausted' }>;
+
+function tallyIn({ result: _, ...tally }: Tally & { result: string }): Tally {
+  return tally;
 }
 
 type DecideOutcome = Awaited<ReturnType<OperationStore['decide']>>;

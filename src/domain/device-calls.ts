@@ -9,6 +9,7 @@ import type { Answers } from './answers.ts';
 import type { Applications } from './applications.ts';
 import type { ClientStanding } from './client-standing.ts';
 import type { Device } from './device.ts';
+import { closedEvent } from './device-ends.ts';
 import {
   type Act,
   type DecideAnswer,
@@ -178,7 +179,9 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
       to: 'deactivated',
       now,
       events: [newEvent('device.revoked', now, by(device.id, caller), aboutDevice(target))],
+      closedEvent: closedEvent(target, 'device_deactivated', now, by(device.id, caller)),
       receipt: receiptOf(request, answer, now),
+      ...counterOf(request, caller, now, device.id),
     });
     // refused: it is gone already, perhaps by this very message, whose answer was lost
     if (changed.result === 'changed' || changed.result === 'refused') return answer;
@@ -199,6 +202,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
       to: 'deactivated',
       now,
       events: [newEvent('device.unenrolled', now, by(device.id, caller), aboutDevice(device))],
+      closedEvent: closedEvent(device, 'device_deactivated', now, by(device.id, caller)),
       receipt: receiptOf(request, answer, now),
       ...counterOf(request, caller, now),
     });

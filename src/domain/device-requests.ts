@@ -37,6 +37,7 @@ import type { Operation } from './operation.ts';
 import { isOwnKid, type OwnBoxes } from './own-boxes.ts';
 import type { Store } from './ports/store.ts';
 import type { UserState } from './user.ts';
+import { waitingKeys } from './waiting-keys.ts';
 
 /** What the store says of the device that sent a message, in one round trip. */
 export interface KnownDevice {
@@ -110,7 +111,8 @@ export function createDeviceRequests(deps: Deps): DeviceRequests {
       const generationOf = ({ device }: KnownDevice) => device.generation;
       const checks = { issuer, act, now: clock(), skewSeconds, findDevice, sigKey, generationOf };
       // section 8: keys that wait are confirmed, and asked about, by `status` alone
-      const nextSigKey = ({ device }: KnownDevice) => (act === 'status' ? device.rotation?.sig : undefined);
+      const nextSigKey = ({ device }: KnownDevice) =>
+        act === 'status' ? waitingKeys(device, clock())?.sig : undefined;
       return verifyRequest(opened, { ...checks, nextSigKey });
     },
 

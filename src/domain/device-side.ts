@@ -18,6 +18,7 @@ import { createInboxStreams, type InboxStreams, type UserWatch } from './inbox-s
 import type { Operations } from './operations.ts';
 import { createOwnBoxes, type OwnBoxes } from './own-boxes.ts';
 import type { Store } from './ports/store.ts';
+import { createRefusedKeys } from './refused-keys.ts';
 import type { ServerKeys } from './server-keys.ts';
 import type { Tickets } from './tickets.ts';
 import { createUpkeep } from './upkeep.ts';
@@ -34,7 +35,7 @@ export interface DeviceSide {
 export interface DeviceSideDeps {
   /** `aud` and `iss` of every message. */
   issuer: string;
-  store: Pick<Store, 'devices' | 'operations' | 'events'>;
+  store: Pick<Store, 'devices' | 'operations' | 'events' | 'counters'>;
   operations: Pick<Operations, 'start' | 'cancel'>;
   users: Pick<Users, 'get'>;
   tickets: Pick<Tickets, 'operationIdOf' | 'byActivationCode' | 'create'>;
@@ -82,7 +83,8 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
   const requests = createDeviceRequests({ ...common, ownBoxes, skewSeconds });
   const inbox = createInbox(common);
   const gates = createEnrollmentGates({ approvalText: plainApprovalText, ...common });
-  const enrollment = createEnrollment({ ...common, gates });
+  const refusedKeys = createRefusedKeys(common);
+  const enrollment = createEnrollment({ ...common, gates, refusedKeys });
   const answers = createAnswers({
     ...common,
     inbox,
@@ -90,7 +92,7 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
     evidenceRetentionMs,
     ...(notMeMs !== undefined && { notMeMs }),
   });
-  const upkeep = createUpkeep(common);
+  const upkeep = createUpkeep({ ...common, refusedKeys });
   return {
     requests,
     calls: createDeviceCalls({

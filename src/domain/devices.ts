@@ -1,6 +1,7 @@
 import type { Clock } from '../support/clock.ts';
 import { isId } from '../support/ids.ts';
 import type { Device, DeviceState } from './device.ts';
+import { closedEvent } from './device-ends.ts';
 import { DomainError } from './errors.ts';
 import type { EventType } from './event.ts';
 import { newEvent } from './new-event.ts';
@@ -14,11 +15,11 @@ export interface Devices {
   get(id: string): Promise<Device>;
   ofUser(userId: string): Promise<Device[]>;
   list(page: Page): Promise<{ items: Device[]; nextCursor?: string }>;
-  /** @throws DomainError device_not_found | state_conflict. Locking a locked device changes nothing. */
+  /** Its open tickets are cancelled. @throws DomainError device_not_found | state_conflict. Locking a locked device changes nothing. */
   lock(id: string, by: By): Promise<Device>;
   /** Failure counters become zero. A device locked for `attempts` is usable for methods other than its erased PIN. */
   unlock(id: string, by: By): Promise<Device>;
-  /** Final; pending operations that name the device are cancelled. */
+  /** Final; pending operations that name the device, and tickets that it made, are cancelled. */
   deactivate(id: string, by: By): Promise<Device>;
 }
 
@@ -29,7 +30,7 @@ export interface DevicesDeps {
 
 interface StateChange {
   from: DeviceState[];
-  to: DeviceState;
+  to: Exclude<DeviceState, 'pending'>;
   type: EventType;
 }
 
@@ -45,7 +46,8 @@ export function createDevices({ store, clock }: DevicesDeps): Devices {
     const { userId } = await read(id);
     const reason = to === 'locked' ? ('admin' as const) : undefined;
     const events = [newEvent(type, now, by, { deviceId: id, userId })];
-    const outcome = await store.devices.changeState({ id, from, to, reason, now, events });
+    const ends = to === 'active' ? {} : { closedEvent: closedEvent({ userId }, `device_${to}`, now, by) };
+    const outcome = await store.devices.changeState({ id, from, to, reason, now, events, ...ends });
     if (outcome.result === 'changed') return outcome.device;
     if (outcome.result === 'refused' && outcome.state !== to) {
       throw new DomainError('state_conflict', { detail: `the device is ${outcome.state}` });

@@ -15,6 +15,7 @@ import type { Application } from './application.ts';
 import type { Applications } from './applications.ts';
 import { type AttestationVerifier, attested } from './attestation.ts';
 import type { Device, PublicJwk } from './device.ts';
+import { closedEvent } from './device-ends.ts';
 import {
   confirmValue,
   type EnrollAnswer,
@@ -32,6 +33,7 @@ import type { EnrollmentGates, EnrollmentWaiting } from './enrollment-gates.ts';
 import { DomainError } from './errors.ts';
 import { claimOf } from './key-claims.ts';
 import { maskedName } from './masked-name.ts';
+import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
 import { noticeUntil } from './notices.ts';
 import type { Operation } from './operation.ts';
@@ -41,8 +43,9 @@ import { sealPinKey } from './pin-keys.ts';
 import type { Store } from './ports/store.ts';
 import { postContextFor } from './post-context.ts';
 import { receiptOf, repeated } from './receipts.ts';
+import type { RefusedKeys } from './refused-keys.ts';
 import type { Tickets } from './tickets.ts';
-import type { By, Users } from './users.ts';
+import type { Users } from './users.ts';
 
 export { aboutDevice, by, type Caller } from './enrollment-callers.ts';
 
@@ -82,11 +85,25 @@ interface Deps {
   random: RandomBytes;
   timers: Timers;
   gates: EnrollmentGates;
+  refusedKeys: RefusedKeys;
   verifyAttestation?: AttestationVerifier;
 }
 
 export function createEnrollment(deps: Deps): Enrollment {
-  const { issuer, store, tickets, users, applications, serverKeys, secrets, clock, random, gates, timers } = deps;
+  const {
+    issuer,
+    store,
+    tickets,
+    users,
+    applications,
+    serverKeys,
+    secrets,
+    clock,
+    random,
+    gates,
+    refusedKeys,
+    timers,
+  } = deps;
 
   async function redeem(request: VerifiedRedeem, caller: Caller): Promise<RedeemAnswer> {
     const operation = await openTicket(request, caller);
@@ -150,11 +167,7 @@ export function createEnrollment(deps: Deps): Enrollment {
       events: [newEvent('device.redeemed', now, by(device.id, caller), { ...about, deviceId: device.id })],
     });
     if (bound.result === 'bound_to_other') {
-      const refused = newEvent('device.key_refused', now, anonymous(caller), {
-        ...about,
-        data: { why: 'ticket_bound' },
-      });
-      await store.events.write(partitionOf(operation.id), [refused]);
+      await refusedKeys.ticketBound(operation, caller);
       throw new DomainError('ticket_bound');
     }
     if (bound.result === 'missing' || bound.result === 'closed') throw ticketInvalid(bound.result);
@@ -226,15 +239,11 @@ export function createEnrollment(deps: Deps): Enrollment {
 
   /** A key in use by another device is refused and told of (TH-13). A PIN's is not compared: its thumbprint rests nowhere. */
   async function claimKeys(device: Device, { enc }: EnrollMessage, caller: Caller): Promise<void> {
-    const now = clock();
+    const { operationId } = device;
     for (const [key, jwk] of Object.entries({ sig: device.keys.sig, enc })) {
-      if (await store.devices.claimKey(claimOf(secrets, jwk), device.id, now)) continue;
-      const about = { userId: device.userId, deviceId: device.id, operationId: device.operationId };
-      const refused = newEvent('device.key_refused', now, by(device.id, caller), {
-        ...about,
-        data: { why: 'key_reused', key },
-      });
-      await store.events.write(partitionOf(device.id), [refused]);
+      const thumbprintHmac = claimOf(secrets, jwk);
+      if (await store.devices.claimKey(thumbprintHmac, device.id, clock())) continue;
+      await refusedKeys.reused({ device, key, thumbprintHmac, isProved: key === 'sig', operationId, caller });
       throw new DomainError('key_reused');
     }
   }
@@ -261,6 +270,7 @@ export function createEnrollment(deps: Deps): Enrollment {
       now,
       events: [newEvent('device.enrolled', now, by(device.id, caller), aboutDevice(device))],
       receipt: receiptOf(request, {}, now),
+      ...counterOf(request, caller, now),
     });
     if (saved.result === 'saved') return saved.device;
     if (saved.result === 'repeated' || saved.result === 'message_reused') {
@@ -289,7 +299,9 @@ export function createEnrollment(deps: Deps): Enrollment {
       now,
       events: [newEvent('device.activated', now, by(device.id, caller), aboutDevice(device))],
       replacedEvent: { type: 'device.replaced', at: now, userId: device.userId, ...by(device.id, caller), ...told },
+      closedEvent: closedEvent(device, 'device_deactivated', now, by(device.id, caller)),
       receipt: receiptOf(request, {}, now),
+      ...counterOf(request, caller, now),
     });
     if (activated.result === 'activated') return activated.device;
     if (activated.result === 'conflict') throw new DomainError('enrollment_conflict');
@@ -334,11 +346,6 @@ export function createEnrollment(deps: Deps): Enrollment {
 
 function statementOf({ kind, blob }: { kind: string; blob: string }, { enrollNonce = '', keys }: Device) {
   return { kind, blob, challenge: enrollNonce, jwk: keys.sig };
-}
-
-/** Somebody who has proved a key that nobody knows. */
-function anonymous({ traceId }: Caller): By {
-  return { actor: 'system', ...(traceId !== undefined && { traceId }) };
 }
 
 function ticketInvalid(detail: string): DomainError {

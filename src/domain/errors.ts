@@ -57,6 +57,7 @@ export const domainErrors = {
   // answers (section 4)
   challenge_stale: 'The answer does not belong to the current challenge.',
   attempt_failed: 'The answer could not be verified.',
+  attempt_underway: 'Another answer of this device is being checked. Try again in a moment.',
   operation_decided: 'The operation was answered before.',
   operation_expired: 'The operation has expired.',
   operation_cancelled: 'The operation was cancelled.',

@@ -43,6 +43,7 @@ export type EventType =
   | 'device.method_added'
   | 'device.pin_changed'
   | 'device.method_removed'
+  | 'device.keys_waiting'
   | 'device.keys_rotated'
   | 'device.key_refused'
   | 'device.enrollment_refused'

@@ -29,15 +29,26 @@ const told = new Set<EventType>([
 
 /** For the event itself: until when it is told; undefined for what concerns nobody else. */
 export function noticeUntil(type: EventType, at: number): number | undefined {
-  return told.has(type) ? at + keptMs : undefined;
+  return told.has(type) ? noticeEnd(at) : undefined;
 }
 
-/** What this device hears: of others, since it was enrolled. Its own changes, and what it has done itself, it knows. */
+/** For an event that is told only now and then. */
+export function noticeEnd(at: number): number {
+  return at + keptMs;
+}
+
+/**
+ * What this device hears: of others, since it was enrolled. Its own changes, and what it has done itself, it knows; but not what
+ * somebody else has tried with its keys.
+ */
 export function noticesFor(device: Device, events: readonly AuditEvent[], now: number): AuditEvent[] {
   const since = device.activatedAt ?? device.createdAt;
   return events.filter(
-    ({ noticeUntil: until = 0, at, deviceId, actor }) =>
-      now < until && at >= since && deviceId !== device.id && actor !== `device:${device.id}`,
+    ({ type, noticeUntil: until = 0, at, deviceId, actor }) =>
+      now < until &&
+      at >= since &&
+      (deviceId !== device.id || type === 'device.key_refused') &&
+      actor !== `device:${device.id}`,
   );
 }
 

@@ -28,6 +28,7 @@ export type EndReason =
   | 'superseded'
   | 'user_deactivated'
   | 'device_deactivated'
+  | 'device_locked'
   | 'attempts';
 
 export interface Operation {

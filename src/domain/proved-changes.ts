@@ -12,6 +12,7 @@ import { isId, partitionOf } from '../support/ids.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Applications } from './applications.ts';
 import type { Device } from './device.ts';
+import { lockedBy } from './device-ends.ts';
 import { type Backing, evaluateProofs, type ProofKey } from './device-messages/index.ts';
 import { namedMethods } from './device-messages/proofs.ts';
 import type { DeviceRequest } from './device-requests.ts';
@@ -22,11 +23,20 @@ import { counterOf } from './message-counter.ts';
 import { newEvent } from './new-event.ts';
 import { stateAt } from './operation.ts';
 import { proofKeysOf } from './pin-keys.ts';
-import type { DeviceStore } from './ports/devices.ts';
+import type { DeviceStore, ProofTally } from './ports/devices.ts';
 import type { Store } from './ports/store.ts';
 import { receiptOf, repeated, replayedBy } from './receipts.ts';
 import type { Tickets } from './tickets.ts';
-import { type Consequences, consequencesOf, type FailedTry, limitsOf, toldOf } from './tries.ts';
+import {
+  attemptUnderWay,
+  type Consequences,
+  consequencesOf,
+  drawnAnew,
+  type FailedTry,
+  limitsOf,
+  toldOf,
+  tryLeaseMs,
+} from './tries.ts';
 
 /** One message on its way through the checks. */
 export interface Case {
@@ -55,7 +65,7 @@ export interface ProvedChanges {
    * What stands behind a message; the try of its PIN is reserved before anything is evaluated.
    *
    * @param byPin no other key will do
-   * @throws DomainError proof_required | attempt_failed | ticket_invalid | device_*
+   * @throws DomainError proof_required | attempt_failed | attempt_underway | ticket_invalid | device_*
    */
   backingOf(one: Case, message: Backing, byPin?: boolean): Promise<Backed>;
   /** @returns the answer, or that of the same message, which was quicker */
@@ -110,37 +120,57 @@ export function createProvedChanges({ store, tickets, applications, secrets, clo
     return operation.id;
   }
 
-  async function reserve({ request, device, now }: Case): Promise<Device['failures']> {
+  async function reserve(one: Case): Promise<ProofTally> {
+    const { request, device, now } = one;
     const { deviceId, jti, jwsHash, until } = receiptOf(request, {}, now);
     const { pin, pinLifetime } = limitsFor(device);
     const limits = { pin, pinLifetime };
     const { pin: pinKey } = device.keys;
-    const reserved = await store.devices.reserveProof({ deviceId, jti, jwsHash, pinKey, limits, now, until });
-    if (reserved.result === 'reserved' || reserved.result === 'again') return reserved.failures;
-    // another message holds the last try and may still be right; if its process died, the next approval locks the device
-    if (reserved.result === 'exhausted') throw attemptFailed({ attempts_left: 0 });
+    const attempt = { deviceId, jti, jwsHash, pinKey, limits, now, leaseMs: tryLeaseMs, until };
+    const reserved = await store.devices.reserveProof(attempt);
+    if (reserved.result === 'reserved' || reserved.result === 'again') return tallyIn(reserved);
+    if (reserved.result === 'exhausted') return exhausted(one, tallyIn(reserved));
     if (reserved.result === 'stale') throw new Stale();
     if (reserved.result === 'repeated') throw new Repeated(repeated<Outcome>(reserved));
     return refused(reserved);
   }
 
+  /** As with an approval (answers.ts): what is being checked may be right; a process that died has left the lock to us. */
+  async function exhausted(one: Case, tally: ProofTally): Promise<never> {
+    if (tally.underWay > 0) throw attemptUnderWay();
+    await failOnce(one, tally, { attemptsLeft: 0, failsOperation: false, locksDevice: true, lockIsImminent: false });
+    throw attemptUnderWay();
+  }
+
   const limitsFor = ({ applicationId }: Device) => limitsOf(applications.find(applicationId)!);
 
-  async function fail(one: Case, failures: Device['failures'] | undefined): Promise<never> {
-    if (!failures) throw attemptFailed();
+  async function fail(one: Case, reserved: ProofTally | undefined): Promise<never> {
+    if (!reserved) throw attemptFailed();
+    let tally = reserved;
+    for (let round = 0; round < drawnAnew; round++) tally = await failOnce(one, tally, consequencesFor(one, tally));
+    throw attemptUnderWay();
+  }
+
+  /** No operation is at stake, only the device. */
+  function consequencesFor({ device }: Case, { failures, underWay: pin }: ProofTally): Consequences {
+    const tally = { used: 0, max: Number.MAX_SAFE_INTEGER, failures, underWay: { operation: 0, pin, number: 0 } };
+    return consequencesOf(tally, ['pin'], limitsFor(device));
+  }
+
+  /** @returns what holds instead of `tally`, where the consequences are not those any longer */
+  async function failOnce(one: Case, tally: ProofTally, consequences: Consequences): Promise<ProofTally> {
     const { request, device, now } = one;
-    // no operation is at stake, only the device
-    const tries = { result: 'reserved' as const, used: 0, max: Number.MAX_SAFE_INTEGER, failures };
-    const consequences = consequencesOf(tries, ['pin'], limitsFor(device));
     const { locksDevice } = consequences;
     const recorded = await store.devices.failProof({
       deviceId: device.id,
+      tally,
       now,
-      ...(locksDevice && { lockDevice: 'attempts' as const }),
+      ...(locksDevice && lockedBy(device, one.caller, now)),
       receipt: receiptOf(request, toldOf(consequences), now),
       ...counterOf(request, one.caller, now),
       events: failureEvents(one, consequences),
     });
+    if (recorded.result === 'changed') return tallyIn(recorded);
     if (recorded.result === 'repeated') throw new Repeated(repeated<Outcome>(recorded));
     if (recorded.result !== 'recorded') return refused(recorded);
     throw attemptFailed(toldOf(consequences));
@@ -191,6 +221,10 @@ export function createProvedChanges({ store, tickets, applications, secrets, clo
   }
 
   return { backingOf, finish, inRounds };
+}
+
+function tallyIn({ failures, underWay }: ProofTally): ProofTally {
+  return { failures, underWay };
 }
 
 /** The record has changed since it was read. */

@@ -4,10 +4,10 @@
  *
  *     rotate:  keys in use ──rotate──> the same, and others that wait ──status by the new sig quotes `confirm`──> the others
  *
- * Until the last step the old keys go on working, so an interruption loses nothing on either side.
+ * Until the last step the old keys go on working, so an interruption loses nothing on either side. Other devices are told of
+ * the last step, not of the first: until then nothing can be done with the new keys, and they do not wait long (waiting-keys.ts).
  */
 import type { Clock } from '../support/clock.ts';
-import { partitionOf } from '../support/ids.ts';
 import { jwkThumbprint } from '../support/jose/index.ts';
 import { type Secrets, sameText } from '../support/secrets.ts';
 import type { Applications } from './applications.ts';
@@ -32,7 +32,6 @@ import { DomainError } from './errors.ts';
 import type { EventType } from './event.ts';
 import { claimOf } from './key-claims.ts';
 import { counterOf } from './message-counter.ts';
-import { newEvent } from './new-event.ts';
 import { sealPinKey } from './pin-keys.ts';
 import type { Store } from './ports/store.ts';
 import {
@@ -45,7 +44,9 @@ import {
   Stale,
 } from './proved-changes.ts';
 import { receiptOf } from './receipts.ts';
+import type { RefusedKeys } from './refused-keys.ts';
 import type { Ticket, Tickets } from './tickets.ts';
+import { waitingKeys } from './waiting-keys.ts';
 
 export interface Upkeep {
   /** As the three below: @throws DomainError message_invalid | proof_required | attempt_failed | ticket_invalid | message_reused | device_* */
@@ -62,16 +63,17 @@ export interface Upkeep {
 
 interface Deps {
   issuer: string;
-  store: Pick<Store, 'devices' | 'operations' | 'events'>;
+  store: Pick<Store, 'devices' | 'operations'>;
   tickets: Pick<Tickets, 'create' | 'operationIdOf'>;
   applications: Pick<Applications, 'find'>;
   serverKeys: Pick<DeviceServerKeys, 'seal'>;
   secrets: Secrets;
   clock: Clock;
+  refusedKeys: Pick<RefusedKeys, 'reused'>;
 }
 
 export function createUpkeep(deps: Deps): Upkeep {
-  const { issuer, store, tickets, applications, serverKeys, secrets, clock } = deps;
+  const { issuer, store, tickets, applications, serverKeys, secrets, clock, refusedKeys } = deps;
   const { backingOf, finish, inRounds } = createProvedChanges(deps);
 
   async function methods(request: DeviceRequest, caller: Caller): Promise<MethodsAnswer> {
@@ -102,8 +104,9 @@ export function createUpkeep(deps: Deps): Upkeep {
     const { device } = one;
     const { pin: _former, ...keys } = device.keys;
     const others = device.methods.filter((method) => method !== 'pin');
+    const { rotation: _laidInStore, ...unrotated } = device;
     const changed: Device = {
-      ...device,
+      ...unrotated,
       keys: pin ? { ...keys, pin: sealPinKey(secrets, device.id, pin) } : keys,
       methods: pin ? [...others, 'pin'] : others,
     };
@@ -120,7 +123,7 @@ export function createUpkeep(deps: Deps): Upkeep {
       await claimKeys(one, message, back.keys);
       const { sig, enc } = message;
       const device = { ...one.device, rotation: { sig, enc, at: one.now } };
-      await finish(one, back, { device, events: [], answer: {} });
+      await finish(one, back, { device, events: [eventOf(one, 'device.keys_waiting')], answer: {} });
       return device;
     };
     const asBefore = async () => (await store.devices.get(request.deviceId)) ?? request.device.device;
@@ -137,30 +140,30 @@ export function createUpkeep(deps: Deps): Upkeep {
   async function claimKeys({ device, caller, now }: Case, { sig, enc }: RotateMessage, known: readonly ProofKey[]) {
     for (const [key, jwk] of Object.entries({ sig, enc })) {
       const print = jwkThumbprint(jwk);
+      const thumbprintHmac = claimOf(secrets, jwk);
       const isOwn = known.some((other) => jwkThumbprint(other.jwk) === print);
-      if (!isOwn && (await store.devices.claimKey(claimOf(secrets, jwk), device.id, now))) continue;
-      const about = { userId: device.userId, deviceId: device.id, data: { why: 'key_reused', key } };
-      await store.events.write(partitionOf(device.id), [
-        newEvent('device.key_refused', now, by(device.id, caller), about),
-      ]);
+      if (!isOwn && (await store.devices.claimKey(thumbprintHmac, device.id, now))) continue;
+      await refusedKeys.reused({ device, key, thumbprintHmac, isProved: key === 'sig', caller });
       throw new DomainError('key_reused');
     }
   }
 
   function confirmation(device: Device): string | undefined {
-    if (!device.rotation) return undefined;
-    const { enc } = device.rotation;
+    const keys = waitingKeys(device, clock());
+    if (!keys) return undefined;
+    const { enc } = keys;
     const confirm = confirmValue(secrets, device.id, enc);
     return sealConfirm(enc, serverKeys.seal(), { issuer, deviceId: device.id, confirm, now: clock() });
   }
 
   async function confirm(request: DeviceRequest, quoted: string, caller: Caller): Promise<Device> {
     const act = async (one: Case) => {
-      const { rotation, ...device } = one.device;
-      if (!rotation || !sameText(quoted, confirmValue(secrets, device.id, rotation.enc))) {
+      const keys = waitingKeys(one.device, one.now);
+      const { rotation: _used, ...device } = one.device;
+      if (!keys || !sameText(quoted, confirmValue(secrets, device.id, keys.enc))) {
         throw new DomainError('confirm_invalid');
       }
-      const { sig, enc } = rotation;
+      const { sig, enc } = keys;
       const rotated = { ...device, keys: { ...device.keys, sig, enc }, generation: (device.generation ?? 0) + 1 };
       const saved = await store.devices.save({
         device: rotated,

@@ -51,6 +51,7 @@ export const domainStatus = {
 
   challenge_stale: 409,
   attempt_failed: 403,
+  attempt_underway: 409,
   operation_decided: 409,
   operation_expired: 409,
   operation_cancelled: 409,

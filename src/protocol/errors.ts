@@ -78,6 +78,7 @@ const oauthErrors = {
   revocation_refused: ['server_error', 500],
   challenge_stale: ['server_error', 500],
   attempt_failed: ['server_error', 500],
+  attempt_underway: ['server_error', 500],
 } satisfies Record<DomainErrorCode, Mapping>;
 
 const retryUnavailableSeconds = 2;

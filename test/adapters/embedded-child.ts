@@ -106,7 +106,7 @@ async function flow(store: EmbeddedStore): Promise<void> {
   acknowledge({ operation: operation.id, event: started.id });
   const about = { operationId: operation.id, deviceId: device.id, now: T0 };
   const limits = { pin: 5, number: 5, pinLifetime: 100 };
-  await store.operations.reserveAttempt({ ...about, jwsHash: 'h', counts: ['pin'], limits });
+  await store.operations.reserveAttempt({ ...about, jwsHash: 'h', counts: ['pin'], limits, leaseMs: 10_000 });
   acknowledge({ tried: device.id });
   const decision = aDecision(device, { approved: Math.random() < 0.7 });
   const rest = { clear: [], events: [], outbox: [], receipt: aReceipt(device) };

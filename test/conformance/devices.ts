@@ -8,6 +8,7 @@ import {
   attemptOf,
   decideOf,
   failureOf,
+  LEASE_MS,
   startOf,
   withDevice,
   withOperation,
@@ -156,7 +157,17 @@ export const deviceStoreSuite: Suite = (name, open) => {
       const limits = { pin: 3, pinLifetime: 100 };
       const proofOf = (device: Device, overrides = {}) => {
         const { deviceId, jti, jwsHash, until } = aReceipt(device);
-        return { deviceId, jti, jwsHash, pinKey: device.keys.pin, limits, now: T0, until, ...overrides };
+        return {
+          deviceId,
+          jti,
+          jwsHash,
+          pinKey: device.keys.pin,
+          limits,
+          now: T0,
+          leaseMs: LEASE_MS,
+          until,
+          ...overrides,
+        };
       };
       const save = (device: Device, overrides: Partial<Parameters<ConformingStore['devices']['save']>[0]> = {}) =>
         at.store.devices.save({ device, states: ['active'], now: T0, events: [], ...overrides });
@@ -166,9 +177,9 @@ export const deviceStoreSuite: Suite = (name, open) => {
         const device = await withDevice(at.store, await withUser(at.store));
         const proof = proofOf(device);
         const failures = { pin: 1, number: 0, pinLifetime: 1 };
-        expect(await at.store.devices.reserveProof(proof)).toEqual({ result: 'reserved', failures });
+        expect(await at.store.devices.reserveProof(proof)).toEqual({ result: 'reserved', failures, underWay: 0 });
         // a process that died before the outcome: the message comes again
-        expect(await at.store.devices.reserveProof(proof)).toEqual({ result: 'again', failures });
+        expect(await at.store.devices.reserveProof(proof)).toEqual({ result: 'again', failures, underWay: 0 });
         expect(await failuresOf(device)).toEqual(failures);
         expect(await at.store.devices.get(device.id)).toMatchObject({ version: device.version });
       });
@@ -179,7 +190,7 @@ export const deviceStoreSuite: Suite = (name, open) => {
         expect(tally(answers)).toEqual({ reserved: limits.pin, exhausted: HUNDRED - limits.pin });
         expect(await failuresOf(device)).toMatchObject({ pin: limits.pin, pinLifetime: limits.pin });
         const ofLife = { limits: { pin: 5, pinLifetime: 3 } };
-        expect(await at.store.devices.reserveProof(proofOf(device, ofLife))).toEqual({
+        expect(await at.store.devices.reserveProof(proofOf(device, ofLife))).toMatchObject({
           result: 'exhausted',
           which: 'pin_lifetime',
         });
@@ -234,7 +245,7 @@ export const deviceStoreSuite: Suite = (name, open) => {
       test('a right PIN clears its failures and takes its own try back; a new PIN key begins at zero', async () => {
         const device = await withDevice(at.store, await withUser(at.store));
         for (let i = 0; i < 2; i++) await at.store.devices.reserveProof(proofOf(device));
-        expect(await save(device, { pin: 'right' })).toMatchObject({
+        expect(await save(device, { pin: 'right', now: T0 + LEASE_MS })).toMatchObject({
           result: 'saved',
           device: { failures: { pin: 0, pinLifetime: 1 } },
         });

@@ -1,4 +1,5 @@
 import { clientStoreSuite } from './clients.ts';
+import { deviceEndsSuite } from './device-ends.ts';
 import { deviceUpkeepSuite } from './device-upkeep.ts';
 import { deviceStoreSuite } from './devices.ts';
 import type { OpenStore, SuiteOptions } from './harness.ts';
@@ -10,6 +11,7 @@ import { outboxSuite } from './outbox.ts';
 import { recordStoreSuite } from './records.ts';
 import { redemptionSuite } from './redemption.ts';
 import { startLimitSuite } from './start-limits.ts';
+import { triesSuite } from './tries.ts';
 import { userStoreSuite } from './users.ts';
 
 export type { ConformingStore, Opened, OpenStore, SuiteOptions } from './harness.ts';
@@ -19,6 +21,8 @@ export function storeConformance(name: string, open: OpenStore, options: SuiteOp
   for (const suite of [
     userStoreSuite,
     deviceStoreSuite,
+    deviceEndsSuite,
+    triesSuite,
     deviceUpkeepSuite,
     operationStoreSuite,
     startLimitSuite,

@@ -118,6 +118,9 @@ export const decideOf = ({ user, device, operation }: Asked, overrides: Partial<
   };
 };
 
+/** So long a try that was reserved is believed to be checked. */
+export const LEASE_MS = 10 * SECOND;
+
 export const attemptOf = ({ device, operation }: Asked, overrides: Partial<Attempt> = {}): Attempt => ({
   operationId: operation.id,
   deviceId: device.id,
@@ -125,6 +128,7 @@ export const attemptOf = ({ device, operation }: Asked, overrides: Partial<Attem
   counts: ['pin'],
   limits: { pin: 5, number: 5, pinLifetime: 100 },
   now: T0 + SECOND,
+  leaseMs: LEASE_MS,
   ...overrides,
 });
 

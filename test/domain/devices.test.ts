@@ -46,6 +46,7 @@ describe('devices', () => {
       deviceId: device.id,
       counts: ['pin' as const],
       limits: { pin: 3, number: 3, pinLifetime: 100 },
+      leaseMs: 10_000,
       now: scene.clock.now(),
     };
     await scene.store.operations.reserveAttempt({ ...attempt, jwsHash: 'first' });
@@ -65,6 +66,7 @@ describe('devices', () => {
       jwsHash: 'first',
       counts: ['pin'],
       limits: { pin: 3, number: 3, pinLifetime: 100 },
+      leaseMs: 10_000,
       now: scene.clock.now(),
     });
     expect(await scene.devices.unlock(device.id, by)).toMatchObject({ failures: { pin: 1 } });

@@ -1,5 +1,6 @@
 /** The steps of the property test: each calls the real service and says what the model expects. */
 import fc from 'fast-check';
+import { consequencesOf } from '../../src/domain/tries.ts';
 import { MINUTE } from '../../src/support/clock.ts';
 import { aDecision, aHash, aReceipt } from '../support/records.ts';
 import {
@@ -17,13 +18,16 @@ import {
   type Polled,
   REPLAY_MS,
   stateOf,
+  TRY_LEASE_MS,
   takeCommit,
   takeDeactivation,
   takeDecision,
   takeDelivered,
   takeFailure,
+  takeLate,
   takePoll,
   takeRelease,
+  tallyOf,
 } from './interleavings-model.ts';
 import { by, codeOf, type Scene, startOf } from './scene.ts';
 
@@ -136,6 +140,7 @@ const attemptOf = (asked: ModelOperation, { device }: ModelDevice, jwsHash: stri
   counts: ['pin' as const],
   limits: LIMITS,
   now,
+  leaseMs: TRY_LEASE_MS,
 });
 
 /** Resolves with the message if a try was there for it. */
@@ -145,16 +150,19 @@ async function reserveOne(asked: ModelOperation, device: ModelDevice, scene: Sce
   const jwsHash = aHash();
   const answer = await scene.store.operations.reserveAttempt(attemptOf(asked, device, jwsHash, now));
   if (expected.result !== 'reserved') {
-    expect(answer).toEqual(expected);
+    const counted = expected.result === 'exhausted' ? tallyOf(asked, device, jwsHash, now) : {};
+    expect(answer).toEqual({ ...expected, ...counted });
     return undefined;
   }
+  // promise 6: never more that have no outcome and none to come than there are tries
+  expect(device.reserved.filter(({ until }) => now < until).length).toBeLessThan(LIMITS.pin);
   asked.used += 1;
   device.pin += 1;
   device.pinLifetime += 1;
-  const { used } = asked;
-  const { pin, pinLifetime } = device;
-  expect(answer).toMatchObject({ result: 'reserved', used, failures: { pin, number: 0, pinLifetime } });
-  return { device, jwsHash, used, pin, pinLifetime };
+  expect(answer).toEqual({ result: 'reserved', ...tallyOf(asked, device, jwsHash, now) });
+  const message = { asked, device, jwsHash, until: now + TRY_LEASE_MS };
+  device.reserved.push(message);
+  return message;
 }
 
 const reserve = withMore(fc.tuple(small, small), ([user, index]) =>
@@ -171,7 +179,8 @@ const reserveAgain = ofOperation('reserve again', async (asked, scene) => {
   if (!message) return;
   const now = scene.clock.now();
   const answer = await scene.store.operations.reserveAttempt(attemptOf(asked, message.device, message.jwsHash, now));
-  expect(answer).toMatchObject({ result: 'again', used: asked.used });
+  message.until = now + TRY_LEASE_MS;
+  expect(answer).toEqual({ result: 'again', ...tallyOf(asked, message.device, message.jwsHash, now) });
 });
 
 const decideCall = (
@@ -200,7 +209,9 @@ async function decideOne(asked: ModelOperation, device: ModelDevice, approve: bo
   const expected = expectedDecide(asked, device, approve, now);
   const answer = await scene.store.operations.decide(decideCall(asked, device, approve, jwsHash, now));
   expect(answer).toMatchObject(expected);
-  if (expected.result === 'decided') takeDecision(asked, device, approve);
+  const given = { device, approve, jwsHash, now };
+  if (expected.result === 'decided') takeDecision(asked, given);
+  if (expected.result === 'decided_before' || expected.result === 'closed') takeLate(asked, given);
 }
 
 /** Verifies what was reserved last; without such a message, a new one is reserved and verified at once. */
@@ -219,19 +230,26 @@ const wrongPin = verify('wrong PIN', (asked, message, scene) => failOne(asked, m
 
 async function failOne(asked: ModelOperation, message: Message, scene: Scene) {
   const now = scene.clock.now();
-  const { failOperation, lockDevice } = takeFailure(asked, message, now);
+  const tally = tallyOf(asked, message.device, message.jwsHash, now);
+  const { failsOperation, locksDevice } = consequencesOf(tally, ['pin'], LIMITS);
   const { device } = message.device;
-  const recorded = await scene.store.operations.failAttempt({
+  const failed = {
     operationId: asked.operation.id,
     deviceId: device.id,
     now,
-    failOperation,
-    ...(lockDevice && { lockDevice: 'attempts' as const }),
+    failOperation: failsOperation,
+    ...(locksDevice && { lockDevice: 'attempts' as const }),
     receipt: aReceipt(device, { jwsHash: message.jwsHash, until: now + 10 * MINUTE }),
     events: [],
     outbox: [],
-  });
-  expect(recorded).toMatchObject({ result: 'recorded' });
+  };
+  // drawn from what does not hold any longer: nothing is written
+  const outdated = { ...tally, used: tally.used + 1 };
+  const changed = await scene.store.operations.failAttempt({ ...failed, tally: outdated });
+  expect(changed).toEqual({ result: 'changed', ...tally });
+  expect(await scene.store.operations.failAttempt({ ...failed, tally })).toMatchObject({ result: 'recorded' });
+  const expected = takeFailure(asked, message, now);
+  expect({ failOperation: failsOperation, lockDevice: locksDevice }).toEqual(expected);
 }
 
 const deny = withMore(small, (index) =>
@@ -245,15 +263,16 @@ const contradict = withMore(small, (index) =>
   ofOperation(`approve ∥ deny(device ${index})`, async (asked, scene) => {
     const now = scene.clock.now();
     const [yes, no] = [eligible(asked, index), eligible(asked, index + 1)];
+    const [yesHash, noHash] = [aHash(), aHash()];
     const canDecide = [expectedDecide(asked, yes, true, now), expectedDecide(asked, no, false, now)];
     const answers = await Promise.all([
-      scene.store.operations.decide(decideCall(asked, yes, true, aHash(), now)),
-      scene.store.operations.decide(decideCall(asked, no, false, aHash(), now)),
+      scene.store.operations.decide(decideCall(asked, yes, true, yesHash, now)),
+      scene.store.operations.decide(decideCall(asked, no, false, noHash, now)),
     ]);
     const won = answers.map(({ result }) => result === 'decided');
     expect(won.filter(Boolean)).toHaveLength(canDecide.some(({ result }) => result === 'decided') ? 1 : 0);
-    if (won[0]) takeDecision(asked, yes, true);
-    if (won[1]) takeDecision(asked, no, false);
+    if (won[0]) takeDecision(asked, { device: yes, approve: true, jwsHash: yesHash, now });
+    if (won[1]) takeDecision(asked, { device: no, approve: false, jwsHash: noHash, now });
   }),
 );
 
@@ -396,7 +415,7 @@ export async function checkOperation(asked: ModelOperation, scene: Scene): Promi
   expect(asked.handedOut.size).toBeLessThanOrEqual(asked.state === 'approved' ? 1 : 0);
 }
 
-export async function checkDevice({ device, ...expected }: ModelDevice, scene: Scene): Promise<void> {
+export async function checkDevice({ device, ...expected }: Omit<ModelDevice, 'reserved'>, scene: Scene): Promise<void> {
   const stored = await scene.devices.get(device.id);
   expect(stored.state).toBe(expected.state);
   expect(stored.keys.pin !== undefined).toBe(expected.hasPin);

@@ -10,6 +10,7 @@ import { SECOND } from '../../src/support/clock.ts';
 export const CLIENTS = ['demo-helpdesk', 'demo-tv', 'demo-agent'] as const;
 export const LIMITS = { pin: 3, number: 3, pinLifetime: 100 };
 export const LEASE_MS = 5 * SECOND;
+export const TRY_LEASE_MS = 10 * SECOND;
 export const REPLAY_MS = 20 * SECOND;
 
 export interface ModelUser {
@@ -24,15 +25,16 @@ export interface ModelDevice {
   hasPin: boolean;
   pin: number;
   pinLifetime: number;
+  /** Of this device, without an outcome; some of them long dead. */
+  reserved: Message[];
 }
 
-/** A signed approval under way: reserved, not yet verified. */
+/** A signed approval: reserved, not yet verified. It is under way until its lease is over. */
 export interface Message {
+  asked: ModelOperation;
   device: ModelDevice;
   jwsHash: string;
-  used: number;
-  pin: number;
-  pinLifetime: number;
+  until: number;
 }
 
 type Redemption =
@@ -97,18 +99,57 @@ export function expectedDecide(asked: ModelOperation, device: ModelDevice, appro
   return { result: 'decided' };
 }
 
-export function takeDecision(asked: ModelOperation, device: ModelDevice, approve: boolean): void {
+/** Tries used up, and how many of them other messages may still turn out to have been right with. */
+export function tallyOf(asked: ModelOperation, device: ModelDevice, jwsHash: string, now: number) {
+  const isOther = (message: Message) => message.jwsHash !== jwsHash && now < message.until;
+  const ofDevice = device.reserved.filter(isOther).length;
+  const all = asked.owner.devices.flatMap(({ reserved }) => reserved);
+  const ofOperation = all.filter((message) => message.asked === asked && isOther(message)).length;
+  return {
+    used: asked.used,
+    max: asked.operation.tries.max,
+    failures: { pin: device.pin, number: 0, pinLifetime: device.pinLifetime },
+    underWay: { operation: ofOperation, pin: ofDevice, number: 0 },
+  };
+}
+
+function forget(device: ModelDevice, jwsHash: string): boolean {
+  const before = device.reserved.length;
+  device.reserved = device.reserved.filter((message) => message.jwsHash !== jwsHash);
+  return device.reserved.length < before;
+}
+
+export interface Answer {
+  device: ModelDevice;
+  approve: boolean;
+  jwsHash: string;
+  now: number;
+}
+
+export function takeDecision(asked: ModelOperation, { device, approve, jwsHash, now }: Answer): void {
   asked.state = approve ? 'approved' : 'denied';
   asked.decidedBy = device;
-  if (!approve) return;
-  device.pin = 0;
+  if (approve) takeRight(asked, device, jwsHash, now);
+}
+
+/** Somebody else decided, or it is over: what was right counts as right all the same, where a try was there. */
+export function takeLate(asked: ModelOperation, { device, approve, jwsHash, now }: Answer): void {
+  if (approve && device.reserved.some((message) => message.jwsHash === jwsHash)) takeRight(asked, device, jwsHash, now);
+}
+
+/** Tries that are under way for other messages count on. */
+function takeRight(asked: ModelOperation, device: ModelDevice, jwsHash: string, now: number): void {
+  forget(device, jwsHash);
+  device.pin = tallyOf(asked, device, jwsHash, now).underWay.pin;
   device.pinLifetime = Math.max(0, device.pinLifetime - 1);
 }
 
-/** What follows from a wrong PIN: at the limits the operation fails and the device is locked. */
-export function takeFailure(asked: ModelOperation, { device, used, pin }: Message, now: number) {
-  const lockDevice = pin >= LIMITS.pin;
-  const failOperation = lockDevice || used >= asked.operation.tries.max;
+/** What follows from a wrong PIN: at the limits the operation fails and the device is locked, once nobody can be right any longer. */
+export function takeFailure(asked: ModelOperation, { device, jwsHash }: Message, now: number) {
+  const { underWay } = tallyOf(asked, device, jwsHash, now);
+  forget(device, jwsHash);
+  const lockDevice = device.pin >= LIMITS.pin && underWay.pin === 0;
+  const failOperation = lockDevice || (asked.used >= asked.operation.tries.max && underWay.operation === 0);
   if (failOperation && isPending(asked, now)) asked.state = 'failed';
   if (lockDevice) {
     device.hasPin = false;

@@ -48,7 +48,7 @@ async function aPerson(scene: Scene): Promise<ModelUser> {
   return {
     user,
     state: 'active',
-    devices: devices.map((device) => ({ device, state: 'active', hasPin: true, pin: 0, pinLifetime: 0 })),
+    devices: devices.map((device) => ({ device, state: 'active', hasPin: true, pin: 0, pinLifetime: 0, reserved: [] })),
   };
 }
 

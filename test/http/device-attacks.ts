@@ -1,3 +1,5 @@
+import type { KeyObject } from 'node:crypto';
+import type { Operation } from '../../src/domain/operation.ts';
 import { createServerKeys } from '../../src/domain/server-keys.ts';
 import { newHandle, partitionOf } from '../../src/support/ids.ts';
 import { newEcKey, publicJwkOf } from '../../src/support/jose/index.ts';
@@ -331,6 +333,121 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       expect(await failuresOf(raw)).toMatchObject({ pin: 0, pinLifetime: 0 });
     });
 
+    /** Two requests for a device that has one try left; their right answers, made beforehand. */
+    async function withOneTry(username = 'alice') {
+      const user = await newUser(server.scene, { username });
+      const raw = await enrollRaw(server, user);
+      for (const clientId of ['demo-tv', 'demo-agent']) {
+        const { operation } = await server.ask(user, { clientId });
+        expect(await raw.approve(operation.id, newEcKey())).toMatchObject({ code: 'attempt_failed' });
+      }
+      const operations = [];
+      for (const clientId of ['one', 'two']) operations.push((await server.ask(user, { clientId })).operation);
+      const [one, two] = operations as [Operation, Operation];
+      const rightFor = async ({ id }: Operation) => raw.make('decide', raw.approval(await raw.answerTo(id)));
+      return { user, raw, one, two, first: await rightFor(one), second: await rightFor(two) };
+    }
+
+    /** The next call of this name waits; `reached` when it has come so far, and goes on when the test lets it. */
+    function held<T extends object>(port: T, name: keyof T & string) {
+      const call = port[name] as (argument: unknown) => Promise<unknown>;
+      let go = () => {};
+      const released = new Promise<void>((resolve) => (go = resolve));
+      const reached = new Promise<void>((resolve) => {
+        const waiting = async (argument: unknown) => {
+          Object.assign(port, { [name]: call });
+          resolve();
+          await released;
+          return call(argument);
+        };
+        Object.assign(port, { [name]: waiting });
+      });
+      return { reached, go: () => go() };
+    }
+
+    test('a right PIN beside a right one that is being checked locks nothing, voids nothing, and counts when it comes again', async () => {
+      const { raw, one, two, first, second } = await withOneTry();
+      const { operations } = server.scene.store;
+      const checking = held(operations, 'decide');
+      const answer = raw.post('decide', first);
+      await checking.reached;
+      const before = [await server.scene.devices.get(raw.id), await operations.get(two.id)];
+      expect(await raw.post('decide', second)).toMatchObject({
+        status: 409,
+        code: 'attempt_underway',
+        body: { problem: { retry_after: 1 } },
+      });
+      expect([await server.scene.devices.get(raw.id), await operations.get(two.id)]).toEqual(before);
+      checking.go();
+      expect(await answer).toMatchObject({ status: 200, body: { op: one.id, state: 'approved' } });
+      expect(await raw.post('decide', second)).toMatchObject({ status: 200, body: { op: two.id, state: 'approved' } });
+      expect(await failuresOf(raw)).toMatchObject({ pin: 0, pinLifetime: 2 });
+    });
+
+    test('a wrong PIN beside a right one that is being checked waits with its consequences until that one has its outcome', async () => {
+      const user = await server.alice();
+      const raw = await enrollRaw(server, user);
+      const asking = async (clientId: string) => (await server.ask(user, { clientId })).operation;
+      expect(await raw.approve((await asking('demo-tv')).id, newEcKey())).toMatchObject({ code: 'attempt_failed' });
+      const [one, two] = [await asking('one'), await asking('two')];
+      const right = raw.make('decide', raw.approval(await raw.answerTo(one.id)));
+      const wrongOne = raw.make('decide', raw.approval(await raw.answerTo(two.id), newEcKey()));
+      const checking = held(server.scene.store.operations, 'decide');
+      const answer = raw.post('decide', right);
+      await checking.reached;
+      expect(await raw.post('decide', wrongOne)).toMatchObject({ status: 403, code: 'attempt_failed' });
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'active', failures: { pin: 3 } });
+      checking.go();
+      expect(await answer).toMatchObject({ status: 200, body: { state: 'approved' } });
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'active', failures: { pin: 0 } });
+    });
+
+    test('a change of the device that holds the last try is waited for as well', async () => {
+      const { raw, first } = await withOneTry();
+      const proofs = (hash: string) => [proofBy(raw.pin, raw.pinKid, hash)];
+      const checking = held(server.scene.store.devices, 'save');
+      const ticket = raw.call('tickets', { proofs });
+      await checking.reached;
+      expect(await raw.post('decide', first)).toMatchObject({ status: 409, code: 'attempt_underway' });
+      expect(await raw.call('tickets', { proofs })).toMatchObject({ status: 409, code: 'attempt_underway' });
+      checking.go();
+      expect(await ticket).toMatchObject({ status: 200 });
+      expect(await raw.post('decide', first)).toMatchObject({ status: 200 });
+    });
+
+    test('a process that died with the last try is not waited for longer than its lease: the device is locked unseen', async () => {
+      const { raw, two, first, second } = await withOneTry();
+      const { operations } = server.scene.store;
+      const { decide } = operations;
+      const died = async () => {
+        throw new Error('the process died here');
+      };
+      Object.assign(operations, { decide: died });
+      expect(await raw.post('decide', first)).toMatchObject({ status: 500 });
+      Object.assign(operations, { decide });
+      expect(await raw.post('decide', second)).toMatchObject({ status: 409, code: 'attempt_underway' });
+      server.scene.clock.advance(10);
+      expect(await raw.post('decide', second)).toMatchObject({
+        status: 403,
+        code: 'attempt_failed',
+        body: { problem: { attempts_left: 0 } },
+      });
+      expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'locked', lockReason: 'attempts' });
+      expect(await operations.get(two.id)).toMatchObject({ state: 'failed' });
+    });
+
+    test('two right approvals at once of a device with one try left are two approvals, however they meet', async () => {
+      for (let round = 0; round < 5; round++) {
+        const { raw, first, second } = await withOneTry(`person${round}`);
+        const answers = await Promise.all([raw.post('decide', first), raw.post('decide', second)]);
+        for (const { status, code } of answers) if (status !== 200) expect(code).toBe('attempt_underway');
+        for (const message of [first, second]) {
+          expect(await raw.post('decide', message)).toMatchObject({ status: 200, body: { state: 'approved' } });
+        }
+        expect(await server.scene.devices.get(raw.id)).toMatchObject({ state: 'active', failures: { pin: 0 } });
+      }
+    });
+
     test('a decision takes three round trips to the store, a read of the inbox no more than two', async () => {
       const user = await server.alice();
       const raw = await enrollRaw(server, user);
@@ -655,6 +772,42 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       expect(await raw.activate()).toMatchObject({ status: 200, body: { device: { state: 'active' } } });
     });
 
+    test('TH-13 promise 5: what a device that is taken away, or locked, has begun brings in no other', async () => {
+      const ends = {
+        deactivate: (id: string) => server.scene.devices.deactivate(id, management),
+        lock: (id: string) => server.scene.devices.lock(id, management),
+      };
+      for (const [how, end] of Object.entries(ends)) {
+        const user = await newUser(server.scene, { username: how });
+        const thief = await enrollRaw(server, user);
+        const proofs = (hash: string) => [proofBy(thief.pin, thief.pinKid, hash)];
+        const [begun, kept] = [await thief.call('tickets', { proofs }), await thief.call('tickets', { proofs })];
+        const half = await enrollRaw(server, user, { pending: true, uri: begun.body.ticket_uri });
+        expect(half.enrolled).toMatchObject({ status: 200 });
+        await end(thief.id);
+        expect(await half.activate()).toMatchObject({ status: 400, code: 'ticket_invalid' });
+        expect(await redeem(server, kept.body.ticket_uri, newEcKey())).toMatchObject({ code: 'ticket_invalid' });
+        expect(await server.scene.devices.get(half.id)).toMatchObject({ state: 'pending' });
+        const events = await server.scene.store.events.ofOperation(kept.body.operation_id);
+        expect(events.at(-1)).toMatchObject({
+          type: 'operation.cancelled',
+          actor: management.actor,
+          deviceId: thief.id,
+        });
+      }
+    });
+
+    test('TH-13 tickets of a device end when its PIN was guessed at too often', async () => {
+      const user = await server.alice();
+      const thief = await enrollRaw(server, user);
+      const proofs = (key: KeyObject) => (hash: string) => [proofBy(key, thief.pinKid, hash)];
+      const { body } = await thief.call('tickets', { proofs: proofs(thief.pin) });
+      for (let i = 0; i < 3; i++) await thief.call('tickets', { proofs: proofs(newEcKey()) });
+      expect(await server.scene.devices.get(thief.id)).toMatchObject({ state: 'locked', lockReason: 'attempts' });
+      expect(await redeem(server, body.ticket_uri, newEcKey())).toMatchObject({ code: 'ticket_invalid' });
+      expect(await server.scene.operations.get(body.operation_id)).toMatchObject({ endReason: 'device_locked' });
+    });
+
     test('an enrollment that outlives its ticket does not become a device', async () => {
       const user = await server.alice();
       const raw = await enrollRaw(server, user, { pending: true });
@@ -683,7 +836,10 @@ export function deviceAttacks(options: () => Promise<SceneOptions>): void {
       const raw = await enrollRaw(server, await server.alice());
       const guesses = Array.from({ length: 100 }, () => changeBy(raw, newEcKey()).message);
       const answers = await Promise.all(guesses.map((guess) => raw.post('methods', guess)));
-      expect(answers.every(({ status }) => status === 403)).toBe(true);
+      const refusals = new Set(answers.map(({ status, code }) => `${status} ${code}`));
+      // as long as the last ones are being checked, whoever comes is asked to come again
+      for (const refusal of refusals)
+        expect(refusal).toMatch(/^(403 (attempt_failed|device_locked)|409 attempt_underway)$/);
       const device = await server.scene.devices.get(raw.id);
       expect(device).toMatchObject({ state: 'locked', failures: { pin: 3, pinLifetime: 3 } });
       expect(device.keys.pin).toBeUndefined();

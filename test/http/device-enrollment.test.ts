@@ -14,9 +14,10 @@ import type { Verdict } from '../../src/domain/attestation.ts';
 import { openEvidence } from '../../src/domain/evidence.ts';
 import { createSweeper } from '../../src/domain/sweeper.ts';
 import type { User } from '../../src/domain/user.ts';
-import { jwkThumbprint, parseJws } from '../../src/support/jose/index.ts';
-import { anApplication, by, codeOf } from '../domain/scene.ts';
+import { jwkThumbprint, newEcKey, parseJws } from '../../src/support/jose/index.ts';
+import { anApplication, by, codeOf, newUser } from '../domain/scene.ts';
 import { type DeviceServer, deviceServerForEach } from './device-server.ts';
+import { enrollRaw, redeem } from './raw-device.ts';
 
 const pin = '483920';
 
@@ -451,6 +452,45 @@ describe('notices', () => {
     expect((await first.inbox()).notices.map(({ type }) => type)).toEqual(['device.activated']);
     ears.stop();
     await ears.ended;
+  });
+
+  test('TH-13 a second key at a ticket is told to its owner, once however often it is tried', async () => {
+    const user = await server.alice();
+    const first = await server.enroll(user);
+    later();
+    const { uri } = await server.ticket(user);
+    await redeem(server, uri, newEcKey());
+    for (let i = 0; i < 3; i++) expect(await redeem(server, uri, newEcKey())).toMatchObject({ code: 'ticket_bound' });
+    const { notices } = await first.inbox();
+    expect(notices.map(({ type }) => type)).toEqual(['device.key_refused']);
+    const events = await server.scene.store.events.ofUser(user.id, 40);
+    expect(events.filter(({ type }) => type === 'device.key_refused')).toHaveLength(3);
+    server.scene.clock.advance(24 * 3600);
+    for (let i = 0; i < 9; i++) {
+      const ticket = await server.ticket(user);
+      for (let tried = 0; tried < 2; tried++) await redeem(server, ticket.uri, newEcKey());
+    }
+    // no person hears of more than five a day
+    expect((await first.inbox()).notices).toHaveLength(6);
+  });
+
+  test('TH-13 a key in use that proves itself is told to whom it belongs, also where that is somebody else; a public half is not', async () => {
+    const [alice, bob] = [await server.alice(), await newUser(server.scene, { username: 'bob' })];
+    const owner = await enrollRaw(server, alice);
+    const other = await enrollRaw(server, bob);
+    later();
+    const noticesOf = async (device: typeof owner) =>
+      (await device.call('inbox')).body.notices.map(({ type }: { type: string }) => type);
+    await enrollRaw(server, bob, { enc: owner.enc, pending: true });
+    expect([await noticesOf(owner), await noticesOf(other)]).toEqual([[], []]);
+    for (let i = 0; i < 2; i++) {
+      const copied = await enrollRaw(server, bob, { sig: owner.sig, pending: true });
+      expect(copied.enrolled).toMatchObject({ status: 409, code: 'key_reused' });
+    }
+    expect([await noticesOf(owner), await noticesOf(other)]).toEqual([['device.key_refused'], ['device.key_refused']]);
+    const [event] = await server.scene.store.events.ofUser(alice.id, 1);
+    expect(event).toMatchObject({ actor: 'system', deviceId: owner.id, data: { why: 'key_reused', key: 'sig' } });
+    expect(JSON.stringify(event)).not.toContain(bob.id);
   });
 
   test('a newer device can take away no older one, nor anybody else’s', async () => {

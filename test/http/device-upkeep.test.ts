@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import { randomBytes } from 'node:crypto';
 import { beginEnrollment, type Device, memoryStorage, openDevice } from '../../src/device-sdk/index.ts';
+import type { Tally } from '../../src/domain/ports/operations.ts';
 import type { User } from '../../src/domain/user.ts';
 import { jwkThumbprint, newEcKey, publicJwkOf } from '../../src/support/jose/index.ts';
-import { anApplication } from '../domain/scene.ts';
+import { anApplication, by } from '../domain/scene.ts';
 import { deviceServerForEach } from './device-server.ts';
 import { enrollRaw, openSealed, proofBy, type RawDevice } from './raw-device.ts';
 
@@ -49,6 +50,46 @@ describe('what a device changes about itself, by the SDK over HTTP', () => {
     // under the session that it had, and with the key that it has
     await expect(copy.inbox()).rejects.toMatchObject({ code: 'device_refused', status: 401 });
     expect(await eventsOf(user)).toContain('device.keys_rotated');
+  });
+
+  test('TH-13 a rotation that was interrupted for longer than keys wait: the old ones go on, and it is begun anew', async () => {
+    const user = await server.alice();
+    const enrolled = await server.enroll(user, { pin });
+    const storage = server.storageOf(enrolled);
+    const cut = (async (url, init) => {
+      if (String(url).endsWith('/status')) throw new TypeError('fetch failed');
+      return fetch(url, init);
+    }) as typeof fetch;
+    const device = (await openDevice(storage, { ...server.sdk, fetch: cut, sleep: async () => undefined }))!;
+    await expect(device.rotate({ pin })).rejects.toMatchObject({ code: 'network' });
+    expect((await storage.load('device'))!.rotating).toBeDefined();
+    server.scene.clock.advance(24 * 3600);
+    const later = (await openDevice(storage, server.sdk))!;
+    expect(await later.inbox()).toMatchObject({ operations: [] });
+    expect((await storage.load('device'))!.rotating).toBeUndefined();
+    expect(await eventsOf(user)).not.toContain('device.keys_rotated');
+    await later.rotate({ pin });
+    expect(await eventsOf(user)).toContain('device.keys_rotated');
+    expect(await approve(later, user, pin)).toMatchObject({ state: 'approved' });
+  });
+
+  test('an answer while another one is being checked is sent again until it is', async () => {
+    const user = await server.alice();
+    const enrolled = await server.enroll(user, { pin });
+    let waited = 0;
+    const { reserveAttempt } = server.scene.store.operations;
+    const underway = async (attempt: Parameters<typeof reserveAttempt>[0]) => {
+      const { result: _, ...tally } = (await reserveAttempt(attempt)) as { result: 'reserved' } & Tally;
+      Object.assign(server.scene.store.operations, { reserveAttempt });
+      return { result: 'exhausted', which: 'pin', ...tally, underWay: { operation: 0, pin: 1, number: 0 } };
+    };
+    const sleep = async () => {
+      waited += 1;
+    };
+    const device = (await openDevice(server.storageOf(enrolled), { ...server.sdk, sleep }))!;
+    Object.assign(server.scene.store.operations, { reserveAttempt: underway });
+    expect(await approve(device, user, pin)).toMatchObject({ state: 'approved' });
+    expect(waited).toBe(1);
   });
 
   test('a stream that was opened with keys which are replaced ends, and the device hears on with the new ones', async () => {
@@ -281,6 +322,32 @@ describe('what is refused', () => {
     expect(events.filter(({ type }) => type === 'device.keys_rotated')).toHaveLength(1);
   });
 
+  test('TH-13 keys that were laid in store wait ten minutes, and are gone with a new PIN, a lock or an unlock', async () => {
+    const user = await server.alice();
+    const raw = await enrollRaw(server, user);
+    const laid = async () => {
+      const { sig, enc, message } = rotating(raw);
+      const { confirm } = openSealed((await raw.post('rotate', message)).body.confirm, enc).claims;
+      expect(await raw.call('status', { key: sig })).toMatchObject({ status: 200 });
+      return { take: () => raw.call('status', { key: sig, claims: { confirm } }) };
+    };
+    const tooLate = await laid();
+    server.scene.clock.advance(600);
+    expect(await tooLate.take()).toMatchObject({ status: 401, code: 'device_refused' });
+
+    const beforeLock = await laid();
+    await server.scene.devices.lock(raw.id, by);
+    await server.scene.devices.unlock(raw.id, by);
+    expect(await beforeLock.take()).toMatchObject({ status: 401, code: 'device_refused' });
+
+    const beforeChange = await laid();
+    expect(await raw.post('methods', changing(raw))).toMatchObject({ status: 200 });
+    expect(await beforeChange.take()).toMatchObject({ status: 401, code: 'device_refused' });
+    const events = (await server.scene.store.events.ofUser(user.id, 50)).map(({ type }) => type);
+    expect(events.filter((type) => type === 'device.keys_waiting')).toHaveLength(3);
+    expect(events).not.toContain('device.keys_rotated');
+  });
+
   test('TH-13 a rotation to keys that are known, not proved, or without a PIN', async () => {
     const user = await server.alice();
     const raw = await enrollRaw(server, user);
@@ -338,6 +405,12 @@ describe('what is refused', () => {
     expect((await decided(6)).answer).toMatchObject({ status: 200, body: { state: 'denied' } });
     expect(await raw.post('methods', changing(raw, { claims: { ctr: 2 } }))).toMatchObject({ status: 200 });
     expect(await suspicionsOf(user)).toBe(2);
+    server.scene.clock.advance(1);
+    const newer = await enrollRaw(server, user);
+    const revoked = await raw.call('unenroll', { claims: { device: newer.id, ctr: 7 } });
+    expect(revoked).toMatchObject({ status: 200, body: { device: newer.id } });
+    expect((await stored(raw)).ctr).toBe(7);
+    expect((await stored(newer)).ctr).toBeUndefined();
     expect(await raw.call('unenroll', { claims: { ctr: 6 } })).toMatchObject({ status: 200 });
     expect(await suspicionsOf(user)).toBe(3);
     expect(await raw.call('unenroll', { claims: { ctr: -1 } })).toMatchObject({ code: 'message_invalid' });

@@ -130,13 +130,15 @@ export interface RawOptions {
   applicationId?: string;
   /** Stop before `enc` is confirmed. */
   pending?: boolean;
+  /** Of a ticket that is there already. */
+  uri?: string;
 }
 
 /** An enrolled device whose keys the test holds. Its PIN is right where `pin` signs, wrong where any other key does. */
 export async function enrollRaw(server: DeviceServer, user: User, options: RawOptions = {}) {
   const { sig = newEcKey(), enc = newEcKey(), withPin = true } = options;
   const [pin, pinKid] = [newEcKey(), randomBytes(12).toString('base64url')];
-  const { uri } = await server.ticket(user, options.applicationId);
+  const { uri = (await server.ticket(user, options.applicationId)).uri } = options;
   const redeemed = await redeem(server, uri, sig);
   const id: string = redeemed.body.device_id;
 

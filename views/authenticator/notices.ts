@@ -75,6 +75,7 @@ const KNOWN: Record<string, TextKey> = {
   'device.unenrolled': 'notice.removed',
   'device.revoked': 'notice.removed',
   'device.clone_suspected': 'notice.clone_suspected',
+  'device.key_refused': 'notice.key_refused',
   'ticket.created': 'notice.ticket_created',
 };
 

@@ -207,6 +207,8 @@ export const en = {
   'notice.unlocked': '“{device}” was unlocked.',
   'notice.removed': '“{device}” was removed.',
   'notice.ticket_created': 'A link for a new device was made on “{device}”.',
+  'notice.key_refused':
+    'A device was refused because the link or the key that it used is in use already. If this was not you, somebody has your link or a copy of a device.',
   'notice.clone_suspected': '“{device}” may have been copied. If you did not restore it from a backup, remove it.',
   'notice.other': 'Something changed on “{device}”.',
   'notice.dismiss': 'I have seen this',

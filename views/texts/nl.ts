@@ -201,6 +201,8 @@ export const nl: Texts = {
   'notice.unlocked': '“{device}” is vrijgegeven.',
   'notice.removed': '“{device}” is verwijderd.',
   'notice.ticket_created': 'Op “{device}” is een link voor een nieuw apparaat gemaakt.',
+  'notice.key_refused':
+    'Een apparaat is geweigerd omdat de link of de sleutel ervan al in gebruik is. Was u dit niet? Dan heeft iemand uw link of een kopie van een apparaat.',
   'notice.clone_suspected':
     '“{device}” is mogelijk gekopieerd. Hebt u het niet uit een reservekopie hersteld, verwijder het dan.',
   'notice.other': 'Er is iets gewijzigd op “{device}”.',

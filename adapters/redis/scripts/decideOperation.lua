@@ -11,7 +11,7 @@
 --- @include receipts
 --- @include changes
 --- @include counter
---- @include pin
+--- @include tries
 local root, operation, device, now = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1])
 local id, outcome = ARGV[2], ARGV[5]
 local before = replayed(KEYS[5], ARGV[11], now)
@@ -24,6 +24,17 @@ if not state or kind == 'registration' or not deviceState then return { 'missing
 if owner ~= ARGV[4] or deviceOwner ~= ARGV[4] then return { 'missing' } end
 if redis.call('HGET', KEYS[4], 's') ~= 'active' then return { 'user_not_active' } end
 if deviceState ~= 'active' then return { 'device_not_active', deviceState, lockReason or '' } end
+local clearsPin, clearsNumber = ARGV[7] == '1', ARGV[8] == '1'
+local message = cjson.decode(ARGV[11]).jwsHash
+-- whether a try was there; what was right counts as right, also where it comes too late
+local function settle(isDecided)
+  local tries, on = triesOf(root, owner), { 'p' .. ARGV[3], 'n' .. ARGV[3], 'o' .. id }
+  local was = endTry(tries, on, message)
+  if was or isDecided then
+    clearFailures(device, clearsPin, clearsNumber, othersUnderWay(tries, on, message, now))
+  end
+end
+if outcome == 'approved' and (decision or state ~= 'pending' or now >= tonumber(answerBy)) then settle(false) end
 if decision then return { 'decided_before', unpack(readOperation(root, id)) } end
 if state ~= 'pending' then return { 'closed', state } end
 if now >= tonumber(expiresAt) or (outcome == 'approved' and now >= tonumber(answerBy)) then
@@ -33,8 +44,7 @@ end
 redis.call('HSET', operation, 'dc', ARGV[6], 'dd', ARGV[3])
 endOperation(root, id, outcome, now, ARGV[13] ~= '' and ARGV[13] or nil)
 redis.call('HSET', device, 'lu', ARGV[1])
-if ARGV[7] == '1' then pinWasRight(device) end
-if ARGV[8] == '1' then redis.call('HSET', device, 'fn', 0) end
+if clearsPin or clearsNumber or outcome == 'approved' then settle(true) end
 if ARGV[9] ~= '' then
   local lifetime = string.format('%.0f', math.max(tonumber(ARGV[10]) - now, 0) + 7200000)
   redis.call('SET', KEYS[6], ARGV[9], 'PX', lifetime)

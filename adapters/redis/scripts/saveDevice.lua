@@ -13,7 +13,7 @@
 --- @include receipts
 --- @include changes
 --- @include counter
---- @include pin
+--- @include tries
 --- @include boxes
 local root, device, now, spent, opened = KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[10], ARGV[11]
 local before = replayed(KEYS[3], ARGV[6], now)
@@ -31,7 +31,12 @@ if opened ~= '' and redis.call('HGET', root .. NAME.user .. user, 's') ~= 'activ
 
 replaceDevice(device, ARGV[4], ARGV[5])
 indexBox(root, device)
-if ARGV[9] == 'right' then pinWasRight(device) end
+if ARGV[9] ~= '' then
+  local tries, on = triesOf(root, user), { 'p' .. string.sub(device, #root + #NAME.device + 1) }
+  local message = ARGV[6] ~= '' and cjson.decode(ARGV[6]).jwsHash or ''
+  endTry(tries, on, message)
+  if ARGV[9] == 'right' then clearFailures(device, true, false, othersUnderWay(tries, on, message, now)) end
+end
 if ARGV[9] == 'renewed' then redis.call('HSET', device, 'fp', 0, 'fl', 0) end
 if spent ~= '' then
   redis.call('HSET', root .. NAME.operation .. spent, 'td', string.sub(device, #root + #NAME.device + 1))

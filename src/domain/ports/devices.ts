@@ -17,6 +17,17 @@ export type Replayed = { result: 'repeated'; outcome: string } | { result: 'mess
 export interface MessageCounter {
   value: number;
   suspected: AuditEvent;
+  /** The sender, where it is not the device that is changed; of the same partition. */
+  deviceId?: string;
+}
+
+/** Written for each operation that ends with a device, with the operation's id and the device's. */
+export type ClosedEvent = Omit<AuditEvent, 'id' | 'operationId' | 'deviceId'>;
+
+/** Tries of one PIN: those used up, and how many of them are being evaluated for other messages (see `UnderWay`). */
+export interface ProofTally {
+  failures: Device['failures'];
+  underWay: number;
 }
 
 /** That a public key is a device's. */
@@ -69,6 +80,8 @@ export interface DeviceStore {
    */
   claimKey(thumbprintHmac: string, deviceId: string, now: number): Promise<boolean>;
 
+  /** The device that holds a claimed key, whatever its state; undefined where there is none. Says who is to be told of a refusal. */
+  keyHolder(thumbprintHmac: string): Promise<Device | undefined>;
   /** Claims whose review is due, at most `limit`. Of partitions of their own (those of the HMACs). */
   claimsDue(due: { partitions: readonly Partition[]; now: number; limit: number }): Promise<KeyClaim[]>;
 
@@ -111,7 +124,7 @@ export interface DeviceStore {
   /**
    * Reserves a try of the PIN for a message that changes the device itself, before any proof is looked at; the counters
    * have grown when this resolves. One step. `stale`: the PIN key is another one by now, at which nothing was guessed. `again`: this very message has reserved before and has no outcome yet (a
-   * crash); looked at before `exhausted`. `failures` counts this try.
+   * crash); looked at before `exhausted`. `failures` counts this try; it is under way for `leaseMs`, anew where it is `again`.
    */
   reserveProof(attempt: {
     deviceId: string;
@@ -123,32 +136,39 @@ export interface DeviceStore {
     /** At or above a limit nothing is reserved: `exhausted`. */
     limits: { pin: number; pinLifetime: number };
     now: number;
+    leaseMs: number;
     /** Until when the message may arrive again. */
     until: number;
   }): Promise<
-    | { result: 'reserved' | 'again'; failures: Device['failures'] }
-    | { result: 'exhausted'; which: 'pin' | 'pin_lifetime' }
+    | ({ result: 'reserved' | 'again' } & ProofTally)
+    | ({ result: 'exhausted'; which: 'pin' | 'pin_lifetime' } & ProofTally)
     | { result: 'refused'; state: DeviceState }
     | { result: 'stale' }
     | { result: 'missing' }
     | Replayed
   >;
 
-  /** Records that a reserved try failed, in one step; with `lockDevice` the device is locked and its PIN key deleted. */
+  /**
+   * Records that a reserved try failed, in one step; with `lockDevice` the device is locked, its PIN key and its waiting
+   * keys are deleted, and the pending registrations that it opened are cancelled (reason `device_locked`).
+   */
   failProof(failed: {
     deviceId: string;
     now: number;
+    /** What the consequences were drawn from. Where something else holds by now, nothing is written: `changed`. */
+    tally?: ProofTally;
     lockDevice?: LockReason;
+    closedEvent?: ClosedEvent;
     receipt: Receipt;
     ctr?: MessageCounter;
     events: AuditEvent[];
-  }): Promise<{ result: 'recorded' } | { result: 'missing' } | Replayed>;
+  }): Promise<{ result: 'recorded' } | ({ result: 'changed' } & ProofTally) | { result: 'missing' } | Replayed>;
 
   /**
    * pending -> active, once: writes `device` (as {@link save} does), approves its registration operation, and applies
    * the enrollment mode among the user's devices of this application that are `active` or `locked`, all in one step.
-   * `single`: refused with the other device's id. `override`: the others become `deactivated`, pending operations
-   * that name one of them `cancelled`.
+   * `single`: refused with the other device's id. `override`: the others become `deactivated`, with the same
+   * consequences as {@link changeState}.
    */
   activate(change: {
     device: Device;
@@ -156,7 +176,9 @@ export interface DeviceStore {
     now: number;
     events: AuditEvent[];
     replacedEvent: Omit<AuditEvent, 'id' | 'deviceId'>;
+    closedEvent?: ClosedEvent;
     receipt?: Receipt;
+    ctr?: MessageCounter;
   }): Promise<
     | { result: 'activated'; device: Device; replaced: string[] }
     | { result: 'conflict'; deviceId: string }
@@ -168,8 +190,9 @@ export interface DeviceStore {
   >;
 
   /**
-   * Changes the state if it is one of `from`. `deactivated` also cancels pending operations that name the device
-   * (reason `device_deactivated`). To `active`: failure counters `pin` and `number` become 0 and the lock reason goes;
+   * Changes the state if it is one of `from`; keys that wait go, whichever it is. `deactivated` also cancels pending
+   * operations that name the device and registrations that it opened (reason `device_deactivated`), `locked` only the
+   * latter (`device_locked`). To `active`: failure counters `pin` and `number` become 0 and the lock reason goes;
    * `pinLifetime` stays.
    */
   changeState(change: {
@@ -179,6 +202,7 @@ export interface DeviceStore {
     reason?: LockReason;
     now: number;
     events: AuditEvent[];
+    closedEvent?: ClosedEvent;
     receipt?: Receipt;
     ctr?: MessageCounter;
   }): Promise<

@@ -4,7 +4,7 @@ import type { Device, LockReason, Receipt } from '../device.ts';
 import type { AuditEvent } from '../event.ts';
 import type { Decision, EndReason, Operation, OperationState } from '../operation.ts';
 import type { StoredUser } from '../user.ts';
-import type { MessageCounter, Replayed } from './devices.ts';
+import type { ClosedEvent, MessageCounter, Replayed } from './devices.ts';
 import type { NewOutboxEntry } from './outbox.ts';
 
 /**
@@ -91,16 +91,40 @@ export interface Attempt {
   /** At or above a limit nothing is reserved: `exhausted`. */
   limits: { pin: number; number: number; pinLifetime: number };
   now: number;
+  /** So long it is believed that the message is being evaluated: see {@link UnderWay}. */
+  leaseMs: number;
+}
+
+/**
+ * How many of the tries that are used up are those of other messages which reserved them less than a lease ago and have no
+ * outcome yet. They may still be right; what is older belongs to a process that died.
+ */
+export interface UnderWay {
+  operation: number;
+  /** Of the device. */
+  pin: number;
+  number: number;
+}
+
+/** Tries used up, those that are under way among them. */
+export interface Tally {
+  used: number;
+  max: number;
+  failures: { pin: number; number: number; pinLifetime: number };
+  underWay: UnderWay;
 }
 
 export interface FailedAttempt {
   operationId: string;
   deviceId: string;
+  /** What the consequences were drawn from. Where something else holds by now, nothing is written: `changed`. */
+  tally?: Tally;
   now: number;
   /** End the operation as `failed` (reason `attempts`) if it is still pending. */
   failOperation: boolean;
-  /** Lock the device with this reason and delete its PIN key. */
+  /** Lock the device with this reason, with the consequences of {@link DeviceStore.failProof}. */
   lockDevice?: LockReason;
+  closedEvent?: ClosedEvent;
   receipt: Receipt;
   ctr?: MessageCounter;
   events: AuditEvent[];
@@ -112,7 +136,11 @@ export interface Decide {
   deviceId: string;
   userId: string;
   decision: Decision;
-  /** Failure counters that this success clears. `pin` also takes this try back from `pinLifetime`, which counts wrong PINs only. */
+  /**
+   * Failure counters that this success clears, but for tries that are under way. `pin` also takes this try back from
+   * `pinLifetime`, which counts wrong PINs only. What was right counts as right also where it comes too late: where the
+   * call is `decided_before` or `closed` and the try of this message is there, the counters are cleared all the same.
+   */
   clear: ('pin' | 'number')[];
   /**
    * The evidence record (JWS, sealed by the caller), kept under the operation's id after the operation itself is gone;
@@ -259,16 +287,14 @@ export interface OperationStore {
   /**
    * Reserves a try on operation and device before anything is verified; the counters have grown when this resolves.
    * One step. `again`: this very message has reserved before, and has no outcome yet (a crash): verify it, nothing
-   * was counted twice; looked at before `exhausted`, so the last try survives a crash. `used` and `failures` count this try.
+   * was counted twice, and it is under way anew; looked at before `exhausted`, so the last try survives a crash. `used` and
+   * `failures` count this try.
    */
-  reserveAttempt(attempt: Attempt): Promise<
-    | {
-        result: 'reserved' | 'again';
-        used: number;
-        max: number;
-        failures: { pin: number; number: number; pinLifetime: number };
-      }
-    | { result: 'exhausted'; which: 'operation' | 'pin' | 'number' | 'pin_lifetime' }
+  reserveAttempt(
+    attempt: Attempt,
+  ): Promise<
+    | ({ result: 'reserved' | 'again' } & Tally)
+    | ({ result: 'exhausted'; which: 'operation' | 'pin' | 'number' | 'pin_lifetime' } & Tally)
     | { result: 'closed'; state: OperationState }
     | { result: 'missing' }
   >;
@@ -276,7 +302,9 @@ export interface OperationStore {
   /** Records that a reserved try failed, with its consequences, in one step. */
   failAttempt(
     failed: FailedAttempt,
-  ): Promise<{ result: 'recorded'; operation: Operation } | { result: 'missing' } | Replayed>;
+  ): Promise<
+    { result: 'recorded'; operation: Operation } | ({ result: 'changed' } & Tally) | { result: 'missing' } | Replayed
+  >;
 
   /**
    * pending -> approved | denied, once, with evidence, receipt, events and outbox, in one step that also re-reads user and

@@ -74,15 +74,13 @@ local function pendingIn(root, list, now)
   return ids
 end
 
--- Cancels a user's pending operations, tickets included; with deviceId only those that name the device.
-local function cancelPending(root, user, now, reason, deviceId)
+-- Cancels a user's pending operations, tickets included.
+local function cancelPending(root, user, now, reason)
   local closed = {}
   for _, name in ipairs({ NAME.pendingOf, NAME.ticketsOf }) do
     for _, id in ipairs(pendingIn(root, root .. name .. user, now)) do
-      if not deviceId or redis.call('HGET', root .. NAME.operation .. id, 'd') == deviceId then
-        endOperation(root, id, 'cancelled', now, reason)
-        closed[#closed + 1] = id
-      end
+      endOperation(root, id, 'cancelled', now, reason)
+      closed[#closed + 1] = id
     end
   end
   return closed
