@@ -1,6 +1,8 @@
 /** Approving and denying, with what has to be asked for it. */
+
 import type { ChallengeView, DecideResult, Device } from '../device-sdk/index.ts';
 import { codeOf } from '../device-sdk/index.ts';
+import { assent } from './command-name.ts';
 import { negative, usage } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -82,6 +84,6 @@ async function confirmed(terminal: Terminal): Promise<void> {
   const typed = await terminal.ask('Approve this (yes or no)? ');
   if (/^y(es)?$/i.test(typed)) return;
   throw negative('not_approved', 'Not approved.', {
-    advice: 'The request still waits. To refuse it: assent device deny',
+    advice: `The request still waits. To refuse it: ${assent} device deny`,
   });
 }

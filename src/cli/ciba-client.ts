@@ -3,6 +3,7 @@ import * as client from 'openid-client';
 import { type CliError, negative, usage } from './errors.ts';
 import { type Exchange, shownFetch } from './exchanges.ts';
 import { explain } from './explain.ts';
+import { duration } from './text.ts';
 
 export interface CibaClientOptions {
   issuer: string;
@@ -67,8 +68,19 @@ export function explainOAuth(error: unknown, otherwise = 'The server refused'): 
   });
 }
 
-function explainBody({ error, error_description: description, status }: client.ResponseBodyError): CliError {
+function explainBody({ error, error_description: description, status, response }: client.ResponseBodyError): CliError {
+  if (status === 429) return tooOften(Number(response.headers.get('retry-after')));
   const said = description === undefined ? '' : ` The server says: ${description}`;
   const [make, message, advice] = refusals[error] ?? [usage, `The server refused: ${error}.`, 'Nothing was approved.'];
   return make(error, `${message}${said}`, { advice, status });
+}
+
+/** The wire says `access_denied`, and yet nobody denied: nobody was asked. */
+function tooOften(seconds: number): CliError {
+  const advice = `Nobody was asked. Try again${seconds > 0 ? ` in ${duration(seconds)}` : ' later'}.`;
+  return usage('rate_limited', 'Not started: too many requests.', {
+    advice,
+    status: 429,
+    ...(seconds > 0 && { retry_after: seconds }),
+  });
 }

@@ -1,6 +1,8 @@
 /** `assent ciba …`: start a request as a client does, wait for the answer, and show what goes back and forth. */
+
 import * as client from 'openid-client';
 import { discover, explainOAuth } from './ciba-client.ts';
+import { assent } from './command-name.ts';
 import { type CliError, negative, usage } from './errors.ts';
 import { type Exchange, masked } from './exchanges.ts';
 import { type Progress, showProgress } from './progress.ts';
@@ -34,7 +36,7 @@ type Tokens = Awaited<ReturnType<typeof client.pollBackchannelAuthenticationGran
 export async function startCommand(run: Run, options: StartOptions) {
   const session = await openSession(run, options);
   const acknowledgement = await start(session, options);
-  const next = `Then: assent ciba poll ${acknowledgement.auth_req_id} --client ${options.client}`;
+  const next = `Then: ${assent} ciba poll ${acknowledgement.auth_req_id} --client ${options.client}`;
   run.result(acknowledgement, [...numberLines(acknowledgement), next]);
 }
 
@@ -157,7 +159,7 @@ async function waitFor(
 
 /** Whatever ends the waiting does not end the request: it can be asked for again. */
 function explainWaiting(error: unknown, authReqId: string, clientId: string, isWholeLife = false): CliError {
-  const goOn = `The request is kept. Go on with: assent ciba poll ${authReqId} --client ${clientId}`;
+  const goOn = `The request is kept. Go on with: ${assent} ciba poll ${authReqId} --client ${clientId}`;
   const isTimeout = error instanceof Error && (error.name === 'TimeoutError' || isTimeoutCause(error.cause));
   if (isTimeout && isWholeLife)
     return negative('expired_token', 'There was no answer in time.', {

@@ -3,9 +3,11 @@
  * (docs/conformance.md): a configuration, clients, keys, certificates, and the suite's own settings for the four variants
  * plain FAPI × poll | ping × private_key_jwt | mtls.
  */
+
 import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { type Certificate, selfSigned } from '../support/certificates.ts';
+import { assent } from './command-name.ts';
 import { usage } from './errors.ts';
 import { writeNew } from './new-files.ts';
 import type { InitGiven } from './operator-commands.ts';
@@ -208,7 +210,7 @@ function nextSteps(files: { config: string; masterKey: string }, suites: string[
     '  keys and certificates beside them',
     '',
     'Next:',
-    `  1. Start it:  ASSENT_MASTER_KEY_FILE=${files.masterKey} assent serve --config ${files.config}`,
+    `  1. Start it:  ASSENT_MASTER_KEY_FILE=${files.masterKey} ${assent} serve --config ${files.config}`,
     '  2. Give the person a simulated device: POST /simulator/devices, see docs/conformance.md',
     '  3. Run the plan fapi-ciba-id1-test-plan with one of the files',
   ];

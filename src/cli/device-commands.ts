@@ -1,6 +1,8 @@
 /** `assent device …`: the software authenticator. */
+
 import type { ChallengeView, Device, InboxEvent, Notice } from '../device-sdk/index.ts';
 import { approve, type Given, type Reason } from './answer.ts';
+import { assent } from './command-name.ts';
 import { type DeviceOption, type EnrollOptions, enroll, openEnrolled } from './device.ts';
 import { pendingRequests, requestToAnswer, summary, unlessClosed } from './inbox.ts';
 import { noticeLines } from './notices.ts';
@@ -18,7 +20,7 @@ export async function enrollCommand({ terminal, result }: Run, address: string |
     `This computer is now a device of ${plain(user)} at ${plain(display.issuer)}.`,
     ...fields({ device: deviceId, keys: file, 'in place of': replaced }),
     ...afterLines(postContext),
-    'Answer requests with: assent device approve',
+    `Answer requests with: ${assent} device approve${sameDevice(options)}`,
   ]);
 }
 
@@ -68,7 +70,7 @@ export async function approveCommand(run: Run, op: string | undefined, options: 
   const { device, view } = await shown(run, op, options);
   const { state, postContext } = await approve(device, view, options, run.terminal);
   run.result({ op: view.op, state, post_context: postContext }, [
-    `Approved. ${plain(view.client.name)} now sees that it is you.`,
+    `Approved. ${plain(view.client.name)} now sees that ${approvedAs[view.purpose] ?? 'it is you'}.`,
     ...afterLines(postContext),
   ]);
 }
@@ -77,9 +79,25 @@ export async function denyCommand(run: Run, op: string | undefined, options: Ans
   const { device, view } = await shown(run, op, options);
   const { reason } = options;
   const { state } = await device.decide(view, { decision: 'deny', reason });
-  const seen = reason === 'not_me' ? 'that you did not start this' : 'that you refused';
-  run.result({ op: view.op, state, reason }, [`Denied. ${plain(view.client.name)} now sees ${seen}.`]);
+  const seen = reason ? deniedAs[reason] : 'you refused';
+  run.result({ op: view.op, state, reason }, [`Denied. ${plain(view.client.name)} now sees that ${seen}.`]);
 }
+
+const approvedAs: Record<string, string> = {
+  authorization: 'you approved this',
+  signature: 'you signed this',
+  enrollment: 'you approved this',
+};
+
+const deniedAs: Record<Reason, string> = {
+  not_me: 'you did not start this',
+  incorrect_data: 'something in the request is not right',
+  cancelled: 'you changed your mind',
+};
+
+/** For advice: what is to be done next is to be done by the same device. */
+const sameDevice = ({ device }: DeviceOption) =>
+  device === undefined || device === 'default' ? '' : ` --device ${device}`;
 
 /** Nothing is answered before it was shown. */
 async function shown(
@@ -107,7 +125,8 @@ export async function watchCommand({ terminal, json, line }: Run, options: Answe
     told.add(op);
     const view = await device.present(op).catch(unlessClosed);
     if (!view) return;
-    const answer = `  Answer: assent device approve ${op}   or   assent device deny ${op}`;
+    const same = `${op}${sameDevice(options)}`;
+    const answer = `  Answer: ${assent} device approve ${same}   or   ${assent} device deny ${same}`;
     line({ event: 'operation', ...requestDocument(view) }, [...requestLines(view), answer]);
   };
   const tellNotice = (notice: Notice) => {

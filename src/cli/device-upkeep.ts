@@ -1,9 +1,11 @@
 /** `assent device pin`, `rotate`, `ticket`: what a device changes about itself, and a ticket for another one. */
+
 import { codeOf, type Device, DeviceError } from '../device-sdk/index.ts';
+import { assent } from './command-name.ts';
 import { type DeviceOption, openEnrolled } from './device.ts';
 import { enrollmentSource } from './enrollment-source.ts';
 import { CliError, usage } from './errors.ts';
-import { explain } from './explain.ts';
+import { explain, lastTry, triesLeft } from './explain.ts';
 import { qrLines } from './people-commands.ts';
 import type { Run } from './run.ts';
 import { authenticatorOf } from './settings.ts';
@@ -91,13 +93,13 @@ export async function deviceTicketCommand(
       'valid for': duration((Date.parse(expires_at) - Date.now()) / 1000),
     }),
     'On another device, open the link. On this computer, under another name:',
-    `  assent device enroll --device NAME '${uri}'`,
+    `  ${assent} device enroll --device NAME '${uri}'`,
   ]);
 }
 
 async function presentPin({ hasPin }: Device, { pin }: Common, terminal: Terminal): Promise<string> {
   if (!hasPin) {
-    const advice = 'Give it one: assent device pin --ticket <link>. Nothing was changed.';
+    const advice = `Give it one: ${assent} device pin --ticket <link>. Nothing was changed.`;
     throw usage('method_unavailable', 'This device has no PIN.', { advice });
   }
   if (pin !== undefined) return pin;
@@ -136,7 +138,7 @@ async function linkIn(text: string | undefined, { env }: Terminal): Promise<stri
 
 function ticketMissing() {
   return usage('ticket_required', 'This device has no PIN, so a fresh enrollment link must stand in for it.', {
-    advice: 'Add --ticket <link>, for example of: assent ticket <user>. It is used up. Nothing was changed.',
+    advice: `Add --ticket <link>, for example of: ${assent} ticket <user>. It is used up. Nothing was changed.`,
   });
 }
 
@@ -154,20 +156,20 @@ function inWords(error: unknown, what: string): CliError {
   if (!(error instanceof DeviceError)) return explained;
   const { status, code, message, details } = explained;
   const say = (text: string, advice: string) => new CliError(status, code, text, { ...details, advice, cause: error });
-  if (code === 'attempt_failed') return say('The PIN was not right.', `Nothing was changed. ${triesLeft(error)}`);
+  if (code === 'attempt_failed') return say('The PIN was not right.', `Nothing was changed. ${whatIsLeft(error)}`);
   if (code === 'network') {
     return say(message, `Whether ${what} is not known. The next command finds out by itself.`);
   }
   if (code === 'method_unavailable') {
-    return say('This device has no PIN (any longer).', 'Give it one: assent device pin --ticket <link>');
+    return say('This device has no PIN (any longer).', `Give it one: ${assent} device pin --ticket <link>`);
   }
   if (codeOf(error)?.startsWith('pin_')) return say(message, 'Nothing was changed. Choose another.');
   if (code === 'device_locked' || code.startsWith('device_') || code === 'keys_lost') return explained;
   return say(message, 'Nothing was changed.');
 }
 
-function triesLeft({ attemptsLeft }: DeviceError): string {
+function whatIsLeft({ attemptsLeft, lockIsImminent }: DeviceError): string {
+  if (lockIsImminent) return lastTry;
   if (attemptsLeft === undefined) return 'Try again.';
-  if (attemptsLeft === 0) return 'That was the last try: the device is locked.';
-  return attemptsLeft === 1 ? 'One try is left.' : `${attemptsLeft} tries are left.`;
+  return attemptsLeft === 0 ? 'That was the last try: the device is locked.' : triesLeft(attemptsLeft);
 }

@@ -1,11 +1,13 @@
 /** Whatever was thrown, as a person reads it. Nothing here shows a stack: `--json` and exit status are for programs. */
+
 import { DeviceError } from '../device-sdk/index.ts';
 import { ManagementError } from '../support/management-client.ts';
+import { assent } from './command-name.ts';
 import { CliError, exit } from './errors.ts';
 
 type Explained = [status: 1 | 2, message: string, advice?: string];
 
-const newTicket = 'Ask for a new enrollment link, then run: assent device enroll <link>';
+const newTicket = `Ask for a new enrollment link, then run: ${assent} device enroll <link>`;
 const enrollAgain = `Nothing was sent. ${newTicket}`;
 
 /** By code of a {@link DeviceError}; the server's and the SDK's own. */
@@ -32,7 +34,7 @@ const ofDevice: Record<string, Explained> = {
   enrollment_conflict: [
     exit.negative,
     'This person has a device of this application already, and may have only one.',
-    'The old one keeps working. Deactivate it first: assent device list, assent device deactivate <id>',
+    `The old one keeps working. Deactivate it first: ${assent} device list, ${assent} device deactivate <id>`,
   ],
   enrollment_denied: [
     exit.negative,
@@ -42,7 +44,7 @@ const ofDevice: Record<string, Explained> = {
   enrollment_waiting: [
     exit.negative,
     'The enrollment still waits to be confirmed.',
-    'The keys are kept. Go on with: assent device enroll (without an address)',
+    `The keys are kept. Go on with: ${assent} device enroll (without an address)`,
   ],
   no_approving_device: [
     exit.negative,
@@ -57,7 +59,7 @@ const ofDevice: Record<string, Explained> = {
   revocation_refused: [
     exit.negative,
     'A device may take away only one of the same person that was enrolled after it.',
-    'Nothing was changed. An operator can: assent device deactivate <id>',
+    `Nothing was changed. An operator can: ${assent} device deactivate <id>`,
   ],
   keys_untrusted: [
     exit.negative,
@@ -69,12 +71,17 @@ const ofDevice: Record<string, Explained> = {
   proof_required: [
     exit.negative,
     'The server asks for the PIN, or for a fresh enrollment link where there is none.',
-    'Nothing was changed. See: assent device status',
+    `Nothing was changed. See: ${assent} device status`,
   ],
   application_not_found: [exit.negative, 'There is no such application.', 'Nothing was changed.'],
   device_refused: [exit.negative, 'The server does not know this device (any longer).', enrollAgain],
   device_deactivated: [exit.negative, 'This device was deactivated.', newTicket],
   challenge_invalid: [exit.negative, 'The request cannot be shown by this version.', 'Nothing was approved.'],
+  attempt_underway: [
+    exit.negative,
+    'Another answer of this device is still being checked.',
+    'Nothing was counted, and nothing was changed. Try again in a moment.',
+  ],
   challenge_stale: [exit.negative, 'The request has changed since it was shown.', 'Nothing was approved. Try again.'],
   clock_skew: [exit.usage, 'The clock of this computer is wrong.', 'Nothing was sent. Set the clock, then try again.'],
   method_unavailable: [
@@ -82,7 +89,7 @@ const ofDevice: Record<string, Explained> = {
     'This device cannot prove what the request asks for.',
     'Nothing was approved. Enroll a device with a PIN.',
   ],
-  operation_not_found: [exit.negative, 'There is no such request for this device.', 'See: assent device inbox'],
+  operation_not_found: [exit.negative, 'There is no such request for this device.', `See: ${assent} device inbox`],
   operation_decided: [exit.negative, 'The request was answered before.', 'That answer stays.'],
   operation_expired: [exit.negative, 'The request has expired.', 'Nothing was approved. It must be started again.'],
   operation_cancelled: [exit.negative, 'The request was withdrawn.', 'Nothing was approved.'],
@@ -130,14 +137,18 @@ function explainDevice(error: DeviceError): CliError {
 
 /** Not told which of PIN and number was wrong: nobody who guesses may learn that. */
 function attemptFailed(error: DeviceError): CliError {
-  const { attemptsLeft } = error;
-  const left = attemptsLeft === 1 ? 'One try is left.' : `${attemptsLeft} tries are left.`;
-  const advice = attemptsLeft
-    ? `Nothing was approved. ${left}`
-    : 'Nothing was approved, and the request is closed. It must be started again.';
+  const { attemptsLeft, lockIsImminent } = error;
+  const closed = 'Nothing was approved, and the request is closed. It must be started again.';
+  const kept = attemptsLeft ? `Nothing was approved. ${triesLeft(attemptsLeft)}` : closed;
+  const advice = lockIsImminent ? `${kept} ${lastTry}` : kept;
   const message = 'The PIN or the number was not right.';
-  return new CliError(exit.negative, 'attempt_failed', message, { advice, attempts_left: attemptsLeft, cause: error });
+  const told = { attempts_left: attemptsLeft, ...(lockIsImminent && { lock_imminent: true }) };
+  return new CliError(exit.negative, 'attempt_failed', message, { advice, ...told, cause: error });
 }
+
+export const lastTry = 'One more wrong answer locks this device; then it needs a new enrollment link.';
+
+export const triesLeft = (count: number) => (count === 1 ? 'One try is left.' : `${count} tries are left.`);
 
 function deviceLocked(error: DeviceError): CliError {
   const byAttempts = error.reason === 'attempts';
@@ -150,6 +161,7 @@ function deviceLocked(error: DeviceError): CliError {
 
 function explainManagement(error: ManagementError): CliError {
   const { status, code, message, traceId } = error;
+  if (code === 'code_wrong') return codeWrong(error);
   const advice =
     status === 401
       ? 'The key is not one of this server. Give --key or set ASSENT_MANAGEMENT_KEY.'
@@ -157,6 +169,14 @@ function explainManagement(error: ManagementError): CliError {
         ? 'Whether it was done is not known: look before you try again.'
         : 'Nothing was changed.';
   return new CliError(exit.usage, code, message, { advice, ...(traceId && { trace_id: traceId }), cause: error });
+}
+
+function codeWrong({ code, attemptsLeft }: ManagementError): CliError {
+  const advice = attemptsLeft
+    ? `The new device still waits. ${triesLeft(attemptsLeft)}`
+    : `The enrollment is over. For a new link: ${assent} ticket <user>`;
+  const message = 'These are not the digits that the new device shows.';
+  return new CliError(exit.negative, code, message, { advice, attempts_left: attemptsLeft });
 }
 
 function isUnreachable(error: unknown): error is Error {

@@ -1,6 +1,8 @@
 /** What waits for a device, and waiting for it. */
+
 import type { ChallengeView, Device, InboxEvent } from '../device-sdk/index.ts';
 import { codeOf } from '../device-sdk/index.ts';
+import { assent } from './command-name.ts';
 import { negative, usage } from './errors.ts';
 import { showProgress } from './progress.ts';
 import { quoted } from './request-view.ts';
@@ -32,8 +34,7 @@ export async function requestToAnswer(
   if (arrived !== undefined) return device.present(arrived);
   const waited = waitSeconds > 0 ? ` Nothing came in ${duration(waitSeconds)}.` : '';
   throw negative('nothing_to_answer', `There is nothing to answer.${waited}`, {
-    advice:
-      'The device stays enrolled. To test it, start a sign-in: assent ciba login --client demo-helpdesk --hint alice',
+    advice: `The device stays enrolled. To test it, start a sign-in: ${assent} ciba login --client demo-helpdesk --hint alice`,
   });
 }
 

@@ -1,5 +1,7 @@
 /** One call of the command line, from its arguments to its exit status. */
+
 import { CommanderError } from 'commander';
+import { assent } from './command-name.ts';
 import { type CliError, exit, usage } from './errors.ts';
 import { explain } from './explain.ts';
 import { createProgram } from './program.ts';
@@ -24,5 +26,5 @@ function ofCommander({ code, message }: CommanderError): CliError | undefined {
   if (code === 'commander.helpDisplayed' || code === 'commander.version') return undefined;
   if (code === 'commander.help') return usage('command_missing', 'A command is missing; those above are there.');
   const text = message.replace(/^error: /, '').replace(/^./, (first) => first.toUpperCase());
-  return usage('usage', text, { advice: 'See: assent --help, or assent <command> --help' });
+  return usage('usage', text, { advice: `See: ${assent} --help, or ${assent} <command> --help` });
 }

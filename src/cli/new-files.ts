@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { assent } from './command-name.ts';
 import { usage } from './errors.ts';
 
 /** New files in folders that are made where they are missing. All or none: a configuration without its key would be found by somebody who has lost the other half. */
@@ -28,6 +29,6 @@ export async function writeNew(files: [path: string, text: string, mode: number]
 function refusedToOverwrite(files: string[]) {
   const which = files.length === 1 ? `${files[0]} exists.` : `These exist: ${files.join(', ')}`;
   return usage('file_exists', which, {
-    advice: 'Nothing was written or changed. Name another folder: assent init <folder>',
+    advice: `Nothing was written or changed. Name another folder: ${assent} init <folder>`,
   });
 }

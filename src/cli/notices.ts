@@ -1,5 +1,7 @@
 /** What was changed on another device, in a sentence. */
+
 import type { Notice } from '../device-sdk/index.ts';
+import { assent } from './command-name.ts';
 import { plain } from './text.ts';
 
 const sentences: Record<string, string> = {
@@ -15,6 +17,7 @@ const sentences: Record<string, string> = {
   'device.pin_changed': 'The PIN of a device was changed',
   'device.method_removed': 'A device can prove less than before',
   'device.keys_rotated': 'A device has new keys',
+  'device.key_refused': 'A device was refused: its link or its key is in use already',
   'ticket.created': 'A device made a link that enrolls another one',
 };
 
@@ -24,6 +27,6 @@ export function noticeLines({ type, at, device }: Notice): string[] {
   const when = new Date(at * 1000).toISOString();
   return [
     `! ${said}${which}, ${when}.`,
-    ...(device?.revocable ? [`  Not you? Take it away: assent device revoke ${device.id}`] : []),
+    ...(device?.revocable ? [`  Not you? Take it away: ${assent} device revoke ${device.id}`] : []),
   ];
 }

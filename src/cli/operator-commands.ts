@@ -1,10 +1,13 @@
 /** Commands of whoever runs the server: they read the configuration, and the store where it must not be served. */
+
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { configReadme } from '../config/docs.ts';
 import { sha256Hex } from '../config/rules.ts';
 import { configSchema } from '../config/schema.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { assent } from './command-name.ts';
 import { usage } from './errors.ts';
 import { writeNew } from './new-files.ts';
 import type { Run } from './run.ts';
@@ -15,6 +18,9 @@ export interface ConfigOption {
   config?: string;
 }
 
+/** Where `assent init` writes it, for whoever stands there. */
+const fileHere = 'assent.json';
+
 /** @throws CliError configuration_invalid with every problem */
 function readConfig(file: string | undefined, env: Environment): Config {
   try {
@@ -23,7 +29,7 @@ function readConfig(file: string | undefined, env: Environment): Config {
     if (!(error instanceof ConfigError)) throw error;
     const { problems } = error;
     const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
-    const advice = `${error.message}\n\nEvery setting is explained by: assent config docs`;
+    const advice = `${error.message}\n\nEvery setting is explained by: ${assent} config docs`;
     throw usage('configuration_invalid', `The configuration has ${count}:`, { advice, problems });
   }
 }
@@ -36,7 +42,8 @@ export async function serveCommand({ terminal }: Run, { config: file }: ConfigOp
 }
 
 export async function checkConfigCommand({ terminal, result }: Run, file: string | undefined) {
-  const config = readConfig(file, terminal.env);
+  const found = file ?? terminal.env.ASSENT_CONFIG ?? (existsSync(fileHere) ? fileHere : undefined);
+  const config = readConfig(found, terminal.env);
   const { environment, issuer, authenticator, management, clients, applications } = config;
   const summary = {
     environment,
@@ -108,12 +115,12 @@ function nextSteps(files: { config: string; masterKey: string; managementKey: st
     '',
     'Next:',
     '  1. Set "issuer" and "authenticator.origin" to your two https addresses, and add your clients.',
-    '     Every setting is explained by: assent config docs',
-    '  2. Check it:   assent config check ' + files.config,
+    `     Every setting is explained by: ${assent} config docs`,
+    `  2. Check it:   ${assent} config check ` + files.config,
     `     with        ASSENT_MASTER_KEY_FILE=${files.masterKey}`,
-    '  3. Start it:   assent serve --config ' + files.config,
+    `  3. Start it:   ${assent} serve --config ` + files.config,
     '     with the same variable, behind a proxy that ends TLS.',
-    '  4. First user: ASSENT_MANAGEMENT_KEY="$(cat ' + files.managementKey + ')" assent user create <name>',
+    '  4. First user: ASSENT_MANAGEMENT_KEY="$(cat ' + files.managementKey + `)" ${assent} user create <name>`,
   ];
 }
 

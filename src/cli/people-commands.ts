@@ -1,4 +1,5 @@
 /** `assent user …`, `assent device list|lock|…`, `assent ticket`: the management API from a terminal. */
+
 import {
   createManagementClient,
   type ManagementClient,
@@ -7,6 +8,7 @@ import {
   type ManagementTicketStatus,
   type ManagementUser,
 } from '../support/management-client.ts';
+import { assent } from './command-name.ts';
 import { usage } from './errors.ts';
 import type { Run } from './run.ts';
 import { managementOf } from './settings.ts';
@@ -36,7 +38,7 @@ export async function createUserCommand(run: Run, username: string, options: New
   const attributes = attribute && attributesOf(attribute);
   const body = { username, name, email, phone, external_ref, language, attributes };
   const user = await management.call<ManagementUser>('/users', { body });
-  run.result(user, [...userLines(user), `Enroll a device of theirs: assent ticket ${user.username}`]);
+  run.result(user, [...userLines(user), `Enroll a device of theirs: ${assent} ticket ${user.username}`]);
 }
 
 function attributesOf(pairs: string[]): Record<string, string> {
@@ -71,7 +73,7 @@ export async function listUsersCommand(run: Run, options: ManagementOptions) {
   }));
   run.result(
     { items },
-    rows.length === 0 ? ['There are no users. Create one: assent user create <name>'] : table(rows),
+    rows.length === 0 ? [`There are no users. Create one: ${assent} user create <name>`] : table(rows),
   );
 }
 
@@ -138,7 +140,7 @@ export async function ticketCommand(
   const ticket = await management.call<ManagementTicket>(`/users/${user.id}/enrollment-tickets`, { body });
   const { operation_id, ticket_uri, activation_code, expires_at, confirm: confirms } = ticket;
   const document = { operation_id, user_id: user.id, ticket_uri, activation_code, expires_at, confirm: confirms };
-  const digits = `It will show six digits. Type them here: assent ticket confirm ${user.username ?? user.id} ${operation_id} <digits>`;
+  const digits = `It will show six digits. Type them here: ${assent} ticket confirm ${user.username ?? user.id} ${operation_id} <digits>`;
   run.result(document, [
     `Whoever opens this can approve as ${user.username ?? user.id}. Give it to nobody else.`,
     ...(run.terminal.showsPictures && !run.json ? await qrLines(ticket_uri) : []),
@@ -147,7 +149,7 @@ export async function ticketCommand(
       'or code': `${activation_code}  (typed, with the user name)`,
       'valid for': duration((Date.parse(expires_at) - Date.now()) / 1000),
     }),
-    `On this computer: assent device enroll '${ticket_uri}'`,
+    `On this computer: ${assent} device enroll '${ticket_uri}'`,
     ...(confirms === 'code' ? [digits] : []),
   ]);
 }
@@ -185,7 +187,7 @@ async function find(management: ManagementClient, named: string): Promise<Manage
   const user = await management.findUser(named);
   if (user) return user;
   throw usage('user_not_found', `There is no user ${named}.`, {
-    advice: 'An id, user name, e-mail address, phone number or external reference finds one; see: assent user list',
+    advice: `An id, user name, e-mail address, phone number or external reference finds one; see: ${assent} user list`,
   });
 }
 

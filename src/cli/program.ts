@@ -1,6 +1,10 @@
 /** Names, arguments and options of every command. What a command does lies in its own file, loaded when it runs. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { reasons } from './answer.ts';
+import { assent } from './command-name.ts';
 import { createRun, type Run } from './run.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -11,6 +15,7 @@ export function createProgram(terminal: Terminal): Command {
   const program = new Command('assent')
     .description('CIBA authorization server with the approval side included.')
     .usage('<command> [options]')
+    .version(versionHere(), '--version', 'print the version')
     // an option belongs to the command before it: `ticket` and `ticket confirm` have the same ones
     .enablePositionalOptions()
     .exitOverride()
@@ -31,6 +36,10 @@ export function createProgram(terminal: Terminal): Command {
   addDevice(program, does);
   addCiba(program, does);
   return program;
+}
+
+function versionHere(): string {
+  return JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')).version;
 }
 
 type Does = (command: Command, load: () => Promise<Action>) => Command;
@@ -136,6 +145,7 @@ function addPeople(program: Command, does: Does): void {
     .argument('<operation>', 'of the ticket')
     .argument('<digits>');
   does(withManagement(confirm), async () => (await load()).confirmTicketCommand);
+  program.commandsGroup('Management API:');
   const client = program.command('client').description('OAuth clients');
   const clients = () => import('./client-commands.ts');
   const register = client
@@ -255,7 +265,7 @@ function addDevice(program: Command, does: Does): void {
     .option('--ttl <seconds>', 'how long it can be used; default: 300', seconds)
     .addHelpText(
       'after',
-      '\nWhere a person may have only one device of an application, end this one before the link is opened:\n  assent device unenroll',
+      `\nWhere a person may have only one device of an application, end this one before the link is opened:\n  ${assent} device unenroll`,
     );
   does(another, async () => (await upkeep()).deviceTicketCommand);
   does(here('unenroll', 'end it, and erase its keys'), async () => (await load()).unenrollCommand);

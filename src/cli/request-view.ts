@@ -16,7 +16,8 @@ export function requestLines(view: ChallengeView): string[] {
     `  ${plain(client.name)} ${purposes[view.purpose] ?? 'asks you to approve this.'}`,
     `  Registered as ${plain(client.id)}.`,
     ...(bindingMessage === undefined ? [] : ['', `  It says:   ${quoted(bindingMessage)}`]),
-    ...(context === undefined ? [] : ['', ...context.text.split('\n').map((line) => `  │ ${plain(line)}`)]),
+    // the server's own words
+    ...(context === undefined ? [] : ['', ...context.text.split('\n').map((line) => `  ${plain(line)}`)]),
     ...transactionLines(transaction ?? {}),
     ...(reported.length === 0 ? [] : [`  Reported by the service: ${plain(reported.join(', '))}`]),
     ...(match.options ? ['', `  Numbers:   ${match.options.map(plain).join('   ')}`] : []),

@@ -11,13 +11,17 @@ export class ManagementError extends Error {
   readonly code: string;
   readonly status: number;
   readonly traceId: string | undefined;
+  /** `code_wrong`: how often the digits may still be typed. */
+  readonly attemptsLeft: number | undefined;
 
-  constructor(status: number, { code, detail, title, trace_id: traceId }: Record<string, unknown>) {
+  constructor(status: number, problem: Record<string, unknown>) {
+    const { code, detail, title, trace_id: traceId, attempts_left: left } = problem;
     super(String(detail ?? title ?? `the management API answered ${status}`));
     this.name = 'ManagementError';
     this.status = status;
     this.code = typeof code === 'string' ? code : 'unexpected_answer';
     this.traceId = typeof traceId === 'string' ? traceId : undefined;
+    this.attemptsLeft = typeof left === 'number' ? left : undefined;
   }
 }
 

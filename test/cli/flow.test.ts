@@ -196,10 +196,12 @@ describe('enrollment', () => {
     const confirm = (typed: string) => cli('ticket', 'confirm', 'bob', operation!, typed, '--json');
     expect(await confirm('12 34')).toMatchObject({ status: 2 });
     expect((await confirm(one === '000' ? '111 111' : '000 000')).json()).toMatchObject({
-      error: { code: 'code_wrong' },
+      error: { code: 'code_wrong', attempts_left: 2, advice: 'The new device still waits. 2 tries are left.' },
     });
     expect((await confirm(`${one} ${two}`)).json()).toMatchObject({ confirmed_at: expect.any(String) });
-    expect(await enroll.result).toMatchObject({ status: 0, stdout: expect.stringContaining('now a device of') });
+    const enrolled = await enroll.result;
+    expect(enrolled).toMatchObject({ status: 0, stdout: expect.stringContaining('now a device of') });
+    expect(enrolled.stdout).toContain('npx assent device approve --device digits');
   });
 
   test('is refused where a platform must vouch for the keys; a device that has one is enrolled, and shown with it', async () => {

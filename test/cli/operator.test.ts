@@ -25,6 +25,12 @@ describe('init', () => {
     const checked = await runCli(['config', 'check', config, '--json'], { env: { ASSENT_MASTER_KEY_FILE: masterKey } });
     expect(checked.json()).toMatchObject({ ok: true, environment: 'production' });
     expect((await runCli(['config', 'check', config])).stderr).toContain('masterKey: is required in production');
+    // whoever stands where it was written need not name it
+    const here = await runCliProcess(['config', 'check'], {
+      cwd: folder.path,
+      env: { ASSENT_MASTER_KEY_FILE: 'master.key' },
+    });
+    expect(here).toMatchObject({ status: 0, stdout: expect.stringContaining('https://login.example.com') });
   });
 
   test('overwrites nothing', async () => {
