@@ -383,11 +383,15 @@ requireSystem('chromium')('a second device, where the first one must say yes and
     await using owner = await openBrowser({ size: phoneSize });
     await using thief = await openBrowser({ size: phoneSize });
     await enrollWithCode(server, owner.page, user);
-    await thief.page.goto((await ticketFor(server, user)).ticket_uri);
+    const link = (await ticketFor(server, user)).ticket_uri;
+    await thief.page.goto(link);
     await choosePin(thief.page);
     await thief.page.waitForSelector('#code');
-    // a reload in between loses nothing
+    // a reload in between loses nothing, nor does the same link once more: the PIN is not asked for again
     await thief.page.reload();
+    await thief.page.waitForSelector('#code');
+    await thief.page.goto('about:blank');
+    await thief.page.goto(link);
     await thief.page.waitForSelector('#code');
     await owner.page.waitForSelector('#match');
     expect(await accessibilityProblems(owner.page)).toEqual([]);

@@ -115,8 +115,10 @@ export function createTabs(device: Device, tab: Tab, signal: AbortSignal): Tabs 
       timer = undefined;
     };
     onLeader = (inView) => {
+      // all hear what one has asked for: of several tabs in view, only that one is to take over
+      const hasAsked = timer !== undefined;
       heard();
-      if (!inView && isInView()) nobody();
+      if (hasAsked && !inView && isInView()) nobody();
     };
     const look = () => {
       if (timer !== undefined || !isInView()) return;
