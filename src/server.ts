@@ -36,15 +36,15 @@ import { createTickets } from './domain/tickets.ts';
 import { createUserCodes } from './domain/user-codes.ts';
 import { createUsers } from './domain/users.ts';
 import { createAddressLimit, noLimit } from './http/address-limit.ts';
-import { createAuthenticatorApp, createManagementApp, createPublicApp } from './http/app.ts';
+import { createAuthenticatorApp, createManagementApp, createPublicApp, MANAGEMENT_PREFIX } from './http/app.ts';
 import { createDeviceApi } from './http/device-api/index.ts';
 import { peerCertificateOf } from './http/edge/peer-certificate.ts';
 import { createListener, drain, type Listener } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
 import type { Mounted } from './http/mount.ts';
 import { approvalText } from './http/pages/approval-text.ts';
-import { createConsent } from './http/pages/consent-text.ts';
 import { AUTHENTICATOR_ASSETS, DEMO_ASSETS, loadAssets, SIGN_IN_ASSETS } from './http/pages/assets.ts';
+import { createConsent } from './http/pages/consent-text.ts';
 import { createSignInRoutes } from './http/pages/sign-in.ts';
 import { createSignInPages } from './http/pages/sign-in-pages.ts';
 import { createTls, type Tls, TlsFilesError, type TlsKind } from './http/tls.ts';
@@ -196,6 +196,11 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     deviceApi: devices.api,
     engine: protocol,
     others: [...(signIn ? [signIn] : []), ...helpers],
+    nowhere: {
+      language: config.language,
+      ...(signIn && { look: lookBelow(`${signIn.paths[0]}/assets`, 'sign-in.css') }),
+      link: { href: authenticatorOrigin, text: 'nowhere.authenticator' },
+    },
   });
   const managementApi = createManagementApi({
     ...domain,
@@ -205,13 +210,26 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     log,
     apiKeys: config.management.apiKeys,
   });
-  const managementApp = createManagementApp({ ...common, health, managementApi });
+  const managementApp = createManagementApp({
+    ...common,
+    health,
+    managementApi,
+    nowhere: {
+      language: config.language,
+      link: { href: `${MANAGEMENT_PREFIX}/openapi.json`, text: 'nowhere.management' },
+    },
+  });
   const assets = await loadAssets(AUTHENTICATOR_ASSETS);
   const authenticatorApp = createAuthenticatorApp({
     ...common,
     origin: authenticatorOrigin,
     assets,
     deviceApi: devices.api,
+    nowhere: {
+      language: config.language,
+      look: lookBelow('', 'styles.css'),
+      link: { href: '/', text: 'nowhere.home' },
+    },
   });
 
   const listen = (name: string, host: string, port: number, handler: typeof publicApp) =>
@@ -314,6 +332,12 @@ function clientSideOf({ environment, tls, proxy, mtls, registration }: Config, c
     ...(canShowCertificates && { mtls: { origin: mtls.origin, peerCertificateOf } }),
     ...(enabled && initialAccessToken !== undefined && { registration: { clients, initialAccessToken } }),
   };
+}
+
+/** Every page has the same two sheets and one of its own. */
+function lookBelow(path: string, own: string) {
+  const sheets = ['tokens.css', 'components.css', own].map((name) => `${path}/${name}`);
+  return { sheets, icon: `${path}/icon.svg` };
 }
 
 function signInPages({ issuer, authenticator, language }: Config) {

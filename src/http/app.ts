@@ -18,6 +18,7 @@ import { koaApp } from './middleware/koa-app.ts';
 import { below, isBelow, listenerOf, type Mounted } from './mount.ts';
 import { deviceOpenapi } from './openapi/device.ts';
 import { serveDocument } from './openapi/document.ts';
+import { type Nowhere, nowhere } from './pages/nowhere.ts';
 import { HttpProblem } from './problem.ts';
 
 export const DEVICE_PREFIX = '/device/v1';
@@ -40,6 +41,8 @@ export interface CommonParts {
   /** `config.proxy` */
   proxy?: Omit<TrustedProxies, 'hops'>;
   metrics?: Metrics;
+  /** What people see who came to an address that nothing answers. Absent: a problem document, as everybody else. */
+  nowhere?: Nowhere;
 }
 
 export interface PublicParts extends CommonParts {
@@ -134,8 +137,8 @@ function edgeOf(parts: CommonParts, at: At): Step[] {
   ];
 }
 
-function ownApp({ log, limits }: CommonParts, middleware: Middleware[]): RequestListener {
-  return koaApp(middleware, { log, bodyLimitBytes: limits.bodyLimitBytes });
+function ownApp({ log, limits, nowhere: page }: CommonParts, middleware: Middleware[]): RequestListener {
+  return koaApp(page ? [...middleware, nowhere(page)] : middleware, { log, bodyLimitBytes: limits.bodyLimitBytes });
 }
 
 function withDeadline(middleware: Middleware): Middleware {

@@ -236,3 +236,37 @@ describe('refusals and faults', () => {
     expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
   });
 });
+
+test('a person at an address that nothing answers is shown one way on; who asks for anything else gets a problem document', async () => {
+  const look = { sheets: ['/tokens.css'], icon: '/icon.svg' };
+  const nowhere = { language: 'en', look, link: { href: 'https://approve.example/', text: 'nowhere.home' as const } };
+  const browser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8', 'accept-language': 'nl-NL,nl;q=0.9' };
+  const apps = [
+    [publicApp({ nowhere }), '/device/v1'],
+    [managementApp({ nowhere }), '/management/v1'],
+    [authenticatorApp({ nowhere }), '/device/v1'],
+  ] as const;
+  for (const [app, api] of apps) {
+    await using server = await startListener(app);
+    const get = (path: string, headers: Record<string, string>, method = 'GET') =>
+      fetch(server.url + path, { headers, method });
+    const page = await get('/nothing', browser);
+    expect([page.status, page.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const text = await page.text();
+    expect(text).toContain('<h1>Op dit adres staat niets</h1>');
+    expect(text.match(/<a [^>]+>/g)).toEqual(['<a class="button" href="https://approve.example/">']);
+    const types = await Promise.all([
+      get('/nothing', { accept: 'application/json' }),
+      get('/nothing', {}),
+      get('/nothing', browser, 'POST'),
+      get(`${api}/nothing`, browser),
+    ]);
+    for (const { status, headers } of types) {
+      expect([status, headers.get('content-type')]).toEqual([
+        404,
+        expect.stringMatching(/^application\/problem\+json/),
+      ]);
+    }
+  }
+});

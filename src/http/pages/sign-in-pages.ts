@@ -165,7 +165,7 @@ function ended(t: Translate, view: Ended): Content {
     body: html`
 <div class="who"><h1>${title}</h1></div>
 <p class="notice ${view.why === 'expired' || view.why === 'replaced' ? 'warn' : 'bad'}">${t(`signin.${view.why}.body`, { user: view.who })}</p>
-${again(t, true)}
+${again(t, view.why !== 'not_me')}
 ${leave(t, view)}`,
   };
 }

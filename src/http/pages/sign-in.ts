@@ -9,6 +9,7 @@ import type { AppContext, AppState } from '../middleware/context.ts';
 import { koaApp } from '../middleware/koa-app.ts';
 import type { Mounted } from '../mount.ts';
 import type { Shared } from './consent-text.ts';
+import { languagesOf } from './languages.ts';
 import type { InputError, Page, SignInPages } from './sign-in-pages.ts';
 import { browserOf } from './user-agent.ts';
 
@@ -90,13 +91,13 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     const view = await signIn.view(browserRequest(ctx));
     if (!view) return over(app);
     if (view.step === 'continue') return goTo(app, view.to);
-    show(app, 200, pages.view({ languages: languagesOf(app), view }));
+    show(app, 200, pages.view({ languages: languagesOf(app.get('accept-language')), view }));
   });
 
   router.post('/:uid', async (ctx) => {
     const app = ctx as unknown as AppContext;
     if (!isOwnForm(app, parts.issuer)) {
-      return show(app, 403, pages.notice({ languages: languagesOf(app), notice: 'csrf' }));
+      return show(app, 403, pages.notice({ languages: languagesOf(app.get('accept-language')), notice: 'csrf' }));
     }
     const text = await readText(app, { types: ['application/x-www-form-urlencoded'] });
     const form = new URLSearchParams(text);
@@ -139,7 +140,7 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
   });
 
   async function ask(ctx: AppContext, browser: BrowserRequest, who: string | undefined): Promise<void> {
-    const languages = languagesOf(ctx);
+    const languages = languagesOf(ctx.get('accept-language'));
     const error =
       who === undefined ? undefined : who.trim() === '' ? 'empty' : who.length > maxNameLength ? 'long' : undefined;
     if (error) return refuse(ctx, browser, error);
@@ -158,12 +159,17 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     const view = await signIn.view(browser);
     if (!view) return over(ctx);
     if (view.step !== 'identify') return goTo(ctx, ctx.path);
-    const page = pages.view({ languages: languagesOf(ctx), view, error, ...(waitSeconds && { waitSeconds }) });
+    const page = pages.view({
+      languages: languagesOf(ctx.get('accept-language')),
+      view,
+      error,
+      ...(waitSeconds && { waitSeconds }),
+    });
     show(ctx, waitSeconds ? 429 : 422, page);
   }
 
   function over(ctx: AppContext): void {
-    show(ctx, 404, pages.notice({ languages: languagesOf(ctx), notice: 'over' }));
+    show(ctx, 404, pages.notice({ languages: languagesOf(ctx.get('accept-language')), notice: 'over' }));
   }
 
   const app = koaApp([router.routes() as never], parts);
@@ -204,14 +210,4 @@ function goTo(ctx: AppContext, to: string): void {
 function isOwnForm(ctx: AppContext, issuer: string): boolean {
   const site = ctx.get('sec-fetch-site');
   return site === '' ? ctx.get('origin') === new URL(issuer).origin : site === 'same-origin';
-}
-
-const maxLanguages = 10;
-
-function languagesOf(ctx: AppContext): string[] {
-  return ctx
-    .get('accept-language')
-    .split(',', maxLanguages)
-    .map((tag) => tag.split(';')[0]!.trim())
-    .filter((tag) => tag !== '');
 }
