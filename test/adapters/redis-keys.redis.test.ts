@@ -292,7 +292,10 @@ function startCall(handle: string, userId: string, bindingMessage: string) {
       client: { id: 'demo-helpdesk', name: 'Help desk of a bank with a long name' },
       purpose: 'authentication',
       bindingMessage,
-      context: { title: 'Your request', text: 'A call to the help desk' },
+      // As src/http/pages/consent-text.ts writes it.
+      context: {
+        text: 'Approving gives Help desk of a bank with a long name: your name, user name and language, your e-mail address, your phone number, access while you are away, until you withdraw it.',
+      },
       origin: { ip: '192.0.2.1', browser: 'Firefox 140', os: 'Debian 12', place: 'Vienna, Austria' },
     },
     match: 'choose' as const,

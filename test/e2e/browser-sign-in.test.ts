@@ -25,8 +25,8 @@ requireSystem('chromium')('signing in to a website', () => {
     await phone.page.waitForSelector('#approve');
     expect(await phone.page.textContent('h1')).toBe('Demo website');
     // what the approval shares is what the person reads on the device
-    expect(await phone.page.textContent('blockquote')).toBe(
-      'Approving lets Demo website know: your name and user name, your e-mail address.',
+    expect(await phone.page.textContent('.shared')).toBe(
+      'Approving gives Demo website: your name, user name and language, your e-mail address.',
     );
     expect(await phone.page.textContent('.origin')).toContain('Chrome');
     await approveOn(phone.page, number);

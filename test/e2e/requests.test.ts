@@ -231,7 +231,6 @@ requireSystem('chromium')('in a browser', () => {
       expect([selector, await isInView(phone.page, selector)]).toEqual([selector, true]);
     }
     expect(await accessibilityProblems(phone.page)).toEqual([]);
-    if (process.env['LOOK']) await phone.page.screenshot({ path: process.env['LOOK'] });
     expect(started.expires_in).toBeGreaterThan(0);
     expect(phone.complaints).toEqual([]);
   });
