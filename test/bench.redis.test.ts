@@ -80,3 +80,29 @@ test('a section that does not exist is refused with what there is', async () => 
   expect(status).toBe(2);
   expect(errors).toContain('start,poll,redeem');
 });
+
+/** Told by a process that starts a server as the benchmark does: the cores that each of the two may use. */
+const whoRunsWhere = `
+  import { readFileSync } from 'node:fs';
+  import { canPin } from './bench/machine.ts';
+  import { leaveServerCore, startOnServerCore } from './bench/processes.ts';
+  const coresOf = (text) => /Cpus_allowed_list:\\s*(\\S+)/.exec(text)[1];
+  const isPinned = canPin();
+  leaveServerCore();
+  const server = startOnServerCore('cat', ['/proc/self/status'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let status = '';
+  for await (const chunk of server.child.stdout) status += chunk;
+  const cores = { server: coresOf(status), others: coresOf(readFileSync('/proc/self/status', 'utf8')) };
+  console.log(JSON.stringify({ isPinned, ...cores }));
+`;
+
+test('a server that is measured has a core of its own, where there are two', async () => {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', whoRunsWhere], {
+    cwd: repository,
+    env: inherited(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const { isPinned, server, others } = JSON.parse(await text(child.stdout));
+  if (isPinned) expect([server, others.split(/[-,]/).includes('0')]).toEqual(['0', false]);
+  else expect(server).toBe(others);
+});
