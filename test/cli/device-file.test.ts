@@ -103,24 +103,32 @@ test('a folder that cannot be written is told', async () => {
   await expect(below.save('enrolling', enrolling)).rejects.toMatchObject({ code: 'device_file_unusable' });
 });
 
-test('an enrollment whose last answer was lost is finished without its link and without the PIN', async () => {
+test('an enrollment whose last answer was lost is finished by its own link again, or without one, and without the PIN', async () => {
   await using server = await startServer();
   const management = createManagementClient({ url: server.management, key: server.managementKey });
   const { id } = (await management.findUser('alice'))!;
-  const { ticket_uri } = await management.call<ManagementTicket>(`/users/${id}/enrollment-tickets`, { body: {} });
   const offline: typeof fetch = async (url, init) => {
     if (String(url).endsWith('/status')) throw new TypeError('fetch failed');
     return fetch(url, init);
   };
   const options = { fetch: offline, sleep: async () => undefined };
-  const enrollment = await beginEnrollment(fileStorage(file), ticket_uri, options);
-  const lost = enrollment.finish({ device: { name: 'Phone' }, pin: '493817' });
-  await expect(lost).rejects.toMatchObject({ code: 'network' });
-
   const env = { ...server.env, XDG_CONFIG_HOME: folder.path };
+  const interrupted = async (name: string) => {
+    const { ticket_uri } = await management.call<ManagementTicket>(`/users/${id}/enrollment-tickets`, { body: {} });
+    const enrollment = await beginEnrollment(fileStorage(deviceFile(name, env)), ticket_uri, options);
+    const lost = enrollment.finish({ device: { name: 'Phone' }, pin: '493817' });
+    await expect(lost).rejects.toMatchObject({ code: 'network' });
+    return { link: ticket_uri, deviceId: enrollment.deviceId };
+  };
+
+  const phone = await interrupted('phone');
   const enroll = ['device', 'enroll', '--device', 'phone', '--json'];
   const resumed = await runCli(enroll, { env });
-  expect([resumed.status, resumed.json().device_id]).toEqual([0, enrollment.deviceId]);
+  expect([resumed.status, resumed.json().device_id]).toEqual([0, phone.deviceId]);
   const again = await runCli(enroll, { env });
   expect([again.status, again.json().error.code]).toEqual([2, 'nothing_to_resume']);
+
+  const tablet = await interrupted('tablet');
+  const byLink = await runCli(['device', 'enroll', tablet.link, '--device', 'tablet', '--json'], { env });
+  expect([byLink.status, byLink.json().device_id]).toEqual([0, tablet.deviceId]);
 });

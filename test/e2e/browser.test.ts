@@ -369,8 +369,12 @@ requireSystem('chromium')('a second device, where the first one must say yes and
     await first.page.waitForSelector('text=A new device was added: “Tablet”');
     expect(await first.page.textContent('#said')).toContain('A new device was added');
     expect(await accessibilityProblems(first.page)).toEqual([]);
+    const tab = await first.page.context().newPage();
+    await tab.goto(server.authenticator);
+    await tab.waitForSelector('[data-notice="device.activated"]');
     await first.page.click('text=This was not me: remove it');
     await first.page.waitForSelector('text=It can no longer approve anything');
+    await tab.waitForSelector('[data-notice="device.activated"]', { state: 'detached' });
     await second.page.waitForSelector('text=This device is no longer enrolled');
     await first.page.click('text=I have seen this');
     await first.page.reload();
