@@ -1,6 +1,6 @@
 import type { Device } from '../../src/domain/device.ts';
 import { newEvent } from '../../src/domain/new-event.ts';
-import { isNewer, noticeMessage, noticesFor, noticeUntil } from '../../src/domain/notices.ts';
+import { isNewer, noticeEnd, noticeMessage, noticesFor, noticeUntil } from '../../src/domain/notices.ts';
 import { aDevice, aUser, T0 } from '../support/records.ts';
 
 const day = 24 * 3600 * 1000;
@@ -26,6 +26,12 @@ test('a device hears of others, since it was enrolled, and neither of itself nor
   expect(noticesFor(phone, [event('device.activated', `device:${phone.id}`, T0 + 5)], T0 + 6)).toEqual([]);
   expect(noticesFor(phone, [event('device.activated', 'system', T0 - 1)], T0 + 6)).toEqual([]);
   expect(noticesFor(phone, [changed], T0 + 5 + 7 * day)).toEqual([]);
+  // but of what somebody else tried with its keys; only now and then, so not by the type alone
+  const about = { userId: user.id, deviceId: tablet.id };
+  const refused = newEvent('device.key_refused', T0 + 5, { actor: 'system' }, about);
+  expect(noticesFor(tablet, [refused], T0 + 6)).toEqual([]);
+  const told = { ...refused, noticeUntil: noticeEnd(T0 + 5) };
+  expect(noticesFor(tablet, [told], T0 + 6)).toEqual([told]);
 });
 
 test('a notice names its device, and says whether this one may take it away', () => {

@@ -358,6 +358,10 @@ describe('what is refused', () => {
     expect(await code({ enc: other.enc })).toBe('key_reused');
     const refused = await server.scene.store.events.ofUser(user.id, 20);
     expect(refused.filter(({ type }) => type === 'device.key_refused')).toHaveLength(2);
+    // the one whose private half was shown is told to the device that it belongs to
+    const notices: { type: string }[] = (await other.call('inbox')).body.notices;
+    const told = notices.filter(({ type }) => type === 'device.key_refused');
+    expect(told).toMatchObject([{ device: { id: raw.id } }]);
     const one = newEcKey();
     for (const same of [{ sig: one, enc: one }, { sig: raw.sig }, { enc: raw.enc }]) {
       expect(await code(same)).toBe('key_reused');
@@ -386,6 +390,19 @@ describe('what is refused', () => {
     const receipt = await server.scene.store.devices.withUser(raw.id, { jti, now: server.scene.clock.now() });
     expect(receipt!.receipt!.outcome).not.toContain(first!.body.activation_code);
     expect(await raw.call('tickets')).toMatchObject({ status: 403, code: 'proof_required' });
+  });
+
+  test('a counter is noted from the enrollment on, and with the message that makes the device active', async () => {
+    const user = await server.alice();
+    const raw = await enrollRaw(server, user, { pending: true, withPin: false });
+    const keys = { enc: publicJwkOf(raw.enc) };
+    const enrolling = { nonce: raw.redeemed.body.nonce, keys, device: {}, ctr: 3 };
+    expect(await raw.call('enroll', { claims: enrolling })).toMatchObject({ status: 200 });
+    expect((await stored(raw)).ctr).toBe(3);
+    const { confirm } = openSealed(raw.enrolled.body.confirm, raw.enc).claims;
+    const active = await raw.call('status', { claims: { confirm, ctr: 3 } });
+    expect(active).toMatchObject({ status: 200, body: { device: { state: 'active' } } });
+    expect(await suspicionsOf(user)).toBe(1);
   });
 
   test('a counter that goes back is told of, and refused nothing', async () => {
