@@ -198,7 +198,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     others: [...(signIn ? [signIn] : []), ...helpers],
     nowhere: {
       language: config.language,
-      ...(signIn && { look: lookBelow(`${signIn.paths[0]}/assets`, 'sign-in.css') }),
+      ...(signIn && { look: lookBelow(`${signIn.paths[0]}/assets`) }),
       link: { href: authenticatorOrigin, text: 'nowhere.authenticator' },
     },
   });
@@ -227,7 +227,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     deviceApi: devices.api,
     nowhere: {
       language: config.language,
-      look: lookBelow('', 'styles.css'),
+      look: lookBelow(''),
       link: { href: '/', text: 'nowhere.home' },
     },
   });
@@ -334,9 +334,9 @@ function clientSideOf({ environment, tls, proxy, mtls, registration }: Config, c
   };
 }
 
-/** Every page has the same two sheets and one of its own. */
-function lookBelow(path: string, own: string) {
-  const sheets = ['tokens.css', 'components.css', own].map((name) => `${path}/${name}`);
+/** As sign-in looks. */
+function lookBelow(path: string) {
+  const sheets = ['tokens.css', 'components.css', 'sign-in.css'].map((name) => `${path}/${name}`);
   return { sheets, icon: `${path}/icon.svg` };
 }
 

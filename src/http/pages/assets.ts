@@ -34,6 +34,8 @@ export const AUTHENTICATOR_ASSETS: AssetList = {
   'app.js': 'authenticator/main.ts',
   'sw.js': 'authenticator/sw.ts',
   'styles.css': 'authenticator/styles.css',
+  // of the page that a person sees at an address that is none
+  'sign-in.css': 'sign-in/sign-in.css',
   'tokens.css': 'assets/tokens.css',
   'components.css': 'assets/components.css',
   'icon.svg': 'authenticator/icon.svg',

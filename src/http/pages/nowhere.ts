@@ -46,7 +46,7 @@ ${look && html`<link rel="icon" href="${look.icon}">`}
 ${look?.sheets.map((sheet) => html`<link rel="stylesheet" href="${sheet}">\n`)}
 </head>
 <body>
-<header class="brand">${look && html`<img src="${look.icon}" alt="" width="28" height="28">`}<strong>${t('app.name')}</strong></header>
+<header>${look && html`<img src="${look.icon}" alt="" width="28" height="28">`}<strong>${t('app.name')}</strong></header>
 <main class="card stack"><h1>${t('nowhere.title')}</h1><p>${t('nowhere.body')}</p>
 <p><a class="button" href="${link.href}">${t(link.text)}</a></p></main>
 </body>
