@@ -1,5 +1,7 @@
 /** What an access token may be for (RFC 8707): the resource servers of the configuration. */
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { claimsOfScope } from './accounts.ts';
+import { scope as named } from './vocabulary.ts';
 
 export interface ResourceSetting {
   /** What clients send as `resource`; an absolute URI without a fragment. */
@@ -67,6 +69,15 @@ function indicatorOf(resources: readonly ResourceSetting[], audience: string, is
   const found = resources.find(({ indicator, audience: named = indicator }) => [indicator, named].includes(audience));
   if (!found) throw new errors.InvalidTarget();
   return found.indicator;
+}
+
+/** Of these scopes those that mean anything here. */
+export function knownScopes(scope: string, resources: readonly ResourceSetting[]): string {
+  const known = [...Object.keys(claimsOfScope), named.offlineAccess, ...resources.flatMap(({ scopes }) => scopes)];
+  return scope
+    .split(' ')
+    .filter((each) => known.includes(each))
+    .join(' ');
 }
 
 export interface Granted {

@@ -17,6 +17,7 @@ import { orUndefined } from './accounts.ts';
 import { allowedClaims, claimsBeyond, isMeant, namesIn } from './claims.ts';
 import type { ProtocolDeps } from './deps.ts';
 import type { Engine } from './provider.ts';
+import { knownScopes } from './resources.ts';
 import { sharedWith } from './shared.ts';
 import { createSignInRecords, type SignInRecord } from './sign-in-record.ts';
 import type { Ask, BrowserRequest, Refused, SignIn, SignInRequest, SignInView } from './sign-in-types.ts';
@@ -63,11 +64,12 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
     return shown(visit, record, state);
   }
 
-  async function identify({ interaction, client }: Visit): Promise<SignInView> {
-    const account = await accountOf({ interaction, client });
+  async function identify(visit: Visit): Promise<SignInView> {
+    const { interaction } = visit;
+    const account = await accountOf(visit);
     const hint = String(interaction.params['login_hint'] ?? '').replace(/^(?:email|tel):/i, '');
     return {
-      ...requestOf(interaction, client),
+      ...requestOf(visit),
       step: 'identify',
       hint: hint.length <= maxHintLength && readIdentifier(hint) ? hint : '',
       ...(account && { account: nameOf(account) }),
@@ -75,7 +77,7 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
   }
 
   /** Whoever is signed in in this browser, if they may be asked and are who the request is about. */
-  async function accountOf({ interaction, client }: Pick<Visit, 'interaction' | 'client'>): Promise<User | undefined> {
+  async function accountOf({ interaction, client }: Visit): Promise<User | undefined> {
     const { session } = interaction;
     if (!session?.accountId) return undefined;
     if (!isMeant(session.accountId, { claims: claimsOf(interaction), client, secrets })) return undefined;
@@ -189,7 +191,7 @@ export function createSignIn(deps: Deps, engine: () => Engine): SignIn {
       shown: {
         client: { id: client.clientId, name: client.clientName ?? client.clientId },
         purpose: 'authentication',
-        context: deps.consent(requestOf(interaction, client), user?.language ? [user.language] : ask.languages),
+        context: deps.consent(requestOf(visit), user?.language ? [user.language] : ask.languages),
         origin: ask.origin,
       },
       ...strengthOf(interaction, client, settings.acr),
@@ -332,20 +334,21 @@ interface Result {
   consent: { grantId: string };
 }
 
-function shown({ interaction, client }: Visit, record: SignInRecord, state: Exclude<State, 'approved'>): SignInView {
+function shown(visit: Visit, record: SignInRecord, state: Exclude<State, 'approved'>): SignInView {
   const { who, matchCode, startedAt, expiresAt } = record;
-  const request = requestOf(interaction, client);
+  const request = requestOf(visit);
   if (state === 'waiting') return { ...request, step: 'waiting', who, matchCode, startedAt, expiresAt };
   return { ...request, step: 'ended', who, why: state };
 }
 
-function requestOf(interaction: Interaction, client: Client): SignInRequest {
+function requestOf({ interaction, client, engine }: Visit): SignInRequest {
   const { params } = interaction;
   return {
     ...sharedWith(client, {
-      scope: String(params['scope'] ?? ''),
+      // where there is a resource the engine leaves in what nobody knows, and grants nothing for it
+      scope: knownScopes(String(params['scope'] ?? ''), engine.settings.resources),
       claims: allowedClaims(claimsOf(interaction), client),
-      resources: resourcesIn(interaction),
+      resources: resourcesIn(interaction).filter((resource) => resource !== engine.provider.issuer),
     }),
     uiLocales: String(params['ui_locales'] ?? '')
       .split(' ')

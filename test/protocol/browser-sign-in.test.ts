@@ -116,9 +116,10 @@ describe('an ordinary relying party', () => {
   test('asks for a resource: one approval, and the access token is for that', async () => {
     const resources = [{ indicator: 'https://api.example', scopes: ['orders'], format: 'jwt' as const }];
     const { browser, shop } = await open({ settings: { ...settings, resources } });
-    const { url, redeem } = await shop.begin({ scope: 'openid orders', resource: 'https://api.example' });
+    const { url, redeem } = await shop.begin({ scope: 'openid orders nothing-else', resource: 'https://api.example' });
     const page = await browser.go(url);
-    expect(page.html).toContain('access called “orders”');
+    const shares = [...page.html.matchAll(/<li>(.*?)<\/li>/g)].map(([, text]) => text);
+    expect(shares).toEqual(['that it is you', 'access called “orders”', 'access to https://api.example']);
     const tokens = await redeem((await signIn(scene, alice, browser, url)).url);
     expect(claimsOf(tokens.access_token)).toMatchObject({ aud: 'https://api.example', scope: 'orders' });
   });
