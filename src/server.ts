@@ -340,8 +340,9 @@ function lookBelow(path: string) {
   return { sheets, icon: `${path}/icon.svg` };
 }
 
-function signInPages({ issuer, authenticator, language }: Config) {
-  return createSignInPages({ issuer, authenticatorOrigin: authenticator.origin, language });
+function signInPages({ issuer, authenticator, language, limits }: Config) {
+  const againSeconds = limits.backOff.firstSeconds;
+  return createSignInPages({ issuer, authenticatorOrigin: authenticator.origin, language, againSeconds });
 }
 
 /** Services on the store. */

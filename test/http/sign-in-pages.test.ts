@@ -29,6 +29,17 @@ test('a phone scans the way to the authenticator; a loopback address, which it c
   }
 });
 
+test('after a denial the button to start again waits as long as the next request would reach nobody', async () => {
+  const options = { issuer: 'https://login.example', authenticatorOrigin: 'https://approve.example', language: 'en' };
+  const ended = { ...waiting, step: 'ended' as const };
+  const textOf = async (againSeconds: number, why: 'denied' | 'failed') =>
+    (await createSignInPages({ ...options, againSeconds })).view({ languages: [], view: { ...ended, why } }).html;
+  expect(await textOf(10, 'denied')).toContain('data-wait="10" data-waiting="Start again in {time} s"');
+  expect(await textOf(0, 'denied')).not.toContain('data-wait');
+  // mistyped once is let pass
+  expect(await textOf(10, 'failed')).not.toContain('data-wait');
+});
+
 test('forms lead to this server and to where the person came from, nowhere else', async () => {
   const { csp } = (await pagesFor('https://approve.example')).view({ languages: [], view: waiting });
   expect(csp).toMatch(/form-action 'self' https:\/\/shop\.example$/);

@@ -27,6 +27,31 @@ if (document.querySelector('[data-live]')) {
   };
 }
 
+/** After a refusal the next request is held back for a while, and would not say so. */
+function waitBefore(button: HTMLButtonElement): void {
+  const label = button.textContent;
+  const until = Date.now() + Number(button.dataset.wait) * 1000;
+  const tooEarly = (event: Event) => event.preventDefault();
+  const look = () => {
+    const seconds = Math.ceil((until - Date.now()) / 1000);
+    if (seconds > 0) {
+      button.textContent = (button.dataset.waiting ?? '').replace('{time}', String(seconds));
+      return;
+    }
+    clearInterval(timer);
+    button.removeEventListener('click', tooEarly);
+    button.removeAttribute('aria-disabled');
+    button.textContent = label;
+  };
+  const timer = setInterval(look, 1000);
+  button.addEventListener('click', tooEarly);
+  button.setAttribute('aria-disabled', 'true');
+  look();
+}
+
+const again = document.querySelector<HTMLButtonElement>('button[data-wait]');
+if (again) waitBefore(again);
+
 // A page that the browser kept, shown again by the back button, may long be over.
 addEventListener('pageshow', (event) => {
   if ((event as PageTransitionEvent).persisted) location.reload();

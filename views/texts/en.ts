@@ -322,6 +322,7 @@ export const en = {
   'signin.other': 'Or sign in as somebody else',
   'signin.cancel': 'Back to {client}',
   'signin.again': 'Start again',
+  'signin.again.in': 'Start again in {time} s',
   'signin.shares': 'You give {client}:',
   'signin.consent': 'Approving gives {client}: {shared}.',
   'signin.scope.openid': 'that it is you',

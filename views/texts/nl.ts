@@ -319,6 +319,7 @@ export const nl: Texts = {
   'signin.other': 'Of log in als iemand anders',
   'signin.cancel': 'Terug naar {client}',
   'signin.again': 'Opnieuw beginnen',
+  'signin.again.in': 'Opnieuw beginnen over {time} s',
   'signin.shares': 'U geeft {client}:',
   'signin.consent': 'Met uw goedkeuring krijgt {client}: {shared}.',
   'signin.scope.openid': 'dat u het bent',

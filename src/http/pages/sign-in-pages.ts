@@ -33,6 +33,8 @@ export interface SignInPagesOptions {
   authenticatorOrigin: string;
   /** For who prefers nothing that we have. */
   language: string;
+  /** `limits.backOff.firstSeconds`: until then a request after a refusal reaches nobody, and must not tell so. */
+  againSeconds?: number;
 }
 
 /** Pages work without a script; the one that there is spares the reload. Nothing inline, nothing from elsewhere. */
@@ -54,7 +56,7 @@ export async function createSignInPages(options: SignInPagesOptions): Promise<Si
       const make = (t: Translate): Content => {
         const minutes = String(Math.ceil(waitSeconds / 60));
         if (view.step === 'identify') return identify(t, view, error && t(`signin.who.${error}`, { minutes }));
-        return view.step === 'waiting' ? waiting(t, view, authenticator) : ended(t, view);
+        return view.step === 'waiting' ? waiting(t, view, authenticator) : ended(t, view, options.againSeconds);
       };
       return page(preferred, make, view.returnTo);
     },
@@ -158,14 +160,14 @@ ${leave(t, view)}`,
   };
 }
 
-function ended(t: Translate, view: Ended): Content {
+function ended(t: Translate, view: Ended, againSeconds = 0): Content {
   const title = t(`signin.${view.why}`, { user: view.who });
   return {
     title,
     body: html`
 <div class="who"><h1>${title}</h1></div>
 <p class="notice ${view.why === 'expired' || view.why === 'replaced' ? 'warn' : 'bad'}">${t(`signin.${view.why}.body`, { user: view.who })}</p>
-${again(t, view.why !== 'not_me')}
+${again(t, view.why !== 'not_me', view.why === 'denied' ? againSeconds : 0)}
 ${leave(t, view)}`,
   };
 }
@@ -195,8 +197,11 @@ function shares(t: Translate, request: SignInRequest): Html {
 <ul>${sharedTexts(t, request).map((each) => html`<li>${each}</li>`)}</ul></section>`;
 }
 
-const again = (t: Translate, isMain: boolean) => html`
-<form method="post"><button class="${isMain ? 'button main' : 'link'}" name="do" value="again"${isMain && raw(' autofocus')}>${t('signin.again')}</button></form>`;
+/** `waitSeconds`: where there is a script, it counts them down before the button does anything. */
+const again = (t: Translate, isMain: boolean, waitSeconds = 0) => html`
+<form method="post"><button class="${isMain ? 'button main' : 'link'}" name="do" value="again"${isMain && raw(' autofocus')}${
+  waitSeconds > 0 && html` data-wait="${waitSeconds}" data-waiting="${t('signin.again.in')}"`
+}>${t('signin.again')}</button></form>`;
 
 const leave = (t: Translate, { client }: SignInRequest) => html`
 <form method="post"><button class="link" name="do" value="leave">${t('signin.cancel', { client: client.name })}</button></form>`;
