@@ -15,6 +15,7 @@ import { type TemporaryFolder, temporaryFolder } from '../../support/tmp.ts';
 
 const CIBA = 'urn:openid:params:grant-type:ciba';
 const HELD = 40;
+const HELD_MS = 25_000;
 const OWED = 12;
 const PHONES = 8;
 const token = 'a-notification-token';
@@ -69,11 +70,11 @@ export function deliveryModes(kind: StoreKind): void {
 
   /** A token request that is held by this server. */
   const wait = ({ authReqId }: Pick<Request, 'authReqId'>, at: TestServer) =>
-    recorded(history, 'long poll', () =>
+    recorded(history, { what: 'long poll', heldMs: HELD_MS }, () =>
       fetch(`${at.issuer}/oauth/token`, {
         method: 'POST',
         headers: {
-          prefer: 'wait=25',
+          prefer: `wait=${HELD_MS / 1000}`,
           authorization: `Basic ${btoa(`shop:${deployment.servers[0]!.secretOf('shop')}`)}`,
         },
         body: new URLSearchParams({ grant_type: CIBA, auth_req_id: authReqId }),

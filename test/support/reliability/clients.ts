@@ -91,17 +91,29 @@ export function createVirtualClient(
 }
 
 /** One call into the history, whatever becomes of it. */
-export async function recorded(history: History, what: string, send: () => Promise<HttpAnswer>): Promise<Answer> {
+export async function recorded(
+  history: History,
+  call: string | { what: string; heldMs: number },
+  send: () => Promise<HttpAnswer>,
+): Promise<Answer> {
+  const about = typeof call === 'string' ? { what: call } : call;
   const sentAt = now();
   try {
     const response = await send();
     const text = await response.text();
     const retryAfter = response.headers.get('retry-after');
     const { status, headers } = response;
-    history.append({ kind: 'call', what, sentAt, endedAt: now(), status, ...(retryAfter !== null && { retryAfter }) });
+    history.append({
+      kind: 'call',
+      ...about,
+      sentAt,
+      endedAt: now(),
+      status,
+      ...(retryAfter !== null && { retryAfter }),
+    });
     return { status, headers, body: text.startsWith('{') ? JSON.parse(text) : {} };
   } catch (error) {
-    history.append({ kind: 'call', what, sentAt, endedAt: now(), lost: whyLost(error) });
+    history.append({ kind: 'call', ...about, sentAt, endedAt: now(), lost: whyLost(error) });
     return { status: 0, headers: new Headers(), body: {} };
   }
 }

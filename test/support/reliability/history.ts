@@ -15,6 +15,8 @@ export interface Call {
   /** Why none arrived; `timeout` is never excused. */
   lost?: string;
   retryAfter?: string;
+  /** It asked to be held for so long at most. */
+  heldMs?: number;
 }
 
 /** `POST /bc-authorize`. `request` is the caller's own name for it: the answer may never arrive. */
