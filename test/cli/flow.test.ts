@@ -5,6 +5,8 @@ import { runCli, runCliProcess, startCli } from '../support/cli.ts';
 import { repository, startServer, type TestServer } from '../support/server.ts';
 
 const pin = '493817';
+/** Of one client for one person; more than the other tests need. */
+const startsAllowed = 20;
 
 let server: TestServer;
 let env: Record<string, string>;
@@ -17,7 +19,8 @@ beforeAll(async () => {
   const plugins = { attestation: join(repository, 'test/support/attestation.ts') };
   const applications = [...config.applications, digits, attested];
   const device = { pin: { proofRetention: 'sealed' } };
-  server = await startServer({ config: { applications, plugins, device } });
+  const limits = { perUserAndClient: { starts: startsAllowed, windowSeconds: 600 } };
+  server = await startServer({ config: { applications, plugins, device, limits } });
   env = { ...server.env, XDG_CONFIG_HOME: join(server.folder, 'xdg') };
 });
 afterAll(async () => server?.[Symbol.asyncDispose]());
@@ -362,4 +365,27 @@ describe('the consumption side', () => {
     const again = await cli('ciba', 'poll', authReqId, '--client', 'demo-agent', '--json');
     expect([again.status, again.json().error.code]).toEqual([2, 'invalid_grant']);
   });
+});
+
+test('a limit is told as one, with the time to wait: on the command line and on the demo pages', async () => {
+  const start = () => cli('ciba', 'start', '--client', 'demo-tv', '--hint', 'alice', '--json');
+  let last = await start();
+  for (let i = 1; last.status === 0 && i <= startsAllowed; i++) last = await start();
+  expect([last.status, last.json().error]).toEqual([
+    2,
+    {
+      code: 'rate_limited',
+      message: 'Not started: too many requests.',
+      advice: expect.stringMatching(/^Nobody was asked\. Try again in \d+ (min|s)/),
+      status: 429,
+      retry_after: expect.any(Number),
+    },
+  ]);
+  const answer = await fetch(`${server.issuer}/demo/tv/requests`, {
+    method: 'POST',
+    body: JSON.stringify({ user: 'alice' }),
+  });
+  expect(answer.status).toBe(429);
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await answer.json()).toMatchObject({ code: 'often' });
 });

@@ -304,6 +304,18 @@ requireSystem('chromium')('in a browser', () => {
     expect(streams).toBe(3);
   });
 
+  test('without a connection nobody is told that nothing waits', async () => {
+    const user = await newUser(server);
+    await using phone = await openBrowser({ size: phoneSize });
+    await enroll(server, phone.page, user);
+    await phone.page.waitForSelector('text=Nothing to answer');
+    await phone.page.context().setOffline(true);
+    await phone.page.waitForSelector('text=No connection');
+    expect(await phone.page.isVisible('text=To test it')).toBe(false);
+    await phone.page.context().setOffline(false);
+    await phone.page.waitForSelector('text=Nothing to answer');
+  });
+
   test('no script can make a Trusted Types policy beside the one for the service worker', async () => {
     await using phone = await openBrowser({ size: phoneSize });
     await phone.page.goto(server.authenticator);
@@ -460,6 +472,8 @@ async function enrollWithCode(server: TestServer, page: Page, user: string): Pro
   await page.waitForSelector('#done');
   expect(await page.textContent('#after blockquote')).toBe(`${afterwards.title}${afterwards.text}`);
   expect(await accessibilityProblems(page)).toEqual([]);
+  // the step that was taken on the way does not vanish at the end
+  expect(await page.locator('.steps li').allTextContents()).toEqual(['This device', 'Your PIN', 'Confirm', 'Done']);
   await page.click('#done');
   await page.waitForSelector('#settings');
 }
