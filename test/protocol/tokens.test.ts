@@ -262,7 +262,7 @@ describe('I-07 tokens bound to a key', () => {
     const keyed = scene.client('keyed');
     const id = await approved(scene, alice, { client: 'keyed' });
 
-    expect(error(await keyed.poll(id))).toEqual([400, 'invalid_grant']);
+    expect(error(await keyed.poll(id))).toEqual([400, 'invalid_dpop_proof']);
     expect(error(await keyed.poll(id, { dpop: await proof('/userinfo') }))).toEqual([400, 'invalid_dpop_proof']);
     const { status, body } = await keyed.poll(id, { dpop: await proof('/oauth/token') });
     expect([status, body.token_type]).toEqual([200, 'DPoP']);
