@@ -135,7 +135,7 @@ export function createProvedChanges({ store, tickets, applications, secrets, clo
     return refused(reserved);
   }
 
-  /** As with an approval (answers.ts): what is being checked may be right; a process that died has left the lock to us. */
+  /** As with an approval (answer-tries.ts): what is being checked may be right; a process that died has left the lock to us. */
   async function exhausted(one: Case, tally: ProofTally): Promise<never> {
     if (tally.underWay > 0) throw attemptUnderWay();
     await failOnce(one, tally, { attemptsLeft: 0, failsOperation: false, locksDevice: true, lockIsImminent: false });
