@@ -1,0 +1,17 @@
+/** The side of the clients: what they may do beyond what every configuration lets them. */
+
+import type { Config } from '../config.ts';
+import type { Clients } from '../domain/clients.ts';
+import { peerCertificateOf } from '../http/edge/peer-certificate.ts';
+
+/** How clients may register and show themselves, as far as that is switched on. */
+export function clientSideOf({ environment, tls, proxy, mtls, registration }: Config, clients: Clients) {
+  const { enabled, initialAccessToken } = registration;
+  const canShowCertificates = tls?.clientPort !== undefined || proxy.clientCertificateHeader !== undefined;
+  return {
+    // for certification suites; a bank's accounts are elsewhere
+    exampleResource: environment !== 'production',
+    ...(canShowCertificates && { mtls: { origin: mtls.origin, peerCertificateOf } }),
+    ...(enabled && initialAccessToken !== undefined && { registration: { clients, initialAccessToken } }),
+  };
+}
