@@ -8,7 +8,7 @@ import { countingProxy } from './redis-proxy.ts';
 import { most, type Report } from './report.ts';
 
 const budgets = { poll: 1, start: 4, decide: 3, redeem: 5 };
-const repetitions = 5;
+const repetitions = 9;
 
 type Call = keyof typeof budgets | 'present';
 type Counted = Record<Call, string[][]>;
@@ -45,12 +45,14 @@ export async function countRoundTrips(report: Report): Promise<void> {
   const counted: Counted[] = [];
   for (let i = 0; i < repetitions; i++) counted.push(await once());
   for (const call of ['poll', 'start', 'present', 'decide', 'redeem'] as const) {
-    const longest = counted.map((each) => each[call]).reduce((a, b) => (b.length > a.length ? b : a));
+    // the one in the middle: what the server reads by itself once a second falls into one or the other
+    const inOrder = counted.map((each) => each[call]).sort((a, b) => a.length - b.length);
+    const trips = inOrder[(repetitions - 1) / 2]!;
     report({
       section: 'round-trips',
       what: `round trips: ${call}`,
-      value: longest.length,
-      text: `${longest.length} (${longest.map((commands) => commands.join(' + ')).join(', ')})`,
+      value: trips.length,
+      text: `${trips.length} (${trips.map((commands) => commands.join(' + ')).join(', ')})`,
       ...(call !== 'present' && { budget: most(budgets[call]) }),
     });
   }
