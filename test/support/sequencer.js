@@ -1,0 +1,28 @@
+// Long ones first, so that at the end all workers are done at about the same time. Plain JavaScript: Jest reads it before
+// anything is transformed. Jest itself goes by what the last run took, which a clean machine does not know, else by size:
+// the longest files of all are a few lines that call the same suite for another store.
+import { statSync } from 'node:fs';
+
+/** By what they start: browsers, servers of their own, stores. */
+const heaviest = [/\/e2e\/(reliability\/|browser)/, /\/(e2e|cli|simulator)\//, /\/(adapters|protocol)\//];
+
+/** @param {string} path */
+const weightOf = (path) => heaviest.findIndex((pattern) => pattern.test(path)) >>> 0;
+
+export default class {
+  /** @param {import('@jest/test-result').Test[]} tests */
+  sort(tests) {
+    const sized = tests.map((test) => ({ test, weight: weightOf(test.path), size: statSync(test.path).size }));
+    return sized.sort((a, b) => a.weight - b.weight || b.size - a.size).map(({ test }) => test);
+  }
+
+  /**
+   * For `--onlyFailures`, which would need a record of the last run.
+   * @param {import('@jest/test-result').Test[]} tests
+   */
+  allFailedTests(tests) {
+    return tests;
+  }
+
+  cacheResults() {}
+}
