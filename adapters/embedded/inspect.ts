@@ -1,7 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
+import type { SchemaMarker } from '../../src/support/schema-marker.ts';
 import { openDb } from './db.ts';
 import { ownerOf } from './owner.ts';
-import { isOurs, SCHEMA_VERSION } from './schema.ts';
+import { isOurs, markerOf, schema } from './schema.ts';
 import { applySettings, readSetting, settingsOf } from './settings.ts';
 
 /** What `assent store check` reports. Nothing is changed by looking, and a running server is not disturbed. */
@@ -14,9 +15,9 @@ export interface Inspection {
   owner?: string;
   /** Whether it is a store of this program at all. */
   ours?: boolean;
-  schemaVersion?: number;
-  /** The version that this program writes. */
-  knownVersion: number;
+  marker?: SchemaMarker;
+  /** What this program would make of it. */
+  own: SchemaMarker;
   /** `ok`, or what is damaged. */
   integrity?: string;
   /** As SQLite says them back, to the server's connections. Without those of the writer while a server writes. */
@@ -25,7 +26,7 @@ export interface Inspection {
 
 /** @throws StoreUnavailable the file cannot be read; StoreRefused SQLite does not take a setting */
 export function inspectStore(file: string): Inspection {
-  const base = { file, knownVersion: SCHEMA_VERSION };
+  const base = { file, own: schema };
   if (!existsSync(file) || statSync(file).size === 0) return { ...base, exists: false };
   const owner = ownerOf(file);
   const db = openDb(file, { readOnly: true });
@@ -36,7 +37,7 @@ export function inspectStore(file: string): Inspection {
     return {
       ...found,
       ours: true,
-      schemaVersion: Number(readSetting(db, 'user_version')),
+      marker: markerOf(db),
       integrity: String(readSetting(db, 'integrity_check')),
       settings: { journal_mode: readSetting(db, 'journal_mode'), ...(owner === undefined && writerSettings(file)) },
     };

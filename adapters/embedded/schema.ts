@@ -1,13 +1,25 @@
+import { refusalOf, type SchemaMarker } from '../../src/support/schema-marker.ts';
 import type { Db } from './db.ts';
 import { StoreRefused } from './refused.ts';
 import { readSetting } from './settings.ts';
+
+/** From one version to the next. */
+export interface Step {
+  sql: string;
+  /**
+   * The oldest version whose programs may go on with the file afterwards; left out: none (adapters/README.md has the rule). At the
+   * earliest the one that brought `readable_by`: programs before it go by the version alone.
+   */
+  readableBy?: number;
+}
 
 /**
  * One entry per version, applied in order, never changed once released. A record lies whole, as JSON, in `record`; beside
  * it are the columns that a query or a compare-and-set needs. Partitions are the first two characters of an id.
  */
-const migrations: readonly string[] = [
-  `
+export const steps: readonly Step[] = [
+  {
+    sql: `
   CREATE TABLE users (
     id TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
@@ -135,7 +147,9 @@ const migrations: readonly string[] = [
   CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
   INSERT INTO probe VALUES (1, 0);
   `,
-  `
+  },
+  {
+    sql: `
   CREATE TABLE clients (
     id TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
@@ -144,10 +158,14 @@ const migrations: readonly string[] = [
   CREATE TABLE clients_revision (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
   CREATE UNIQUE INDEX server_keys_next ON server_keys (use, alg) WHERE state = 'next';
   `,
-  `
+  },
+  {
+    sql: `
   CREATE TABLE key_ring (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
   `,
-  `
+  },
+  {
+    sql: `
   CREATE TABLE notification_log (
     client_id TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -158,18 +176,26 @@ const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX notification_log_until ON notification_log (until);
   `,
-  `
+  },
+  {
+    sql: `
   ALTER TABLE events ADD COLUMN notice_until INTEGER;
   CREATE INDEX events_noticed ON events (user_id, notice_until) WHERE notice_until IS NOT NULL;
   `,
-  `
+  },
+  {
+    sql: `
   ALTER TABLE evidence ADD COLUMN pin_proof TEXT;
   `,
-  `
+  },
+  {
+    sql: `
   CREATE TABLE start_notes (user_id TEXT PRIMARY KEY, until INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
   CREATE INDEX start_notes_until ON start_notes (until);
   `,
-  `
+  },
+  {
+    sql: `
   ALTER TABLE devices ADD COLUMN pending_until INTEGER;
   ALTER TABLE devices ADD COLUMN box_made_at INTEGER;
   ALTER TABLE devices ADD COLUMN box_former_until INTEGER;
@@ -186,37 +212,70 @@ const migrations: readonly string[] = [
   ALTER TABLE key_claims ADD COLUMN former_since INTEGER;
   CREATE INDEX key_claims_review ON key_claims (review_at);
   `,
+  },
+  {
+    sql: `
+  CREATE TABLE readable_by (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT;
+  INSERT INTO readable_by VALUES (1, 9);
+  `,
+  },
+  {
+    sql: `
+  CREATE TABLE documents (
+    operation_id TEXT PRIMARY KEY REFERENCES operations (id) ON DELETE CASCADE,
+    sealed TEXT NOT NULL
+  ) STRICT;
+  `,
+    readableBy: 9,
+  },
 ];
 
-export const SCHEMA_VERSION = migrations.length;
+export const SCHEMA_VERSION = steps.length;
+/** What this program makes of a file. */
+export const schema: SchemaMarker = {
+  version: SCHEMA_VERSION,
+  readableBy: Math.max(...steps.map(({ readableBy }, index) => readableBy ?? index + 1)),
+};
 /** 'ASNT': says whose file this is, also to file(1). */
 const APPLICATION_ID = 0x41534e54;
 
 /**
- * Brings the file to this program's schema, one transaction per version.
+ * Brings the file to the program's schema, one transaction per version. A newer file whose marker allows it is left as it is.
  *
- * @throws StoreRefused for a newer schema (its rules are unknown here) and for somebody else's database
+ * @param program the versions that the program knows
+ * @throws StoreRefused for a newer schema that is not for this program (its rules are unknown here) and for somebody else's database
  */
-export function migrate(db: Db): void {
-  const version = Number(readSetting(db, 'user_version'));
-  refuseOthersFile(db, version);
-  if (version > SCHEMA_VERSION) {
-    throw new StoreRefused(
-      `The store has schema version ${version}; this program knows up to ${SCHEMA_VERSION}. Start the newer program, or restore a backup.`,
-    );
-  }
-  migrations.slice(version).forEach((sql, index) => {
-    db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version + index + 1}; COMMIT`);
+export function migrate(db: Db, program: readonly Step[] = steps): void {
+  refuseOthersFile(db);
+  const found = markerOf(db);
+  const refusal = refusalOf(found, program.length);
+  if (refusal) throw new StoreRefused(refusal);
+  program.slice(found.version).forEach(({ sql, readableBy }, index) => {
+    const version = found.version + index + 1;
+    db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version}`);
+    if (hasFloor(db)) db.run('UPDATE readable_by SET version = max(version, ?)', readableBy ?? version);
+    db.exec('COMMIT');
   });
+}
+
+/** Of a file from before `readable_by`: for programs of its own version. */
+export function markerOf(db: Db): SchemaMarker {
+  const version = Number(readSetting(db, 'user_version'));
+  const floor = hasFloor(db) ? db.get<{ version: number }>('SELECT version FROM readable_by')?.version : undefined;
+  return { version, readableBy: floor ?? version };
+}
+
+function hasFloor(db: Db): boolean {
+  return db.get("SELECT 1 FROM sqlite_schema WHERE name = 'readable_by'") !== undefined;
 }
 
 export function isOurs(db: Db): boolean {
   return Number(readSetting(db, 'application_id')) === APPLICATION_ID;
 }
 
-function refuseOthersFile(db: Db, version: number): void {
+function refuseOthersFile(db: Db): void {
   if (isOurs(db)) return;
-  const application = Number(readSetting(db, 'application_id'));
+  const [application, version] = ['application_id', 'user_version'].map((name) => Number(readSetting(db, name)));
   const isEmpty = db.get('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
   if (!isEmpty || application !== 0 || version !== 0) {
     throw new StoreRefused('The file is a database of another program.');

@@ -4,6 +4,7 @@ import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { DAY, HOUR } from '../../src/support/clock.ts';
 import { createArtifactStore } from './artifacts.ts';
 import { createChanges } from './changes.ts';
+import { createCheck } from './check.ts';
 import { createClientStore } from './clients.ts';
 import { type Connection, connect, type StoreLog } from './connect.ts';
 import type { Context } from './context.ts';
@@ -19,7 +20,7 @@ import { createOperationStore } from './operations.ts';
 import { createOutboxStore } from './outbox.ts';
 import { createReplayStore } from './replay.ts';
 import { createReplicated, type ReplicaWait } from './replicas.ts';
-import { checkSchema, warnOfLosses } from './schema.ts';
+import { raiseSchema, warnOfLosses } from './schema.ts';
 import { createScripts } from './scripts.ts';
 import { createKeyStore } from './server-keys.ts';
 import { parseRedisUrl } from './url.ts';
@@ -51,23 +52,23 @@ export type RedisStore = Store & { artifacts: ArtifactStore };
 /**
  * @throws RangeError when the URL or the prefix cannot be read
  * @throws StoreUnavailable when nobody answers in time
- * @throws Error when the store was written by another schema version
+ * @throws Error when the store is of a newer schema version, and not for this program
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
   const { prefix = 'assent:', log = silent, eventRetentionMs = 400 * DAY, outsideNotices = false } = options;
   const keys = createKeys(prefix);
   const connections = await openConnections(options, log);
   const [connection, ofReplicated] = connections;
+  const { client } = connection;
+  const replicated = ofReplicated && createReplicated(ofReplicated.client, keys, options.waitForReplicas!);
+  const scripts = createScripts(client, replicated);
   try {
-    await checkSchema(connection.client, keys);
+    await raiseSchema(scripts, keys);
     await Promise.all(connection.masters().map((master) => warnOfLosses(master, log)));
   } catch (error) {
     await closeAll(connections);
     throw error;
   }
-  const { client } = connection;
-  const replicated = ofReplicated && createReplicated(ofReplicated.client, keys, options.waitForReplicas!);
-  const scripts = createScripts(client, replicated);
   const changes = createChanges(eventRetentionMs, outsideNotices);
   const context = {
     client,
@@ -79,7 +80,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     outsideNotices,
     ...(replicated && { replicated }),
   };
-  return storeOf(context, connection, () => closeAll(connections));
+  return storeOf(context, connection, log, () => closeAll(connections));
 }
 
 /** One for all, and one for what waits for replicas, so that nothing else does. */
@@ -104,7 +105,7 @@ async function closeAll(connections: (Connection | undefined)[]): Promise<void> 
   await Promise.all(connections.map((each) => each?.close()));
 }
 
-function storeOf(context: Context, connection: Connection, close: () => Promise<void>): RedisStore {
+function storeOf(context: Context, connection: Connection, log: StoreLog, close: () => Promise<void>): RedisStore {
   const { client, keys, scripts, walk, eventRetentionMs } = context;
   const wakeups = createWakeups(keys, connection.newSubscriber);
   return {
@@ -123,11 +124,7 @@ function storeOf(context: Context, connection: Connection, close: () => Promise<
     artifacts: createArtifactStore(context),
     wakeups: { subscribe: wakeups.subscribe },
 
-    async check() {
-      await Promise.all(connection.masters().map((master) => answered(master.ping())));
-      // A replica answers PING, and so does a server that is full or misses its replicas.
-      await answered(client.set(keys.at('00', 'check'), 1, 'PX', HOUR));
-    },
+    check: createCheck(connection, keys, log),
 
     async collectGarbage({ partitions, now, limit }) {
       const { taken, more } = await walk(partitions, limit, {

@@ -116,6 +116,7 @@ interface Replies {
   writeArtifact: 1;
   consumeArtifact: 0 | 1;
   collectGarbage: [deleted: number, more: 0 | 1];
+  raiseSchema: string;
 }
 
 export type ScriptName = keyof Replies;
@@ -173,6 +174,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   writeArtifact: 1,
   consumeArtifact: 1,
   collectGarbage: 2,
+  raiseSchema: 2,
 };
 
 type Argument = string | number | Buffer;

@@ -1,5 +1,6 @@
 /** `assent store check`: what each kind of store says of itself. */
 import { inspectStore } from '../../adapters/embedded/inspect.ts';
+import { markerText, refusalOf, type SchemaMarker } from '../support/schema-marker.ts';
 
 export interface Finding {
   what: string;
@@ -16,21 +17,27 @@ export async function checkEmbedded(file: string): Promise<Finding[]> {
 }
 
 function embeddedFindings(store: ReturnType<typeof inspectStore>): Finding[] {
-  const { exists, ours, owner, schemaVersion = 0, knownVersion, integrity, settings = {} } = store;
+  const { exists, ours, owner, marker, own, integrity, settings = {} } = store;
   if (!exists) return [{ what: 'file', ok: true, found: 'not made yet; the first start makes it' }];
-  if (!ours) return [{ what: 'file', ok: false, found: 'a database of another program' }];
+  if (!ours || !marker) return [{ what: 'file', ok: false, found: 'a database of another program' }];
   return [
     { what: 'file', ok: true, found: `${store.bytes} bytes` },
     { what: 'in use by', ok: true, found: owner ?? 'nobody' },
-    { what: 'schema version', ok: schemaVersion <= knownVersion, found: versionText(schemaVersion, knownVersion) },
+    schemaFinding(marker, own),
     { what: 'integrity', ok: integrity === 'ok', found: String(integrity) },
     ...Object.entries(settings).map(([what, found]) => ({ what, ok: isDurable(what, found), found: String(found) })),
   ];
 }
 
-function versionText(version: number, known: number): string {
-  if (version > known) return `${version}, newer than this program, which knows up to ${known}`;
-  return version < known ? `${version}; the next start brings it to ${known}` : String(version);
+function schemaFinding(marker: SchemaMarker, own: SchemaMarker): Finding {
+  const refusal = refusalOf(marker, own.version);
+  return { what: 'schema version', ok: refusal === undefined, found: refusal ?? schemaText(marker, own) };
+}
+
+function schemaText(marker: SchemaMarker, own: SchemaMarker): string {
+  const text = markerText(marker);
+  if (marker.version < own.version) return `${text}; the next start makes it ${markerText(own)}`;
+  return marker.version > own.version ? `${text}; this program is of ${own.version}` : text;
 }
 
 // what a restart or a power cut must not undo rests on these two
@@ -41,7 +48,7 @@ const isDurable = (name: string, value: unknown) => !(name in durable) || durabl
 const openWithinMs = 5_000;
 
 export async function checkRedis(url: string): Promise<Finding[]> {
-  const { openRedisStore } = await import('../../adapters/redis/index.ts');
+  const { inspectStore } = await import('../../adapters/redis/check.ts');
   const findings: Finding[] = [];
   const warn = (event: string, { because, ...said }: Record<string, unknown> = {}) => {
     const reason = because === undefined ? '' : `: ${because}`;
@@ -53,11 +60,12 @@ export async function checkRedis(url: string): Promise<Finding[]> {
     });
   };
   try {
-    const store = await openRedisStore({ url, log: { info() {}, warn }, openWithinMs });
-    await store.check().finally(() => store.close());
+    const { marker, own } = await inspectStore(url, { info() {}, warn }, openWithinMs);
     findings.unshift(
       { what: 'reachable', ok: true, found: 'every master answers and takes writes' },
-      { what: 'schema version', ok: true, found: 'the one of this program' },
+      marker
+        ? schemaFinding(marker, own)
+        : { what: 'schema version', ok: true, found: `none yet; the first start makes it ${markerText(own)}` },
     );
   } catch (error) {
     findings.push({ what: 'store', ok: false, found: messageOf(error) });

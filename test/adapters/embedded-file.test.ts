@@ -26,6 +26,9 @@ async function withDatabase(change: (db: DatabaseSync) => void): Promise<void> {
   db.close();
 }
 
+/** As a newer program leaves it that no older one can work with. */
+const newer = `PRAGMA user_version = ${SCHEMA_VERSION + 1}; UPDATE readable_by SET version = ${SCHEMA_VERSION + 1}`;
+
 describe('settings', () => {
   test('every setting that a promise rests on is what was asked for', async () => {
     preparePlace(file);
@@ -109,7 +112,7 @@ describe('the file', () => {
   });
 
   test('with a newer schema is refused and left as it is', async () => {
-    await withDatabase((db) => db.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`));
+    await withDatabase((db) => db.exec(newer));
     await expect(openEmbeddedStore({ file })).rejects.toThrow(
       `The store has schema version ${SCHEMA_VERSION + 1}; this program knows up to ${SCHEMA_VERSION}.`,
     );
@@ -130,7 +133,7 @@ describe('the file', () => {
   });
 
   test('can be opened after a refusal', async () => {
-    await withDatabase((db) => db.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`));
+    await withDatabase((db) => db.exec(newer));
     await expect(openEmbeddedStore({ file })).rejects.toThrow(StoreRefused);
     const db = new DatabaseSync(file);
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);

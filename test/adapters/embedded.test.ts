@@ -149,7 +149,9 @@ afterAll(() => watcher?.close());
 function empty(path: string): void {
   const db = new DatabaseSync(path, { timeout: 5000 });
   db.exec('PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE');
-  const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'probe'").all();
+  const tables = db
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('probe', 'readable_by')")
+    .all();
   for (const { name } of tables) db.exec(`DELETE FROM ${name}`);
   db.exec('COMMIT');
   db.close();

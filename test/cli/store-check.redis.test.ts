@@ -16,6 +16,8 @@ requireSystem('redis-server')('store check on Redis', () => {
     const checked = await check(redis.url);
     expect(checked).toMatchObject({ status: 0 });
     expect(checked.json()).toMatchObject({ ok: true, findings: [{ what: 'reachable' }, { what: 'schema version' }] });
+    // it is not the one who opens it
+    expect(await redis.command('exists', 'assent:{00}:schema')).toBe('0');
   });
 
   test('one that may forget is not', async () => {
@@ -28,10 +30,16 @@ requireSystem('redis-server')('store check on Redis', () => {
 
   test('one of another schema version is not', async () => {
     await using redis = await startRedis();
-    await check(redis.url);
-    await redis.command('set', 'assent:{00}:schema', '99');
+    const set = (marker: string) => redis.command('set', 'assent:{00}:schema', marker);
+    await set('99');
     const checked = await check(redis.url);
     expect([checked.status, JSON.stringify(checked.json())]).toEqual([2, expect.stringContaining('schema version 99')]);
+    await set('99 readable by 1');
+    expect((await check(redis.url)).json().findings).toContainEqual({
+      what: 'schema version',
+      ok: true,
+      found: expect.stringContaining('99, readable by programs of 1 and later; this program is of '),
+    });
   });
 
   test('one that is not there is not, and the password is not repeated', async () => {
