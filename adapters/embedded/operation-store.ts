@@ -27,6 +27,7 @@ export function operationStore({ read, write }: Access): OperationStore {
     ticketsOf: (userId, now) => read((db) => operationReads.ticketsOf(db, userId, now)),
     forDevice: (operationId, deviceId, message) =>
       read((db) => db.snapshot(() => operationReads.forDevice(db, operationId, deviceId, message))),
+    document: (operationId) => read((db) => operationReads.document(db, operationId)),
     evidence: (operationId) => read((db) => operationReads.evidence(db, operationId)),
     pinProof: (operationId) => read((db) => operationReads.pinProof(db, operationId)),
     start: (start) => write('startOperation', start),

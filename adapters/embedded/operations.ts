@@ -50,6 +50,9 @@ export function startOperation(tx: Tx, start: Start) {
   const unasked = isActive ? hidden?.limit : ('not_active' as const);
   const one = unasked === undefined ? start : asDecoy(start);
   insertOperation(tx, one.operation);
+  if (start.document !== undefined) {
+    tx.db.run('INSERT INTO documents VALUES (?, ?)', operation.id, start.document);
+  }
   if (operation.kind !== 'registration') {
     const { userId, askedAs = userId } = one.operation;
     for (const name of new Set([userId, askedAs])) noteStart(tx, name, start);
@@ -243,6 +246,8 @@ export const operationReads = {
       .filter(({ ticket }) => ticket?.codeHmac !== undefined)
       .reverse(),
   forDevice,
+  document: (db: Db, operationId: string) =>
+    db.get<{ sealed: string }>('SELECT sealed FROM documents WHERE operation_id = ?', operationId)?.sealed,
   evidence: (db: Db, operationId: string) =>
     db.get<{ sealed: string }>('SELECT sealed FROM evidence WHERE operation_id = ?', operationId)?.sealed,
   pinProof: (db: Db, operationId: string) =>

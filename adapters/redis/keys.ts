@@ -23,6 +23,7 @@ export const names = {
   boxesFormer: 'bf',
   operation: 'o:',
   body: 'b:',
+  document: 'do:',
   pendingOf: 'up:',
   ticketsOf: 'ut:',
   startNotes: 's:',

@@ -53,6 +53,7 @@ export function createOperationStore(context: Context): OperationStore {
           refusedArg(start.refusedEvent),
           start.orDecoy ? idPart(start.orDecoy.userId) : '',
           start.orDecoy ? changes(start.orDecoy.events, start.orDecoy.outbox) : '',
+          start.document ?? '',
         ],
       );
       switch (reply[0]) {
@@ -147,6 +148,7 @@ export function createOperationStore(context: Context): OperationStore {
       return result === 'confirmed' ? { result, operation: operationOf(row as OperationRow) } : { result };
     },
 
+    document: async (operationId) => (await answered(client.get(keys.of('document', operationId)))) ?? undefined,
     evidence: async (operationId) => (await answered(client.get(keys.of('evidence', operationId)))) ?? undefined,
     pinProof: async (operationId) => (await answered(client.get(keys.of('pinProof', operationId)))) ?? undefined,
 

@@ -19,6 +19,7 @@ export interface ChallengeView {
   client: { id: string; name: string };
   bindingMessage?: string;
   transaction?: Record<string, unknown>;
+  document?: DocumentView;
   context?: { title?: string; text: string; mime?: string };
   /** purpose `enrollment`: the device that asks to be added, as it describes itself; trusted for nothing */
   enrolling?: { name?: string; model?: string; os?: string; application?: string };
@@ -34,6 +35,22 @@ export interface ChallengeView {
   ctx: string;
   contextHash: string;
   challengeHash: string;
+}
+
+/** Plain data. What it says is bound by the challenge; the content comes by `Device.document`. */
+export interface DocumentView {
+  /** in the client's words */
+  title: string;
+  mime: string;
+  /** base64url, of the content */
+  sha256: string;
+  /** bytes; absent where the service has no more than the hash */
+  size?: number;
+  /**
+   * `text`: show the content as text beside the request. `file`: hand it over to be opened apart. `external`: nobody can show it
+   * here; say so, with the hash, before an approval.
+   */
+  display: 'text' | 'file' | 'external';
 }
 
 export interface PostContext {
@@ -80,8 +97,6 @@ function readContext(
   const { id, name } = isObject(client) ? client : {};
   if (typeof kind !== 'string' || typeof purpose !== 'string' || typeof id !== 'string' || typeof name !== 'string')
     throw invalid('ctx members');
-  // a document that this version cannot show must not be approved unseen
-  if (rest.document !== undefined) throw invalid('a document cannot be shown');
   return {
     op,
     kind,
@@ -89,10 +104,21 @@ function readContext(
     client: { id, name },
     ...(typeof rest.binding_message === 'string' && { bindingMessage: rest.binding_message }),
     ...(isObject(rest.transaction) && { transaction: rest.transaction }),
+    ...(rest.document !== undefined && { document: readDocumentView(rest.document) }),
     ...(isContext(rest.context) && { context: rest.context }),
     ...(isObject(rest.enrolling) && { enrolling: textsOf(rest.enrolling) }),
     ...(isObject(rest.origin) && { origin: rest.origin }),
   };
+}
+
+/** A document that this version cannot show must not be approved unseen. */
+function readDocumentView(document: unknown): DocumentView {
+  const { title, mime, sha256: hash, size, display } = isObject(document) ? document : {};
+  if (typeof title !== 'string' || typeof mime !== 'string' || typeof hash !== 'string') throw invalid('document');
+  if (display === 'external') return { title, mime, sha256: hash, display };
+  const isSize = typeof size === 'number' && Number.isSafeInteger(size) && size > 0;
+  if (!isSize || (display !== 'text' && display !== 'file')) throw invalid('a document cannot be shown');
+  return { title, mime, sha256: hash, size, display };
 }
 
 function readMatch(match: unknown): Match {

@@ -1,6 +1,8 @@
 /** An enrolled device: everything it can do after enrollment, without any user interface. */
+import type { Bytes } from './bytes.ts';
 import type { Caller, CallerOptions } from './caller.ts';
 import { type ChallengeView, type PostContext, readChallenge, readPostContext } from './challenge.ts';
+import { fetchDocument } from './document.ts';
 import { DeviceError } from './errors.ts';
 import { followEvents, type InboxEvent } from './events.ts';
 import { keyHealth } from './key-health.ts';
@@ -42,9 +44,16 @@ export interface Device {
   /** @throws DeviceError challenge_invalid | operation_* | device_* | keys_untrusted */
   present(op: string): Promise<ChallengeView>;
   /**
+   * The content of the document that the request names, proved to be that one. Show it before an approval is offered.
+   *
+   * @throws DeviceError document_not_found (the request has none, or only its hash) | document_changed | operation_* | device_*
+   */
+  document(view: ChallengeView): Promise<Bytes>;
+  /**
    * Answer a challenge that was shown.
    *
-   * @throws DeviceError pin_required | match_required | method_unavailable before anything is sent; then
+   * @throws DeviceError pin_required | match_required | method_unavailable | document_unread (`document` was not called for
+   *         this request; `external` needs no call) before anything is sent; then
    *         attempt_failed (see `attemptsLeft`) | challenge_stale (present it again) | operation_* | device_*
    */
   decide(view: ChallengeView, answer: Answer): Promise<DecideResult>;
@@ -115,6 +124,8 @@ export async function createDevice(stored: StoredDevice, storage: DeviceStorage,
   const live = await createLive(stored, storage, runtime);
   const { caller } = live;
   const { deviceId, base, display } = stored;
+  /** of documents that were fetched and were the right ones: the hash of the context that names each */
+  const read = new Set<string>();
   return {
     deviceId,
     base,
@@ -133,7 +144,20 @@ export async function createDevice(stored: StoredDevice, storage: DeviceStorage,
       return followEvents(caller, runtime, tell, signal);
     },
     present: (op) => present(caller, op),
-    decide: (view, answer) => decide(live, view, answer),
+    document: async (view) => {
+      const { document } = view;
+      if (!document || document.display === 'external') throw new DeviceError('document_not_found');
+      const content = await fetchDocument(caller, view, document);
+      read.add(view.contextHash);
+      return content;
+    },
+    decide: async (view, answer) => {
+      const mustRead = view.document !== undefined && view.document.display !== 'external';
+      if (answer.decision === 'approve' && mustRead && !read.has(view.contextHash)) {
+        throw new DeviceError('document_unread');
+      }
+      return decide(live, view, answer);
+    },
     status: async (op) => caller.inSession('status', { op }) as Promise<unknown> as Promise<StatusAnswer>,
     dismissNotice: (id) => dismiss(storage, id),
     revoke: async (other) => void (await caller.signed('unenroll', { device: other })),

@@ -9,6 +9,8 @@ export const localErrors = {
   keys_untrusted:
     'No key that this device knows vouches for the keys of the server. If it is the right server, enroll again.',
   challenge_invalid: 'The request is not a valid one for this device.',
+  document_unread: 'The document must be fetched before it is agreed to.',
+  document_changed: 'What came is not the document that the request names.',
   already_enrolled: 'This storage holds an enrolled device.',
   nothing_to_resume: 'There is no enrollment to go on with.',
   enrollment_waiting: 'The enrollment is not confirmed yet.',

@@ -1,4 +1,4 @@
-export type { ChallengeView, Match, PostContext } from './challenge.ts';
+export type { ChallengeView, DocumentView, Match, PostContext } from './challenge.ts';
 export { type Answer, type DecideResult, type Device, type DeviceOptions, openDevice } from './device.ts';
 export {
   abandonEnrollment,

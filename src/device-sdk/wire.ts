@@ -14,6 +14,7 @@ export const typ = {
   challenge: 'assent-challenge+jwt',
   confirm: 'assent-confirm+jwt',
   context: 'assent-context+jwt',
+  document: 'assent-document+jwt',
 } as const;
 
 export type Act =
@@ -23,13 +24,14 @@ export type Act =
   | 'inbox'
   | 'events'
   | 'present'
+  | 'document'
   | 'decide'
   | 'status'
   | 'methods'
   | 'rotate'
   | 'tickets'
   | 'unenroll';
-export type SessionAct = 'inbox' | 'events' | 'present' | 'status';
+export type SessionAct = 'inbox' | 'events' | 'present' | 'document' | 'status';
 
 export type Method = 'device' | 'pin' | 'biometric' | 'face' | `custom:${string}`;
 export type MatchMode = 'none' | 'choose' | 'type2' | 'type6';

@@ -5,9 +5,11 @@
 import { attemptFailed } from './answer-refusals.ts';
 import type { Device } from './device.ts';
 import type { DecideAnswer, DecisionMessage } from './device-messages/index.ts';
-import type { DeviceRequest } from './device-requests.ts';
+import type { DeviceRequest, KnownDevice } from './device-requests.ts';
 import { by, type Caller } from './enrollment.ts';
+import { DomainError } from './errors.ts';
 import type { AuditEvent, EventType } from './event.ts';
+import type { Inbox } from './inbox.ts';
 import { newEvent } from './new-event.ts';
 import type { Decision, Operation } from './operation.ts';
 import type { NewOutboxEntry } from './ports/outbox.ts';
@@ -23,6 +25,23 @@ export interface Case {
   challenge: string;
   caller: Pick<Caller, 'traceId'>;
   now: number;
+}
+
+/**
+ * What may be shown and answered here: an operation of another user, application or device, or by no method of this device, is as if
+ * it were not there.
+ *
+ * @throws DomainError operation_not_found
+ */
+export function answerableBy(
+  { methodsFor }: Pick<Inbox, 'methodsFor'>,
+  { device, operation }: KnownDevice,
+  op: string,
+): { operation: Operation; device: Device } {
+  if (operation?.id !== op || !device.keys.enc || methodsFor(operation, device).length === 0) {
+    throw new DomainError('operation_not_found');
+  }
+  return { operation, device };
 }
 
 /** As receipts keep it: the decision, or a spent try. */

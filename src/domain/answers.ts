@@ -12,7 +12,7 @@
 import type { Clock } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
 import { type AcrNames, levelOf } from './acr.ts';
-import { type Case, decisionEvents, type Outcome, settled, tellDevices } from './answer-case.ts';
+import { answerableBy, type Case, decisionEvents, type Outcome, settled, tellDevices } from './answer-case.ts';
 import { closed, notActive, refuseClosed, sameDecision } from './answer-refusals.ts';
 import { createAnswerTries } from './answer-tries.ts';
 import type { Method } from './application.ts';
@@ -35,7 +35,7 @@ import {
   sealChallenge,
   textOf,
 } from './device-messages/index.ts';
-import type { DeviceRequest, KnownDevice } from './device-requests.ts';
+import type { DeviceRequest } from './device-requests.ts';
 import type { DeviceServerKeys } from './device-server-keys.ts';
 import type { Caller } from './enrollment.ts';
 import { DomainError } from './errors.ts';
@@ -80,7 +80,7 @@ export function createAnswers(deps: Deps): Answers {
 
   async function present(request: DeviceRequest): Promise<PresentAnswer> {
     const op = textOf(request.payload, 'op');
-    const { operation, device } = answerable(request.device, op);
+    const { operation, device } = answerableBy(inbox, request.device, op);
     refuseClosed(operation, clock());
     await clients.refuseStopped(operation);
     const challenge = challengeFor(operation, device).text;
@@ -101,7 +101,7 @@ export function createAnswers(deps: Deps): Answers {
     const { receipt } = request.device;
     if (receipt) return settled(repeated<Outcome>(replayedBy(receipt, request)));
     const now = clock();
-    const { operation, device } = answerable(request.device, message.op);
+    const { operation, device } = answerableBy(inbox, request.device, message.op);
     const { state } = operation;
     if (state !== 'approved' && state !== 'denied') refuseClosed(operation, now, message.approved);
     // a denial is what the person said, whatever has become of who asked
@@ -113,14 +113,6 @@ export function createAnswers(deps: Deps): Answers {
     return message.approved
       ? approve(one)
       : record(one, { passed: true, numberFits: true, proved: [], proofs: [] }, []);
-  }
-
-  /** Of another user, application or device, or by no method of this device: as if it were not there. */
-  function answerable({ device, operation }: KnownDevice, op: string): { operation: Operation; device: Device } {
-    if (operation?.id !== op || !device.keys.enc || inbox.methodsFor(operation, device).length === 0) {
-      throw new DomainError('operation_not_found');
-    }
-    return { operation, device };
   }
 
   function challengeFor(operation: Operation, device: Device): Challenge {

@@ -1,6 +1,6 @@
 /**
- * The `ctx` string and the post-context at rest (device-protocol, section 7): under a random key of the operation's own,
- * which the master key wraps. Destroying the wrapped key destroys the texts; hash and signatures stay.
+ * The `ctx` string, the document and the post-context at rest (device-protocol, section 7): under a random key of the operation's
+ * own, which the master key wraps. Destroying the wrapped key destroys the texts; hash and signatures stay.
  */
 import { randomBytes } from 'node:crypto';
 import { decrypt, encrypt } from '../support/aead.ts';
@@ -11,7 +11,8 @@ import type { Operation } from './operation.ts';
 
 const keyLabel = 'context-key';
 const aadOf = (operationId: string) => `operation:${operationId}`;
-// neither text can take the other's place
+// none of them can take another's place
+const documentAadOf = (operationId: string) => `operation:${operationId}:document`;
 const postAadOf = (operationId: string) => `operation:${operationId}:post`;
 
 export function sealOperationContext(
@@ -41,6 +42,26 @@ export function openOperationContext(
   if (!context) return undefined;
   const key = secrets.open(keyLabel, context.wrappedKey, aadOf(id));
   return decrypt(key, Buffer.from(context.sealed, 'base64url'), aadOf(id)).toString('utf8');
+}
+
+/** Under the key of the operation's context, which names its hash. */
+export function sealDocument(
+  secrets: Pick<Secrets, 'open'>,
+  { id, context }: { id: string; context: NonNullable<Operation['context']> },
+  content: Uint8Array,
+): string {
+  const key = secrets.open(keyLabel, context.wrappedKey, aadOf(id));
+  return encrypt(key, content, documentAadOf(id)).toString('base64url');
+}
+
+/** @throws Error when the stored content was changed or moved to another operation */
+export function openDocument(
+  secrets: Pick<Secrets, 'open'>,
+  { id, context }: { id: string; context: NonNullable<Operation['context']> },
+  sealed: string,
+): Buffer {
+  const key = secrets.open(keyLabel, context.wrappedKey, aadOf(id));
+  return decrypt(key, Buffer.from(sealed, 'base64url'), documentAadOf(id));
 }
 
 /** Under the key of the operation's context; under one of its own where it shows nothing (a registration). */

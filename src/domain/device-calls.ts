@@ -23,6 +23,7 @@ import {
 } from './device-messages/index.ts';
 import { optionalTextOf } from './device-messages/payload.ts';
 import type { DeviceRequest, DeviceRequests } from './device-requests.ts';
+import type { Documents } from './documents.ts';
 import { aboutDevice, by, type Caller, type Enrollment } from './enrollment.ts';
 import { type EnrollmentGates, enrollmentClientId } from './enrollment-gates.ts';
 import { DomainError } from './errors.ts';
@@ -49,6 +50,7 @@ interface Deps {
   gates: Pick<EnrollmentGates, 'denied' | 'withdrawn'>;
   upkeep: Upkeep;
   answers: Answers;
+  documents: Documents;
   inbox: Inbox;
   clients: Pick<ClientStanding, 'stateFor'>;
   applications: Pick<Applications, 'find'>;
@@ -59,7 +61,20 @@ interface Deps {
 }
 
 export function createDeviceCalls(deps: Deps): DeviceCalls {
-  const { store, requests, enrollment, gates, upkeep, answers, inbox, clients, applications, secrets, clock } = deps;
+  const {
+    store,
+    requests,
+    enrollment,
+    gates,
+    upkeep,
+    answers,
+    documents,
+    inbox,
+    clients,
+    applications,
+    secrets,
+    clock,
+  } = deps;
 
   const calls: Record<
     Exclude<Act, 'redeem' | 'events'>,
@@ -69,6 +84,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
     session: async (request) => session(request),
     inbox: ({ device: { device, notices } }) => inbox.of(device, notices),
     present: answers.present,
+    document: documents.part,
     decide,
     status,
     methods: upkeep.methods,

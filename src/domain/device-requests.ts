@@ -43,7 +43,7 @@ import { waitingKeys } from './waiting-keys.ts';
 export interface KnownDevice {
   device: Device;
   userState: UserState;
-  /** Of `decide` and `present`: the operation that the message names, where it is of this user. */
+  /** Of `decide`, `present` and `document`: the operation that the message names, where it is of this user. */
   operation?: Operation;
   /** This very message id was answered before. */
   receipt?: Receipt;
@@ -77,6 +77,7 @@ const usableIn: Record<Act, readonly DeviceState[]> = {
   inbox: ['active'],
   events: ['active'],
   present: ['active'],
+  document: ['active'],
   decide: ['active'],
   status: ['pending', 'active', 'locked'],
   methods: ['active'],
@@ -184,10 +185,11 @@ interface Named {
  */
 function namedIn(act: Act, opened: OpenedUp): Named {
   const isChange = changes.includes(act);
-  if (!isChange && act !== 'present') return {};
+  const isOfOperation = act === 'decide' || act === 'present' || act === 'document';
+  if (!isChange && !isOfOperation) return {};
   const payload = opened.kind === 'session' ? opened.request : payloadOf(opened.jws);
   if (!isJsonObject(payload)) return {};
-  const isOp = (act === 'decide' || act === 'present') && typeof payload.op === 'string' && isId(payload.op);
+  const isOp = isOfOperation && typeof payload.op === 'string' && isId(payload.op);
   const isJti = isChange && typeof payload.jti === 'string' && /^[\w-]{22}$/.test(payload.jti);
   return { ...(isOp && { op: payload.op as string }), ...(isJti && { jti: payload.jti as string }) };
 }

@@ -11,6 +11,7 @@ import { createClientStanding, type IsClientActive } from './client-standing.ts'
 import { createDeviceCalls, type DeviceCalls } from './device-calls.ts';
 import { createDeviceRequests, type DeviceRequests } from './device-requests.ts';
 import { createDeviceServerKeys, type DeviceServerKeys } from './device-server-keys.ts';
+import { createDocuments } from './documents.ts';
 import { createEnrollment } from './enrollment.ts';
 import { type ApprovalText, createEnrollmentGates } from './enrollment-gates.ts';
 import { createInbox } from './inbox.ts';
@@ -92,6 +93,7 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
     evidenceRetentionMs,
     ...(notMeMs !== undefined && { notMeMs }),
   });
+  const documents = createDocuments({ ...common, inbox });
   const upkeep = createUpkeep({ ...common, refusedKeys });
   return {
     requests,
@@ -102,6 +104,7 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
       enrollment,
       upkeep,
       answers,
+      documents,
       inbox,
       sessionSeconds,
     }),

@@ -10,6 +10,7 @@ export const domainErrors = {
   device_not_found: 'No such device.',
   operation_not_found: 'No such operation.',
   application_not_found: 'No such application.',
+  document_not_found: 'There is no document to fetch for this operation.',
   pin_proof_not_found: 'No PIN proof was kept for such an operation.',
   client_not_found: 'No such client.',
   client_exists: 'Another client has, or had, this client_id.',

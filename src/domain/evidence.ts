@@ -7,8 +7,15 @@
 import { parseJws } from '../support/jose/index.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Device } from './device.ts';
-import { type EvaluatedProof, type ServerKeyPair, signChallenge, signEvidence } from './device-messages/index.ts';
+import {
+  type EvaluatedProof,
+  type EvidenceOf,
+  type ServerKeyPair,
+  signChallenge,
+  signEvidence,
+} from './device-messages/index.ts';
 import type { Decision, Operation } from './operation.ts';
+import type { Shown } from './operations.ts';
 
 const label = 'evidence';
 const aadOf = (operationId: string) => `evidence:${operationId}`;
@@ -44,7 +51,7 @@ export function sealEvidence(secrets: Pick<Secrets, 'seal'>, seal: ServerKeyPair
     challenge: signChallenge(seal, challenge),
     decision: jws,
     proofs,
-    ...(decision.approved && grantedIn(operation, challenge)),
+    ...statedIn(operation, decision, challenge),
   });
   return secrets.seal(label, packed(signed), aadOf(operation.id));
 }
@@ -54,13 +61,22 @@ function shownAttestation({ kind, verdict, level, detail, jkt, at }: NonNullable
   return { kind, verdict, level, detail, jkt, at: Math.floor(at / 1000) };
 }
 
-/** Tokens carry it too, so it stands beside the text that was shown. */
-function grantedIn({ kind }: Operation, challenge: string): { authorizationDetails?: string } {
-  if (kind !== 'authorization') return {};
+/**
+ * What others refer to stands beside the text that was shown: the details, which tokens carry too, and the document by its hash. They
+ * stay where the text must go.
+ */
+function statedIn(
+  { kind }: Operation,
+  { approved }: Decision,
+  challenge: string,
+): Pick<EvidenceOf, 'authorizationDetails' | 'document'> {
   const { ctx } = JSON.parse(challenge) as { ctx: string };
-  const { transaction } = JSON.parse(ctx) as { transaction?: { authorization_details?: unknown } };
-  const details = transaction?.authorization_details;
-  return typeof details === 'string' ? { authorizationDetails: details } : {};
+  const { transaction, document } = JSON.parse(ctx) as Pick<Shown, 'transaction' | 'document'>;
+  const details = approved && kind === 'authorization' ? transaction?.['authorization_details'] : undefined;
+  return {
+    ...(typeof details === 'string' && { authorizationDetails: details }),
+    ...(document && { document }),
+  };
 }
 
 /** What a reader of ours needs of a JWS that was kept here: it was signed here, and sealed. */

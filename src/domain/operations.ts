@@ -3,8 +3,9 @@ import { isId, operationIdOf, type RandomBytes } from '../support/ids.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Method } from './application.ts';
 import type { Applications } from './applications.ts';
-import { sealOperationContext, sealPostContext } from './context.ts';
+import { sealDocument, sealOperationContext, sealPostContext } from './context.ts';
 import { buildContext } from './device-messages/context.ts';
+import type { Document, ShownDocument } from './document.ts';
 import { DomainError } from './errors.ts';
 import { inboxEntry } from './inbox-entry.ts';
 import { findMatchCode, makeMatch, matchTries } from './match.ts';
@@ -23,6 +24,8 @@ export interface Shown {
   bindingMessage?: string;
   /** Amounts as strings. */
   transaction?: Record<string, unknown>;
+  /** Its content is fetched apart, and must match `sha256` before an approval is possible. */
+  document?: ShownDocument;
   context?: { title?: string; text: string; mime?: string };
   /** Purpose `enrollment`: the device that asks to be added, in its own words. */
   enrolling?: { name?: string; model?: string; os?: string; application: string };
@@ -35,7 +38,9 @@ export interface StartOperation {
   kind: Exclude<OperationKind, 'registration'>;
   userId: string;
   clientId: string;
-  shown: Shown;
+  shown: Omit<Shown, 'document'>;
+  /** What the person is to agree to or to sign, beside `shown`. */
+  document?: Document;
   /** Shown after an approval, to the device that gave it. */
   postContext?: PostContext;
   applicationId?: string;
@@ -129,8 +134,9 @@ export function createOperations(deps: OperationsDeps): Operations {
       const now = clock();
       const usable = usableDevices(await store.devices.ofUser(asked.userId), applications, asked);
       const { start, methods } = answerable(asked, usable);
-      const { operation, matchCode } = newOperation(start, { ...deps, now, usable, methods });
-      const outcome = await store.operations.start(startCall(operation, start, deps.options, now));
+      const { operation, matchCode, document } = newOperation(start, { ...deps, now, usable, methods });
+      const call = { ...startCall(operation, start, deps.options, now), ...(document !== undefined && { document }) };
+      const outcome = await store.operations.start(call);
       if (outcome.result !== 'started') throw startRefused(outcome, now);
       const { superseded, unasked = start === asked ? undefined : ('no_usable_device' as const) } = outcome;
       return {
@@ -200,7 +206,8 @@ function newOperation(start: StartOperation, { secrets, random, options, now, us
   const { kind, userId, clientId, applicationId, deviceId, intervalSeconds, protocol, notification } = start;
   const expiresAt = now + start.lifetimeSeconds * SECOND;
   const made = makeMatch(start.match, id, { secrets, random, ...(start.matchCode && { code: start.matchCode }) });
-  const ctx = buildContext({ ...start.shown, op: id, kind });
+  const { shown: document, content } = start.document ?? {};
+  const ctx = buildContext({ ...start.shown, ...(document && { document }), op: id, kind });
   const context = sealOperationContext(secrets, id, ctx, random);
   const postContext = start.postContext && checkPostContext(start.postContext);
   const operation: Operation = {
@@ -227,7 +234,7 @@ function newOperation(start: StartOperation, { secrets, random, options, now, us
     notification,
     poll: intervalSeconds === undefined ? undefined : { intervalSeconds },
   };
-  return { operation, matchCode: made?.code };
+  return { operation, matchCode: made?.code, document: content && sealDocument(secrets, { id, context }, content) };
 }
 
 // Ruling 9: one interval is left to redeem a last-second approval. An interval that is longer than half the lifetime

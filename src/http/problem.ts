@@ -8,6 +8,7 @@ export const domainStatus = {
   device_not_found: 404,
   operation_not_found: 404,
   application_not_found: 404,
+  document_not_found: 404,
   pin_proof_not_found: 404,
   client_not_found: 404,
   client_exists: 409,

@@ -51,6 +51,7 @@ const oauthErrors = {
   user_not_found: ['server_error', 500],
   device_not_found: ['server_error', 500],
   application_not_found: ['server_error', 500],
+  document_not_found: ['server_error', 500],
   pin_proof_not_found: ['server_error', 500],
   identifier_taken: ['server_error', 500],
   stale_version: ['server_error', 500],

@@ -58,6 +58,7 @@ export function createDevicePool(deps: PoolDeps): DevicePool {
 
   async function answer({ device, pin }: SimulatedDevice, operationId: string, action: 'allow' | 'deny') {
     const view = await device.present(operationId);
+    if (action === 'allow' && view.document && view.document.display !== 'external') await device.document(view);
     if (action === 'deny') await device.decide(view, { decision: 'deny' });
     else await device.decide(view, { decision: 'approve', pin, match: await numberFor(view) });
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { stateAt } from '../../src/domain/operation.ts';
 import { HOUR, MINUTE, SECOND } from '../../src/support/clock.ts';
 import { ALL_PARTITIONS, partitionOf } from '../../src/support/ids.ts';
@@ -57,6 +58,34 @@ export const operationStoreSuite: Suite = (name, open) => {
       );
       expect(tally(answers)).toEqual({ started: 1, exists: HUNDRED - 1 });
       expect(await at.store.events.ofOperation(operation.id)).toHaveLength(1);
+    });
+
+    test('promise 1: a document is kept beside its operation, for a decoy as well, and goes with it', async () => {
+      const user = await withUser(at.store);
+      const [operation, plain] = [anOperation(user), anOperation(user)];
+      const document = randomBytes(200_000).toString('base64url');
+      await at.store.operations.start(startOf(operation, { document }));
+      await at.store.operations.start(startOf(plain));
+      expect(await at.store.operations.document(operation.id)).toBe(document);
+      expect(await at.store.operations.document(plain.id)).toBeUndefined();
+      const again = await at.store.operations.start(startOf(operation, { document: 'another' }));
+      expect([again.result, await at.store.operations.document(operation.id)]).toEqual(['exists', document]);
+      const decoy = anOperation(aUser());
+      await at.store.operations.start({ ...startOf(decoy, { document }), decoy: true });
+      expect(await at.store.operations.document(decoy.id)).toBe(document);
+
+      await at.store.operations.cancel({
+        operationId: operation.id,
+        reason: 'cancelled_by_client',
+        now: T0,
+        events: [],
+        outbox: [],
+      });
+      const collect = (now: number) => at.store.collectGarbage({ partitions: ALL_PARTITIONS, now, limit: HUNDRED });
+      await collect(operation.retainUntil + HOUR - 1);
+      expect(await at.store.operations.document(operation.id)).toBe(document);
+      await collect(operation.retainUntil + HOUR);
+      expect(await at.store.operations.document(operation.id)).toBeUndefined();
     });
 
     test.each(['locked', 'deactivated'] as const)('promise 5: nothing is started for a %s user', async (state) => {

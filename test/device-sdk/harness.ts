@@ -32,6 +32,7 @@ import {
   sealChallenge,
   sealConfirm,
   sealContext,
+  sealDocumentPart,
   sealDown,
   sealEvent,
   sealProblem,
@@ -42,6 +43,7 @@ import {
   verifyRedeem,
   verifyRequest,
 } from '../../src/domain/device-messages/index.ts';
+import type { Document } from '../../src/domain/document.ts';
 import { DomainError } from '../../src/domain/errors.ts';
 import { newId } from '../../src/support/ids.ts';
 import { type EcPublicJwk, jwkThumbprint, newEcKey, privateJwkOf } from '../../src/support/jose/index.ts';
@@ -72,6 +74,8 @@ export interface TestOperation {
   methods: TestMethod[];
   number?: string;
   options?: string[];
+  /** what is served; a test may put another content in its place */
+  document?: Document;
   createdAt: number;
   answerBy: number;
   state: 'pending' | 'approved' | 'denied';
@@ -98,7 +102,9 @@ export interface TestServer {
   /** of `GET keys`; a test may put a liar in its place */
   keySets(): { sets: string[] };
   newTicket(): { uri: string };
-  start(shown?: Partial<Pick<TestOperation, 'methods' | 'number' | 'options'>> & { bindingMessage?: string }): string;
+  start(
+    shown?: Partial<Pick<TestOperation, 'methods' | 'number' | 'options' | 'document'>> & { bindingMessage?: string },
+  ): string;
   rotate(use: 'seal' | 'box'): void;
   /** runs once, before the next answer leaves: to lose it, for example */
   onceBeforeAnswer: ((path: string) => void) | undefined;
@@ -135,12 +141,13 @@ export function createTestServer(): TestServer {
       tickets.set(ticket, {});
       return { uri: `${base}/#t=${ticket}&k=${jwkThumbprint(server.box[0]!.jwk)}` };
     },
-    start({ methods = ['pin'] as TestMethod[], bindingMessage = 'Sign in to the till', ...match } = {}) {
+    start({ methods = ['pin'] as TestMethod[], bindingMessage = 'Sign in to the till', document, ...match } = {}) {
       const op = newId('7f');
       const shown = { client: { id: 'demo', name: 'Demo Bank' }, purpose: 'authentication', bindingMessage };
-      const ctx = buildContext({ op, kind: 'authentication', ...shown });
+      const ctx = buildContext({ op, kind: 'authentication', ...shown, ...(document && { document: document.shown }) });
       const times = { createdAt: clock.now(), answerBy: clock.now() + 295_000 };
-      server.operations.set(op, { op, ctx, methods, ...match, ...times, state: 'pending' });
+      const operation = { op, ctx, methods, ...match, ...times, ...(document && { document: { ...document } }) };
+      server.operations.set(op, { ...operation, state: 'pending' });
       return op;
     },
     rotate(use) {
@@ -299,6 +306,13 @@ export function createTestServer(): TestServer {
     present({ device, payload }) {
       const operation = find(textOf(payload, 'op'));
       return { challenge: sealChallenge(device.enc!, server.seal[0]!, challengeOf(device, operation)) };
+    },
+    document({ device, payload }) {
+      const { op, document } = find(textOf(payload, 'op'));
+      if (!document?.content) throw new DomainError('document_not_found');
+      const { shown, content } = document;
+      const part = { issuer, deviceId: device.id, op, sha256: shown.sha256, content, offset: Number(payload.offset) };
+      return { document: sealDocumentPart(device.enc!, server.seal[0]!, part) };
     },
     decide: (request) => decide(request),
     methods(request) {

@@ -14,6 +14,7 @@ import {
   thumbprint,
   withPart,
 } from './cast.ts';
+import { document } from './document-rows.ts';
 import { b64, jweDir, jweTo, jws, sha256 } from './forge.ts';
 
 const downHeader = (changes: object = {}) => ({
@@ -152,10 +153,24 @@ export const challengeRows = [
   row('with the text of another operation', 'challenge_invalid', sealedBy(ctxWith({ op: 'op-2' }))),
   row('with a text of a later version', 'challenge_invalid', sealedBy(ctxWith({ v: 2 }))),
   row('with a text without a client', 'challenge_invalid', sealedBy(ctxWith({ client: undefined }))),
+  row('with a document', 'accepted', sealedBy(ctxWith({ document }))),
   row(
-    'with a document, which must not be approved unseen',
-    'challenge_invalid',
-    sealedBy(ctxWith({ document: { title: 'Contract' } })),
+    'with a document of which only the hash is known',
+    'accepted',
+    sealedBy(ctxWith({ document: { ...document, display: 'external', size: undefined } })),
+  ),
+  ...Object.entries({
+    'without a hash': { ...document, sha256: undefined },
+    'without a size': { ...document, size: undefined },
+    'of no size': { ...document, size: 0 },
+    'that is shown in a way of a later version': { ...document, display: 'hologram' },
+    'that is a title only': { title: 'Contract' },
+  }).map(([fault, wrong]) =>
+    row(
+      `with a document ${fault}, which must not be approved unseen`,
+      'challenge_invalid',
+      sealedBy(ctxWith({ document: wrong })),
+    ),
   ),
   row('with an unknown kind of number', 'challenge_invalid', sealedBy(challenge({ match: { mode: 'guess' } }))),
   row('with ctx as an object', 'challenge_invalid', sealedBy(challenge({ ctx: JSON.parse(ctx) }))),

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deviceId, issuer, keys, type NamedKey, names, now, rk, sessionId, sessionKey, thumbprint } from './cast.ts';
 import { challengeRows, downRows, firstContactRows, keySetRows } from './device-rows.ts';
+import { document, documentOp, documentRows } from './document-rows.ts';
 import { confirmationRows, contextRows, enrollmentRows } from './enrollment-rows.ts';
 import { b64 } from './forge.ts';
 import { pinVectors } from './pin.ts';
@@ -33,6 +34,7 @@ async function vectors(): Promise<object> {
     down: downRows,
     confirmations: { held: ['seal'], rows: confirmationRows },
     contexts: { held: ['seal'], rows: contextRows },
+    documents: { op: documentOp, held: ['seal'], document, rows: documentRows },
     challenges: { op: 'op-1', held: ['seal'], rows: challengeRows },
     key_sets: keySetRows,
     first_contact: firstContactRows,

@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CryptoKey } from 'jose';
 import { createCaller } from '../../src/device-sdk/caller.ts';
-import { readChallenge, readPostContext } from '../../src/device-sdk/challenge.ts';
+import {
+  type ChallengeView,
+  type DocumentView,
+  readChallenge,
+  readPostContext,
+} from '../../src/device-sdk/challenge.ts';
+import { fetchDocument } from '../../src/device-sdk/document.ts';
 import { codeOf, DeviceError } from '../../src/device-sdk/errors.ts';
 import { usableKey } from '../../src/device-sdk/keys.ts';
 import { openDown } from '../../src/device-sdk/messages.ts';
@@ -49,6 +55,7 @@ interface Vectors {
   down: Row[];
   confirmations: { rows: (Row & { code?: string })[] };
   contexts: { rows: (Row & { shown?: object })[] };
+  documents: { op: string; document: DocumentView; rows: { name: string; expect: string; pieces: string[] }[] };
   challenges: { op: string; rows: (Row & { challenge_sha256?: string; ctx_hash?: string })[] };
   key_sets: { name: string; held: string[]; sets: string[]; not_before?: number; expect: string }[];
   first_contact: { name: string; k: string; sets: string[]; expect: string }[];
@@ -214,6 +221,18 @@ describe('the device', () => {
         expect(readPostContext(claims)).toEqual(shown);
       };
       expect(await verdict(open)).toBe(expected);
+    },
+  );
+
+  test.each(vectors.documents.rows.map((row) => [row.expect, row.name, row] as const))(
+    'a document, %s: %s',
+    async (expected, _, { pieces }) => {
+      const left = [...pieces];
+      const caller = { ...(await challengeCaller()), inSession: async () => ({ document: left.shift() }) };
+      const { op, document } = vectors.documents;
+      const fetched = () => fetchDocument(caller, { op } as ChallengeView, document);
+      expect(await verdict(fetched)).toBe(expected);
+      expect(left).toEqual([]);
     },
   );
 

@@ -7,6 +7,7 @@
   ARGV[11] changes   ARGV[12] limits, JSON, '' for none
   ARGV[13] refused event, JSON array of text from after the brace, user's key part, at; '' for none
   ARGV[14] id of the decoy that it is started for where the person cannot be asked, '' for none   ARGV[15] changes then
+  ARGV[16] document, sealed, '' for none   ARGV[17] receipt   ARGV[18] counter
   returns { 'started', superseded ids, why it was started for the decoy or '' } | { 'refused', limit, retryAt in epoch ms }
         | { 'exists' } | { 'user_not_active' }
   Repeated: 'exists'. ]]
@@ -111,6 +112,7 @@ end
 
 local unasked = not isActive and 'not_active' or (hidden and hidden[1]) or ''
 insertOperation(root, id, ARGV[4], ARGV[5], ARGV[6], unasked ~= '' and name or nil)
+if ARGV[16] ~= '' then redis.call('SET', root .. NAME.document .. id, ARGV[16], 'PX', ARGV[6]) end
 if limits and of.k ~= 'registration' then
   if unasked == '' then noteStart(root, user, of.c, limits, now) end
   if name ~= '' then noteStart(root, name, of.c, limits, now) end

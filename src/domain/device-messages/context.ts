@@ -7,8 +7,6 @@ import type { Shown } from '../operations.ts';
 export interface ContextOf extends Shown {
   op: string;
   kind: OperationKind;
-  /** fetched apart; must match `sha256` before approve is enabled */
-  document?: { title: string; mime: string; sha256: string; size: number; display: string };
   /** 16 bytes; random unless a test says otherwise. Without it the hash of a short text could be guessed. */
   salt?: Uint8Array;
 }

@@ -3,6 +3,7 @@
  * No `aud`, `exp` or `nonce`, and a `typ` of its own, so that it cannot pass for an ID token.
  */
 import type { EcPublicJwk } from '../../support/jose/index.ts';
+import type { ShownDocument } from '../document.ts';
 import type { EvaluatedProof } from './proofs.ts';
 import { signWithSeal } from './sealed.ts';
 import type { ServerKeyPair } from './server-key.ts';
@@ -25,6 +26,8 @@ export interface EvidenceOf {
   decision: string;
   /** as evaluated; those of a PIN are left out here, whatever the caller hands in */
   proofs?: readonly EvaluatedProof[];
+  /** what was agreed to or signed; `external`: only its hash was known here, and nothing of it was shown */
+  document?: ShownDocument;
   /** what was granted with an approval (RFC 9396), as JSON; the device signed a hash over a text that holds these bytes */
   authorizationDetails?: string;
 }
@@ -32,7 +35,7 @@ export interface EvidenceOf {
 /** The payload. For a PIN it shows the device's signature over `method: pin` and over the hash of the salted proof. */
 export function buildEvidence(evidence: EvidenceOf): object {
   const { issuer, now, op, sub, clientId, acr, amr, device, challenge, decision, proofs = [] } = evidence;
-  const { authorizationDetails } = evidence;
+  const { authorizationDetails, document } = evidence;
   const shownProofs = proofs.filter(({ method }) => method !== undefined && method !== 'pin').map(({ proof }) => proof);
   const { kty, crv, x, y } = device.sig;
   return {
@@ -53,6 +56,7 @@ export function buildEvidence(evidence: EvidenceOf): object {
     decision,
     proofs: shownProofs.length > 0 ? shownProofs : undefined,
     authorization_details: authorizationDetails === undefined ? undefined : JSON.parse(authorizationDetails),
+    document,
     context: challenge === undefined ? 'hash_only' : 'included',
   };
 }

@@ -31,7 +31,7 @@ export {
   verifyRedeem,
   verifyRequest,
 } from './request.ts';
-export { sealContext, sealForDevice, signWithSeal } from './sealed.ts';
+export { sealContext, sealDocumentPart, sealForDevice, signWithSeal } from './sealed.ts';
 export { type NamedJwk, type ServerKeyPair, serverKeyPair } from './server-key.ts';
 export { issueSession, maxSessionSeconds, type OpenSession, openSession } from './sessions.ts';
 export { type OpenedSession, type OpenedSigned, type OpenedUp, openUp, type UpKeys } from './up.ts';

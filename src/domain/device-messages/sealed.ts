@@ -1,7 +1,7 @@
 /** What only one device may read and anybody may verify: a JWE to `enc` of a JWS by `seal` (challenge, document, contexts). */
 import { type EcPublicJwk, encryptTo, jwkThumbprint, signJws } from '../../support/jose/index.ts';
 import type { ServerKeyPair } from './server-key.ts';
-import { typ as types } from './wire.ts';
+import { type DocumentPart, documentPartBytes, typ as types } from './wire.ts';
 
 /** Sign a payload with `seal`. The payload's bytes are the message; the signature differs each time. */
 export function signWithSeal(seal: ServerKeyPair, typ: string, payload: Uint8Array | string): string {
@@ -20,6 +20,18 @@ export function sealForDevice(
 ): string {
   const jws = signWithSeal(seal, typ, payload);
   return encryptTo(enc, { typ: types.sealed, cty: 'JWT', kid: jwkThumbprint(enc) }, jws);
+}
+
+/** A piece of the document that a challenge names. @param content all of it */
+export function sealDocumentPart(
+  enc: EcPublicJwk,
+  seal: ServerKeyPair,
+  part: { issuer: string; deviceId: string; op: string; sha256: string; content: Buffer; offset: number },
+): string {
+  const { issuer, deviceId, op, sha256, content, offset } = part;
+  const data = content.subarray(offset, offset + documentPartBytes).toString('base64url');
+  const payload: DocumentPart = { iss: issuer, aud: deviceId, op, sha256, size: content.length, offset, data };
+  return sealForDevice(enc, seal, types.document, JSON.stringify(payload));
 }
 
 /** A text for one device beside a challenge: what follows an approval or an activation. */

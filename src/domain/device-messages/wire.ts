@@ -18,6 +18,7 @@ export const typ = {
   challenge: 'assent-challenge+jwt',
   confirm: 'assent-confirm+jwt',
   context: 'assent-context+jwt',
+  document: 'assent-document+jwt',
   evidence: 'assent-evidence+jwt',
 } as const;
 
@@ -29,6 +30,7 @@ export const acts = [
   'inbox',
   'events',
   'present',
+  'document',
   'decide',
   'status',
   'methods',
@@ -39,7 +41,7 @@ export const acts = [
 export type Act = (typeof acts)[number];
 
 /** Calls that may go up under a session key; all others need the device's signature. */
-export const sessionActs: readonly Act[] = ['inbox', 'events', 'present', 'status'];
+export const sessionActs: readonly Act[] = ['inbox', 'events', 'present', 'document', 'status'];
 
 /** Clocks may differ by this much, except in `decide`, where the challenge gives freshness. */
 export const clockSkewSeconds = 120;
@@ -118,6 +120,28 @@ export interface PresentAnswer {
   /** JWE to `enc` of a JWS `assent-challenge+jwt` */
   challenge: string;
 }
+
+export interface DocumentAnswer {
+  /** JWE to `enc` of a JWS `assent-document+jwt`: {@link DocumentPart} */
+  document: string;
+}
+
+/** What of a document fits into one message; `offset` says where it begins. */
+export interface DocumentPart {
+  iss: string;
+  aud: string;
+  op: string;
+  /** of the whole document, as in `ctx` */
+  sha256: string;
+  /** of the whole document, in bytes */
+  size: number;
+  offset: number;
+  /** base64url; shorter than the others at the end only */
+  data: string;
+}
+
+/** Sealed twice and in base64url four times, so much stays below the 56 KiB of a message. */
+export const documentPartBytes = 16 * 1024;
 
 export interface DecideAnswer {
   op: string;

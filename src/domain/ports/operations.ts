@@ -55,6 +55,8 @@ export interface Start {
    */
   cap: { perClient: number; policy: 'replace' | 'refuse'; perUser: number };
   now: number;
+  /** Its content, sealed; kept under the operation's id as long as the operation itself, and read by itself. */
+  document?: string;
   events: AuditEvent[];
   /** Written once for each operation that this start supersedes; the store fills in id suffix and operation id. */
   supersededEvent?: Omit<AuditEvent, 'id' | 'operationId'>;
@@ -323,6 +325,9 @@ export interface OperationStore {
     | { result: 'missing' }
     | Replayed
   >;
+
+  /** What was given as {@link Start.document}, byte for byte; undefined where there is none, or it is gone. */
+  document(operationId: string): Promise<string | undefined>;
 
   /** The evidence of a decision, sealed as it was given. */
   evidence(operationId: string): Promise<string | undefined>;

@@ -11,6 +11,7 @@ const summaries: Record<Act, string> = {
   inbox: 'What waits for this device',
   events: 'The inbox as a stream of server-sent events',
   present: 'A fresh challenge for one operation',
+  document: 'A piece of the document that an operation is about',
   decide: 'Approve or deny an operation',
   status: 'How the server sees this device; confirms an enrollment',
   methods: 'Activate, change or remove the PIN of this device',
@@ -23,8 +24,8 @@ const problems = {
   400: 'Unreadable or invalid. Plain where the message could not be opened, sealed otherwise.',
   401: 'The device is not known, or its signature does not verify.',
   403: 'The device proved its key and is not usable, a proof could not be verified, or one is missing.',
-  404: 'No such operation for this device, or no such application.',
-  409: 'Not possible in the current state: closed operation, stale challenge, used message id, second device.',
+  404: 'No such operation for this device, no document of it, no such application, or nothing that is offered under this code.',
+  409: 'Not possible in the current state: closed operation, stale challenge, used message id, second device, offer that another device has.',
   413: 'Longer than 56 KiB.',
   415: 'Not `application/jose`.',
 };
