@@ -147,7 +147,8 @@ function outboundTo({ hostname, port }: URL): object {
 
 /** Whom the plan asks for. */
 const USER = 'alice';
-const SCOPE = 'openid profile';
+/** With `offline_access`, as the plan skips its refresh module where no refresh token comes. */
+const SCOPE = 'openid profile offline_access';
 const clientIdOf = (mode: Mode, authentication: Authentication, number: 1 | 2) =>
   `conformance-${nameOf(mode, authentication)}-${number}`;
 

@@ -217,6 +217,12 @@ async function player(variant: string, number: 1 | 2 = 1) {
         form: { grant_type: 'urn:openid:params:grant-type:ciba', auth_req_id, ...credentials() },
         certificate,
       }),
+    refresh: (refresh_token: string) =>
+      call(alias.token_endpoint, {
+        method: 'POST',
+        form: { grant_type: 'refresh_token', refresh_token, ...credentials() },
+        certificate,
+      }),
     decide: async (authReqId: string, action: 'allow' | 'deny') => {
       const url = settings.automated_ciba_approval_url.replace('{auth_req_id}', authReqId).replace('{action}', action);
       expect((await call(url, { method: 'POST' })).status).toBe(204);
@@ -299,6 +305,18 @@ describe.each(variants)('%s', (variant) => {
     expect((await player1.resource(body.access_token, settings.mtls2)).status).toBe(401);
     expect((await player1.token(id)).body).toMatchObject({ error: 'invalid_grant' });
     expect((await player1.resource(body.access_token)).status).toBe(200);
+  });
+
+  test('a refresh token comes with the scope of the settings, and is good for its own client only', async () => {
+    const first = await player(variant);
+    const { auth_req_id: id } = (await first.start()).body;
+    await first.decide(id, 'allow');
+    const { refresh_token: issued } = (await first.token(id)).body;
+    const theirs = await (await player(variant, 2)).refresh(issued);
+    expect(theirs).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+    const { status, body } = await first.refresh(issued);
+    expect([status, body.token_type]).toEqual([200, 'Bearer']);
+    expect((await first.resource(body.access_token)).status).toBe(200);
   });
 
   test('the person rejects: access_denied', async () => {
