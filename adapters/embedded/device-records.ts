@@ -111,6 +111,12 @@ export function counted(tx: Tx, device: Device, counter: MessageCounter | undefi
   return {};
 }
 
+/** Of a message that changes no device. */
+export function noteCounter(tx: Tx, counter: MessageCounter | undefined): void {
+  const sender = counter?.deviceId === undefined ? undefined : readDevice(tx.db, counter.deviceId);
+  if (counter && sender) touchDevice(tx, sender, counted(tx, sender, counter));
+}
+
 interface Lock {
   reason: LockReason;
   now: number;

@@ -38,6 +38,7 @@ export function operationStore({ read, write }: Access): OperationStore {
     reserveAttempt: (attempt) => write('reserveAttempt', attempt),
     failAttempt: (failed) => write('failAttempt', failed),
     decide: (decide) => write('decideOperation', decide),
+    claim: (claim) => write('claimOperation', claim),
     cancel: (cancel) => write('cancelOperation', cancel),
     expireDue: (expire) => write('expireOperations', expire),
     commit: (commit) => write('commitRedemption', commit),

@@ -5,7 +5,7 @@ import type { Decide, OperationStore, Start } from '../../src/domain/ports/opera
 import { MINUTE } from '../../src/support/clock.ts';
 import { partitionOf } from '../../src/support/ids.ts';
 import type { Db } from './db.ts';
-import { counted, readDevice, touchDevice } from './device-records.ts';
+import { counted, noteCounter, readDevice, touchDevice } from './device-records.ts';
 import {
   endOperation,
   insertOperation,
@@ -31,10 +31,13 @@ import { cleared, endTry, onNumber, onOperation, onPin } from './under-way.ts';
 import { readUser } from './user-records.ts';
 
 type Cancel = Parameters<OperationStore['cancel']>[0];
+type Claim = Parameters<OperationStore['claim']>[0];
 type Expire = Parameters<OperationStore['expireDue']>[0];
 
 export function startOperation(tx: Tx, start: Start) {
   const { operation, now, decoy, orDecoy } = start;
+  const replayed = replayOf(tx, start.receipt);
+  if (replayed) return replayed;
   if (readOperation(tx.db, operation.id)) return { result: 'exists' as const };
   const isActive = decoy || readUser(tx.db, operation.userId)?.state === 'active';
   if (!isActive && !orDecoy) return { result: 'user_not_active' as const };
@@ -57,6 +60,8 @@ export function startOperation(tx: Tx, start: Start) {
     const { userId, askedAs = userId } = one.operation;
     for (const name of new Set([userId, askedAs])) noteStart(tx, name, start);
   }
+  writeReceipt(tx, start.receipt);
+  noteCounter(tx, start.ctr);
   writeEvents(tx, one.events);
   writeOutbox(tx, one.outbox);
   return { result: 'started' as const, superseded: superseded.map(({ id }) => id), ...(unasked && { unasked }) };
@@ -103,7 +108,7 @@ function judged(db: Db, start: Start): Judged {
   const beyond = decoy ? 0 : left.length + 1 - cap.perUser;
   const byOthers: Refusal[] = beyond > 0 ? [{ limit: 'user', retryAt: whenFree(left, beyond) }] : [];
 
-  const late = (of: Operation[]) => of.filter((one) => !isLive(one) && isOurs(one));
+  const late = (of: Operation[]) => of.filter((one) => !isLive(one) && isOurs(one) && one.claimOf === undefined);
   const missed = {
     person: late(person),
     name: orDecoy ? late([...person.filter(({ askedAs }) => askedAs === orDecoy.userId), ...name]) : late(person),
@@ -196,6 +201,22 @@ export function cancelOperation(tx: Tx, { operationId, clientId, reason, now, ev
   writeEvents(tx, events);
   writeOutbox(tx, outbox);
   return { result: 'cancelled' as const, operation: cancelled };
+}
+
+export function claimOperation(tx: Tx, { operationId, claimed, now, events }: Claim) {
+  const operation = readOperation(tx.db, operationId);
+  if (!operation?.offer) return { result: 'missing' as const };
+  if (operation.claimed) {
+    if (operation.claimed.deviceId !== claimed.deviceId) return { result: 'claimed_by_other' as const };
+    return { result: 'again' as const, operation };
+  }
+  const state = stateAt(operation, now);
+  if (state !== 'pending') return { result: 'closed' as const, state };
+  const taken = { state: 'cancelled', endReason: 'claimed', finishedAt: now } as const;
+  const { deviceId, sealed } = claimed;
+  const done = replaceOperation(tx, operation, { ...taken, claimed: { deviceId, sealed, at: now } });
+  writeEvents(tx, events);
+  return { result: 'claimed' as const, operation: done };
 }
 
 export function expireOperations(tx: Tx, { partitions, now, limit, event }: Expire): string[] {

@@ -137,8 +137,9 @@ export function noteRefusal(tx: Tx, { operation, limits, now, refusedEvent }: St
 
 /** What the end of an operation means for the next start. Only where its start was noted. */
 export function noteEnd(tx: Tx, operation: Operation): void {
-  const { kind, state, endReason, userId, askedAs, clientId, finishedAt: at = 0 } = operation;
-  const changed = kind === 'registration' ? undefined : changeBy(state, endReason, at);
+  const { kind, state, endReason, userId, askedAs, claimOf, clientId, finishedAt: at = 0 } = operation;
+  const isOwn = kind === 'registration' || claimOf !== undefined;
+  const changed = isOwn ? undefined : changeBy(state, endReason, at);
   if (!changed) return;
   // a request to nobody is neither denied nor failed: the name does not learn of it
   const names = state === 'denied' || state === 'failed' || askedAs === undefined ? [userId] : [userId, askedAs];

@@ -13,7 +13,7 @@ import { collectGarbage } from './garbage.ts';
 import { saveKeyRing } from './key-ring.ts';
 import { addKey, destroyKey, promoteKey } from './keys.ts';
 import { appendNotification } from './notification-log.ts';
-import { cancelOperation, decideOperation, expireOperations, startOperation } from './operations.ts';
+import { cancelOperation, claimOperation, decideOperation, expireOperations, startOperation } from './operations.ts';
 import { claimDue, completeEntry, retryEntry } from './outbox.ts';
 import { abandonCall, beginCall, finishCall, reserveCount, useOnce } from './records.ts';
 import { commitRedemption, deliverRedemption, releaseRedemption, takeRedemption } from './redemption.ts';
@@ -49,6 +49,7 @@ export const writes = {
   failAttempt,
   decideOperation,
   cancelOperation,
+  claimOperation,
   expireOperations,
   takeRedemption,
   commitRedemption,

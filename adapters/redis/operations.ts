@@ -4,6 +4,7 @@ import type { OperationStore, Start } from '../../src/domain/ports/operations.ts
 import { subjectOf, sweptLifetimeMs, tailOf } from './changes.ts';
 import type { Context } from './context.ts';
 import { createDecisionCalls } from './decisions.ts';
+import { counterJson, receiptJson, receiptKey } from './devices.ts';
 import { answered } from './failures.ts';
 import { idPart, partitionFor } from './keys.ts';
 import {
@@ -38,7 +39,13 @@ export function createOperationStore(context: Context): OperationStore {
       const { id, userId, retainUntil } = start.operation;
       const reply = await scripts.run(
         'startOperation',
-        [keys.root(partitionFor(id)), keys.of('operation', id), keys.of('body', id), keys.beside(id, 'user', userId)],
+        [
+          keys.root(partitionFor(id)),
+          keys.of('operation', id),
+          keys.of('body', id),
+          keys.beside(id, 'user', userId),
+          receiptKey(context, id, start.receipt),
+        ],
         [
           start.now,
           idPart(id),
@@ -54,6 +61,8 @@ export function createOperationStore(context: Context): OperationStore {
           start.orDecoy ? idPart(start.orDecoy.userId) : '',
           start.orDecoy ? changes(start.orDecoy.events, start.orDecoy.outbox) : '',
           start.document ?? '',
+          receiptJson(start.receipt),
+          counterJson(context, start.ctr),
         ],
       );
       switch (reply[0]) {
@@ -61,6 +70,8 @@ export function createOperationStore(context: Context): OperationStore {
           return { result: 'started', superseded: reply[1], ...(reply[2] !== '' && { unasked: reply[2] }) };
         case 'refused':
           return { result: 'refused', limit: reply[1], retryAt: Number(reply[2]) };
+        case 'repeated':
+          return { result: 'repeated', outcome: reply[1] };
         default:
           return { result: reply[0] };
       }
@@ -159,6 +170,17 @@ export function createOperationStore(context: Context): OperationStore {
         [now, idPart(operationId), clientId === undefined ? '' : `=${clientId}`, reason, changes(events, outbox)],
       );
       return result === 'missing' ? { result } : { result, operation: operationOf(row as OperationRow) };
+    },
+
+    async claim({ operationId, claimed: { deviceId, sealed }, now, events }) {
+      const [result, ...rest] = await scripts.run(
+        'claimOperation',
+        [keys.root(partitionFor(operationId)), keys.of('operation', operationId)],
+        [now, idPart(operationId), deviceId, JSON.stringify({ deviceId, sealed, at: now }), changes(events)],
+      );
+      if (result === 'closed') return { result, state: stateOf(rest[0] as string) };
+      if (result === 'missing' || result === 'claimed_by_other') return { result };
+      return { result, operation: operationOf(rest as OperationRow) };
     },
 
     async expireDue({ partitions, now, limit, event }) {

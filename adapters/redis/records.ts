@@ -118,7 +118,7 @@ export function toDevice(fields: Fields): Device {
  * s state, v version, k kind, c client, u user (key part), al askedAs, d named device, x expiresAt, a answerBy, r retainUntil,
  * f finishedAt, e endReason, t m tries (used, max), i polling interval now, l last accepted poll, h:<hash> a message that
  * has reserved a try; tw tc tk tx tb td of a ticket (wrong codes, tries and time of its confirmation, box pair, bound to, device); dc decision as JSON, dd its device;
- * nm ns notification (mode, sealed), wh wu a poll that is held (by whom, until when),
+ * of oc offer (sealed) and who claimed it as JSON, co the offer that it came of; nm ns notification (mode, sealed), wh wu a poll that is held (by whom, until when),
  * rs rh ru rr rb rp ra redemption (state, holder, until, response, binding, replayUntil, delivered or expired at)
  */
 export function operationFields(operation: Operation): Values {
@@ -137,6 +137,9 @@ export function operationFields(operation: Operation): Values {
     t: tries.used,
     m: tries.max,
     i: operation.poll?.intervalSeconds,
+    of: operation.offer?.sealed,
+    oc: operation.claimed && JSON.stringify(operation.claimed),
+    co: operation.claimOf,
     nm: operation.notification?.mode,
     ns: operation.notification?.sealed,
     tw: ticket?.wrongCodes,
@@ -151,7 +154,8 @@ export function operationFields(operation: Operation): Values {
 /** The members that are no fields. An id of another form than ours is kept here: its key holds only a hash. */
 export function operationBody(operation: Operation): Buffer {
   const { id, version: _v, state: _s, kind: _k, clientId: _c, userId, askedAs: _al, deviceId: _d, ...rest } = operation;
-  const { expiresAt: _x, answerBy: _a, retainUntil: _r, tries: _t, notification: _n, ticket, ...body } = rest;
+  const { expiresAt: _x, answerBy: _a, retainUntil: _r, tries: _t, notification: _n, offer: _o, ...others } = rest;
+  const { claimed: _by, claimOf: _of, ticket, ...body } = others;
   return pack(
     JSON.stringify({
       ...body,
@@ -185,6 +189,9 @@ export function toOperation(id: string, body: string, fields: Fields): Operation
     tries: { used: Number(f.t), max: Number(f.m) },
     ticket: ticket && defined({ ...ticket, ...countedOf(f), boundTo: f.tb, deviceId: f.td }),
     notification: f.nm === undefined ? undefined : defined({ mode: f.nm as 'ping' | 'push', sealed: f.ns }),
+    offer: f.of === undefined ? undefined : { sealed: f.of },
+    claimed: f.oc === undefined ? undefined : (JSON.parse(f.oc) as Operation['claimed']),
+    claimOf: f.co,
     decision: f.dc === undefined ? undefined : (JSON.parse(f.dc) as Decision),
     redemption: toRedemption(f),
   });

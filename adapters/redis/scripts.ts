@@ -60,7 +60,8 @@ interface Replies {
     | ['started', string[], Unasked | '']
     | ['refused', StartLimit, string]
     | ['exists']
-    | ['user_not_active'];
+    | ['user_not_active']
+    | Replayed;
   liftLimits: 0 | 1;
   readOperation: [] | [string, Fields];
   readPending: OperationRow[];
@@ -82,6 +83,7 @@ interface Replies {
     | ['missing']
     | Replayed;
   cancelOperation: ['cancelled' | 'ended', ...OperationRow] | ['missing'];
+  claimOperation: ['claimed' | 'again', ...OperationRow] | ['claimed_by_other'] | ['closed', string] | ['missing'];
   expireOperations: string[];
   pollOperation:
     | ['missing']
@@ -137,7 +139,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   failProof: 3,
   activateDevice: 5,
   changeDevice: 3,
-  startOperation: 4,
+  startOperation: 5,
   liftLimits: 2,
   readOperation: 3,
   readPending: 2,
@@ -149,6 +151,7 @@ export const numberOfKeys: Record<ScriptName, number> = {
   failAttempt: 4,
   decideOperation: 7,
   cancelOperation: 2,
+  claimOperation: 2,
   expireOperations: 2,
   pollOperation: 2,
   commitRedemption: 2,
@@ -194,6 +197,7 @@ const replicatedScripts: ReadonlySet<ScriptName> = new Set<ScriptName>([
   'decideOperation',
   'failAttempt',
   'cancelOperation',
+  'claimOperation',
   'commitRedemption',
   'writeArtifact',
   'consumeArtifact',

@@ -9,6 +9,7 @@ import { createDevices } from '../domain/devices.ts';
 import { createExternalSigners, type ExternalSigners } from '../domain/external-signers.ts';
 import { MasterKeyRefused, openKeyRing } from '../domain/key-ring.ts';
 import { createNotificationLog } from '../domain/notification-log.ts';
+import { createOffers } from '../domain/offers.ts';
 import { createOperations } from '../domain/operations.ts';
 import { createPinProofs } from '../domain/pin-proofs.ts';
 import type { StartLimits } from '../domain/ports/operations.ts';
@@ -100,6 +101,13 @@ export async function createDomain(config: Config, deps: ServerDeps, metrics?: M
     ticketConfirmation: createTicketConfirmation({ store, clock, secrets, applications }),
     pinProofs: createPinProofs({ store, clock, secrets }),
     operations,
+    offers: createOffers({
+      store,
+      operations,
+      secrets,
+      clock,
+      options: { authenticatorOrigin: config.authenticator.origin, retentionMs },
+    }),
     redemptions,
   };
 }

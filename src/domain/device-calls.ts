@@ -7,6 +7,7 @@ import { isId, partitionOf } from '../support/ids.ts';
 import type { Secrets } from '../support/secrets.ts';
 import type { Answers } from './answers.ts';
 import type { Applications } from './applications.ts';
+import type { Claims } from './claims.ts';
 import type { ClientStanding } from './client-standing.ts';
 import type { Device } from './device.ts';
 import { closedEvent } from './device-ends.ts';
@@ -51,6 +52,7 @@ interface Deps {
   upkeep: Upkeep;
   answers: Answers;
   documents: Documents;
+  claims: Claims;
   inbox: Inbox;
   clients: Pick<ClientStanding, 'stateFor'>;
   applications: Pick<Applications, 'find'>;
@@ -69,6 +71,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
     upkeep,
     answers,
     documents,
+    claims,
     inbox,
     clients,
     applications,
@@ -86,6 +89,7 @@ export function createDeviceCalls(deps: Deps): DeviceCalls {
     present: answers.present,
     document: documents.part,
     decide,
+    claim: claims.claim,
     status,
     methods: upkeep.methods,
     rotate: upkeep.rotate,

@@ -79,6 +79,7 @@ const usableIn: Record<Act, readonly DeviceState[]> = {
   present: ['active'],
   document: ['active'],
   decide: ['active'],
+  claim: ['active'],
   status: ['pending', 'active', 'locked'],
   methods: ['active'],
   rotate: ['active'],
@@ -172,7 +173,7 @@ export function createDeviceRequests(deps: Deps): DeviceRequests {
 }
 
 /** Calls whose receipts are looked at first: the same message gets the same answer, whatever has become of the device. */
-const changes: readonly Act[] = ['decide', 'methods', 'rotate', 'tickets'];
+const changes: readonly Act[] = ['decide', 'claim', 'methods', 'rotate', 'tickets'];
 
 interface Named {
   op?: string;

@@ -7,6 +7,7 @@ import type { AcrNames } from './acr.ts';
 import { createAnswers } from './answers.ts';
 import type { Applications } from './applications.ts';
 import type { AttestationVerifier } from './attestation.ts';
+import { createClaims } from './claims.ts';
 import { createClientStanding, type IsClientActive } from './client-standing.ts';
 import { createDeviceCalls, type DeviceCalls } from './device-calls.ts';
 import { createDeviceRequests, type DeviceRequests } from './device-requests.ts';
@@ -94,6 +95,7 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
     ...(notMeMs !== undefined && { notMeMs }),
   });
   const documents = createDocuments({ ...common, inbox });
+  const claims = createClaims(common);
   const upkeep = createUpkeep({ ...common, refusedKeys });
   return {
     requests,
@@ -105,6 +107,7 @@ export function createDeviceSide({ serverKeys: keyStore, options, ...deps }: Dev
       upkeep,
       answers,
       documents,
+      claims,
       inbox,
       sessionSeconds,
     }),

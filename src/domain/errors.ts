@@ -56,6 +56,8 @@ export const domainErrors = {
   revocation_refused: 'This device may take away only a newer one of the same user.',
 
   // answers (section 4)
+  claim_not_found: 'Nothing is offered under this code, or nothing any longer.',
+  claim_taken: 'Another device has taken this already.',
   challenge_stale: 'The answer does not belong to the current challenge.',
   attempt_failed: 'The answer could not be verified.',
   attempt_underway: 'Another answer of this device is being checked. Try again in a moment.',

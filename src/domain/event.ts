@@ -48,6 +48,8 @@ export type EventType =
   | 'device.key_refused'
   | 'device.enrollment_refused'
   | 'device.revoked'
+  | 'operation.offered'
+  | 'operation.claimed'
   | 'operation.started'
   | 'operation.superseded'
   | 'operation.refused'

@@ -8,6 +8,7 @@ import type { OwnBox } from './own-boxes.ts';
  *        ├─────decide: deny──────> denied
  *        ├─────expiresAt passes──> expired      (read as expired from that instant on; a sweep writes it)
  *        ├─────cancel, supersede─> cancelled
+ *        ├─────claim (an offer)──> cancelled    (`claimed`: it goes on as another operation, in the partition of who claimed it)
  *        └─────tries spent───────> failed
  *
  * Every state but `pending` is final. At most one decision; it never changes.
@@ -26,6 +27,7 @@ export type EndReason =
   | 'cancelled_by_user'
   | 'cancelled_by_client'
   | 'superseded'
+  | 'claimed'
   | 'user_deactivated'
   | 'device_deactivated'
   | 'device_locked'
@@ -112,6 +114,16 @@ export interface Operation {
     boundTo?: string;
     deviceId?: string;
   };
+
+  /**
+   * Nobody is asked yet: `userId` is nobody's, so it is in no inbox, and no device can look at it or answer it. What the operation
+   * needs that comes of it, sealed (offers.ts).
+   */
+  offer?: { sealed: string };
+  /** Of an offer: who took it, and, sealed, what the operation was started with that came of it. */
+  claimed?: { deviceId: string; sealed: string; at: number };
+  /** The offer that it came of. The person's own device asked for it, so its end says nothing of its client (StartLimits). */
+  claimOf?: string;
 
   decision?: Decision;
   redemption?: Redemption;

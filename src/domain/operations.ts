@@ -66,6 +66,11 @@ export interface StartOperation {
    * kept under this name, so that they are the same for who is there and who is not.
    */
   orDecoy?: string;
+  /** The offer that it came of (offers.ts). */
+  claimOf?: string;
+  /** Of the device's message that starts it. */
+  receipt?: Start['receipt'];
+  ctr?: Start['ctr'];
   by: By;
 }
 
@@ -83,7 +88,8 @@ export interface Operations {
    * Durable when it resolves; devices are told afterwards, nobody waits for them. Round trips: devices of the user,
    * start (the caller has read the user).
    * @throws DomainError user_unknown (locked and deactivated alike) | no_usable_device | too_many_pending | rate_limited |
-   *         method_not_available | invalid_request (post-context)
+   *         method_not_available | state_conflict (the handle, or this message, has started one before) | message_reused |
+   *         invalid_request (post-context)
    */
   start(start: StartOperation): Promise<Started>;
   /** For operators: whatever keeps clients, or one, from asking this person is forgotten. False where there was nothing. */
@@ -232,6 +238,7 @@ function newOperation(start: StartOperation, { secrets, random, options, now, us
     tries: { used: 0, max: maxTries(start.match, usable) },
     protocol,
     notification,
+    claimOf: start.claimOf,
     poll: intervalSeconds === undefined ? undefined : { intervalSeconds },
   };
   return { operation, matchCode: made?.code, document: content && sealDocument(secrets, { id, context }, content) };
@@ -254,7 +261,7 @@ function maxTries(mode: MatchMode, usable: UsableDevice[]): number {
 
 function startCall(
   operation: Operation,
-  { by, decoy, orDecoy, uncapped }: StartOperation,
+  { by, decoy, orDecoy, uncapped, receipt, ctr }: StartOperation,
   { cap, limits }: OperationsOptions,
   now: number,
 ): Start {
@@ -267,6 +274,8 @@ function startCall(
     now,
     ...startChanges(operation, by, now, decoy),
     supersededEvent: { type: 'operation.superseded', ...about },
+    ...(receipt && { receipt }),
+    ...(ctr && { ctr }),
     ...(decoy && { decoy }),
     ...(orDecoy !== undefined && {
       orDecoy: { userId: orDecoy, ...startChanges({ ...operation, userId: orDecoy }, by, now, true) },
@@ -275,8 +284,8 @@ function startCall(
 }
 
 function startChanges(operation: Operation, by: By, now: number, decoy = false): Pick<Start, 'events' | 'outbox'> {
-  const { id: operationId, userId, clientId, kind } = operation;
-  const data = { kind, ...(decoy && { decoy }) };
+  const { id: operationId, userId, clientId, kind, claimOf } = operation;
+  const data = { kind, ...(decoy && { decoy }), ...(claimOf !== undefined && { offer: claimOf }) };
   return {
     events: [newEvent('operation.started', now, by, { operationId, userId, clientId, data })],
     outbox: [inboxEntry(operation, 'pending', now)],
@@ -298,6 +307,9 @@ function startRefused(refusal: Refusal, now: number): DomainError {
     case 'user_not_active':
       return new DomainError('user_unknown', { detail: 'not active' });
     case 'exists':
-      return new DomainError('state_conflict', { detail: 'the handle was used before' });
+    case 'repeated':
+      return new DomainError('state_conflict', { detail: `${refusal.result}: it was started before` });
+    case 'message_reused':
+      return new DomainError('message_reused');
   }
 }

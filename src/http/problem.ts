@@ -50,6 +50,8 @@ export const domainStatus = {
   code_wrong: 403,
   revocation_refused: 403,
 
+  claim_not_found: 404,
+  claim_taken: 409,
   challenge_stale: 409,
   attempt_failed: 403,
   attempt_underway: 409,

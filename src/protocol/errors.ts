@@ -77,6 +77,8 @@ const oauthErrors = {
   enrollment_denied: ['server_error', 500],
   code_wrong: ['server_error', 500],
   revocation_refused: ['server_error', 500],
+  claim_not_found: ['server_error', 500],
+  claim_taken: ['server_error', 500],
   challenge_stale: ['server_error', 500],
   attempt_failed: ['server_error', 500],
   attempt_underway: ['server_error', 500],

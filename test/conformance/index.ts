@@ -1,3 +1,4 @@
+import { claimSuite } from './claims.ts';
 import { clientStoreSuite } from './clients.ts';
 import { deviceEndsSuite } from './device-ends.ts';
 import { deviceUpkeepSuite } from './device-upkeep.ts';
@@ -26,6 +27,7 @@ export function storeConformance(name: string, open: OpenStore, options: SuiteOp
     deviceUpkeepSuite,
     operationStoreSuite,
     startLimitSuite,
+    claimSuite,
     redemptionSuite,
     notificationSuite,
     outboxSuite,

@@ -21,6 +21,7 @@ import {
   type OpenedUp,
   openSession,
   openUp,
+  readClaim,
   readDecision,
   readEnroll,
   readMethods,
@@ -97,6 +98,8 @@ export interface TestServer {
   seen: Seen[];
   devices: Map<string, TestDevice>;
   operations: Map<string, TestOperation>;
+  /** What is offered, by its code. */
+  offers: Map<string, TestOperation>;
   seal: ServerKeyPair[];
   box: ServerKeyPair[];
   /** of `GET keys`; a test may put a liar in its place */
@@ -130,6 +133,7 @@ export function createTestServer(): TestServer {
     seen: [],
     devices: new Map(),
     operations: new Map(),
+    offers: new Map(),
     seal: [newServerKey()],
     box: [newServerKey()],
     keySets: () => {
@@ -315,6 +319,12 @@ export function createTestServer(): TestServer {
       return { document: sealDocumentPart(device.enc!, server.seal[0]!, part) };
     },
     decide: (request) => decide(request),
+    claim(request) {
+      const { code } = readClaim(request);
+      const operation = server.offers.get(code);
+      if (!operation) throw new DomainError('claim_not_found');
+      return { op: operation.op };
+    },
     methods(request) {
       const { device } = request;
       const message = readMethods(request, device);

@@ -1,5 +1,5 @@
 --[[ startOperation   a new pending operation, within caps and limits, superseding older ones where the policy says so.
-  KEYS[1] root            KEYS[2] operation   KEYS[3] its body   KEYS[4] user
+  KEYS[1] root            KEYS[2] operation   KEYS[3] its body   KEYS[4] user   KEYS[5] receipt
   ARGV[1] now, epoch ms   ARGV[2] id   ARGV[3] user id   ARGV[4] fields, JSON array of name, value, name, value …
   ARGV[5] body, packed     ARGV[6] lifetime of the record, ms: retention and two hours
   ARGV[7] cap, JSON { perClient, replace, perUser, decoy: the user need not exist }
@@ -9,15 +9,19 @@
   ARGV[14] id of the decoy that it is started for where the person cannot be asked, '' for none   ARGV[15] changes then
   ARGV[16] document, sealed, '' for none   ARGV[17] receipt   ARGV[18] counter
   returns { 'started', superseded ids, why it was started for the decoy or '' } | { 'refused', limit, retryAt in epoch ms }
-        | { 'exists' } | { 'user_not_active' }
-  Repeated: 'exists'. ]]
+        | { 'exists' } | { 'user_not_active' } | { 'repeated', outcome } | { 'message_reused' }
+  Repeated: 'repeated' with a receipt, else 'exists'. ]]
 --- @include operations
 --- @include changes
 --- @include rates
+--- @include receipts
+--- @include counter
 local root, operation, now = KEYS[1], KEYS[2], tonumber(ARGV[1])
 local id, user, name, cap = ARGV[2], ARGV[3], ARGV[14], cjson.decode(ARGV[7])
 local limits = ARGV[12] ~= '' and cjson.decode(ARGV[12])
 local keepMs = cjson.decode(ARGV[11]).keepMs
+local before = replayed(KEYS[5], ARGV[17], now)
+if before then return before end
 if redis.call('EXISTS', operation) == 1 then return { 'exists' } end
 local isActive = cap.decoy or redis.call('HGET', KEYS[4], 's') == 'active'
 if not isActive and name == '' then return { 'user_not_active' } end
@@ -31,7 +35,8 @@ local function openOf(owner)
   local open = { live = {}, ours = {}, late = {}, lateByName = {} }
   local list = root .. NAME.pendingOf .. owner
   for _, other in ipairs(redis.call('LRANGE', list, 0, -1)) do
-    local state, ends, client, alias = unpack(redis.call('HMGET', root .. NAME.operation .. other, 's', 'x', 'c', 'al'))
+    local state, ends, client, alias, offer =
+      unpack(redis.call('HMGET', root .. NAME.operation .. other, 's', 'x', 'c', 'al', 'co'))
     if not state then
       redis.call('LREM', list, 1, other)
     elseif state == 'pending' then
@@ -39,7 +44,7 @@ local function openOf(owner)
       if now < one[2] then
         open.live[#open.live + 1] = one
         if client == of.c then open.ours[#open.ours + 1] = one end
-      elseif client == of.c then
+      elseif client == of.c and not offer then
         open.late[#open.late + 1] = one[2]
         if alias == name then open.lateByName[#open.lateByName + 1] = one[2] end
       end
@@ -117,5 +122,7 @@ if limits and of.k ~= 'registration' then
   if unasked == '' then noteStart(root, user, of.c, limits, now) end
   if name ~= '' then noteStart(root, name, of.c, limits, now) end
 end
+writeReceipt(KEYS[5], ARGV[17], now)
 writeChanges(root, unasked ~= '' and ARGV[15] or ARGV[11])
+noteCounter(root, nil, ARGV[18])
 return { 'started', superseded, unasked }

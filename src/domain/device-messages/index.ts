@@ -1,4 +1,5 @@
 export { buildChallenge, type ChallengeOf, challengeHash, sealChallenge, signChallenge } from './challenge.ts';
+export { readClaim } from './claim.ts';
 export { buildContext, type ContextOf, contextHash } from './context.ts';
 export {
   checkFits,

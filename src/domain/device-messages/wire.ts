@@ -32,6 +32,7 @@ export const acts = [
   'present',
   'document',
   'decide',
+  'claim',
   'status',
   'methods',
   'rotate',
@@ -148,6 +149,11 @@ export interface DecideAnswer {
   state: 'approved' | 'denied';
   /** JWE to `enc` of a JWS `assent-context+jwt`; for the device that decided only */
   post_context?: string;
+}
+
+export interface ClaimAnswer {
+  /** to be presented */
+  op: string;
 }
 
 export interface StatusAnswer {

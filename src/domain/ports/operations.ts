@@ -21,6 +21,8 @@ import type { NewOutboxEntry } from './outbox.ts';
  *     cancelled                    ──> changes nothing: nobody was left unanswered
  *     denied as `not_me`           ──> no start of this client for notMeMs
  *
+ * What came of an offer (`claimOf`) is neither noted nor counted: the person asked for it.
+ *
  * An operation with `askedAs` (below) is noted under that name as well, but there only starts, and the ends that a request to
  * nobody can have too: expired and superseded.
  */
@@ -61,6 +63,9 @@ export interface Start {
   /** Written once for each operation that this start supersedes; the store fills in id suffix and operation id. */
   supersededEvent?: Omit<AuditEvent, 'id' | 'operationId'>;
   outbox: NewOutboxEntry[];
+  /** Of the message of a device that asks for it, in the user's partition; `ctr` names that device. */
+  receipt?: Receipt;
+  ctr?: MessageCounter;
   limits?: StartLimits;
   /**
    * Written where a limit of `limits` or `cap` refuses, about the person; `data` has `limit`, and `told`: whether the client
@@ -220,6 +225,7 @@ export interface OperationStore {
     | { result: 'refused'; limit: StartLimit; retryAt: number }
     | { result: 'exists' }
     | { result: 'user_not_active' }
+    | Replayed
   >;
 
   /** Forgets what was noted of a person, with all clients or one; false where there was nothing. One step. */
@@ -345,6 +351,27 @@ export interface OperationStore {
     outbox: NewOutboxEntry[];
   }): Promise<
     { result: 'cancelled'; operation: Operation } | { result: 'ended'; operation: Operation } | { result: 'missing' }
+  >;
+
+  /**
+   * An offer is taken by one device: pending -> cancelled (reason `claimed`), with `claimed`, whose `at` is `now`. One step, in the
+   * partition of the offer. `again`: this device took it before, and what it brought then stays. `missing`: no such operation,
+   * or no offer.
+   *
+   * Two steps, this order, this repair: `claim`, then `start` of what came of it, in the user's partition and under the handle
+   * that was sealed into `claimed`. Whoever dies in between is repaired by the same device, which claims once more: it gets its
+   * first `claimed` and starts what is in it; `exists` says that it was there.
+   */
+  claim(claim: {
+    operationId: string;
+    claimed: { deviceId: string; sealed: string };
+    now: number;
+    events: AuditEvent[];
+  }): Promise<
+    | { result: 'claimed' | 'again'; operation: Operation }
+    | { result: 'claimed_by_other' }
+    | { result: 'closed'; state: OperationState }
+    | { result: 'missing' }
   >;
 
   /**

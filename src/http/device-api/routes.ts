@@ -13,6 +13,7 @@ const summaries: Record<Act, string> = {
   present: 'A fresh challenge for one operation',
   document: 'A piece of the document that an operation is about',
   decide: 'Approve or deny an operation',
+  claim: 'Take what is offered under a code (QR), to be asked it on this device',
   status: 'How the server sees this device; confirms an enrollment',
   methods: 'Activate, change or remove the PIN of this device',
   rotate: 'Bring keys that follow the present ones',

@@ -40,7 +40,8 @@ local function noteEnd(root, operation, state, at, reason)
   local isUnanswered = state == 'expired' or (state == 'cancelled' and reason == 'superseded')
   local isRefused = state == 'denied' or state == 'failed'
   if not isUnanswered and not isRefused and state ~= 'approved' then return end
-  local client, user, name = unpack(redis.call('HMGET', operation, 'c', 'u', 'al'))
+  local client, user, name, offer = unpack(redis.call('HMGET', operation, 'c', 'u', 'al', 'co'))
+  if offer then return end
   for _, of in ipairs({ user, name and not isRefused and name or nil }) do
     local notes = notesOf(root, of)
     local note = notes[client]
