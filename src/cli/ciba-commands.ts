@@ -3,6 +3,7 @@
 import * as client from 'openid-client';
 import { discover, explainOAuth } from './ciba-client.ts';
 import { assent } from './command-name.ts';
+import { documentParameter } from './documents.ts';
 import { type CliError, negative, usage } from './errors.ts';
 import { type Exchange, masked } from './exchanges.ts';
 import { type Progress, showProgress } from './progress.ts';
@@ -19,6 +20,8 @@ export interface ClientOptions {
 export interface StartOptions extends ClientOptions {
   hint: string;
   text?: string;
+  /** A file. */
+  document?: string;
   scope: string;
   acr?: string;
   expiry?: number;
@@ -116,6 +119,7 @@ async function start({ configuration }: Session, options: StartOptions): Promise
     scope: options.scope,
     login_hint: options.hint,
     ...(options.text !== undefined && { binding_message: options.text }),
+    ...(options.document !== undefined && { document: await documentParameter(options.document) }),
     ...(options.acr !== undefined && { acr_values: options.acr }),
     ...(options.expiry !== undefined && { requested_expiry: String(options.expiry) }),
   };

@@ -4,6 +4,7 @@ import type { ChallengeView, Device, InboxEvent, Notice } from '../device-sdk/in
 import { approve, type Given, type Reason } from './answer.ts';
 import { assent } from './command-name.ts';
 import { type DeviceOption, type EnrollOptions, enroll, openEnrolled } from './device.ts';
+import { readDocument } from './documents.ts';
 import { pendingRequests, requestToAnswer, summary, unlessClosed } from './inbox.ts';
 import { noticeLines } from './notices.ts';
 import { afterLines, requestDocument, requestLines } from './request-view.ts';
@@ -64,10 +65,13 @@ export async function revokeCommand({ terminal, result }: Run, other: string, op
 
 interface AnswerOptions extends Common {
   wait?: number;
+  /** Where the document of the request is to be written. */
+  document?: string;
 }
 
 export async function approveCommand(run: Run, op: string | undefined, options: AnswerOptions & Given) {
   const { device, view } = await shown(run, op, options);
+  await readDocument(device, view, { terminal: run.terminal, out: options.document, quiet: run.json });
   const { state, postContext } = await approve(device, view, options, run.terminal);
   run.result({ op: view.op, state, post_context: postContext }, [
     `Approved. ${plain(view.client.name)} now sees that ${approvedAs[view.purpose] ?? 'it is you'}.`,

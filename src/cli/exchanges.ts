@@ -35,8 +35,13 @@ function sentOf(headers: Record<string, string>, body: unknown): Record<string, 
   const form = body instanceof URLSearchParams || typeof body === 'string' ? new URLSearchParams(body) : [];
   return maskedMembers({
     ...(authorization && { authorization: withoutSecret(authorization) }),
-    ...Object.fromEntries(form),
+    ...Object.fromEntries([...form].map(([name, value]) => [name, name === 'document' ? shortened(value) : value])),
   });
+}
+
+/** A document goes on for pages. */
+function shortened(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 100)}… (${text.length} characters)` : text;
 }
 
 /** Basic: the client's name may be read, its secret not (RFC 6749, section 2.3.1). */

@@ -233,6 +233,7 @@ function addDevice(program: Command, does: Does): void {
     .argument('[request]', 'the only one, or the next')
     .addOption(pin)
     .option('--match <number>', 'the number that is shown there')
+    .option('--document <file>', 'where to write the document that the request is about')
     .addOption(wait);
   does(approve, async () => (await load()).approveCommand);
   const deny = here('deny', 'show a request and deny it')
@@ -299,6 +300,7 @@ function addCiba(program: Command, does: Does): void {
     command
       .requiredOption('--hint <hint>', 'user name, e-mail, phone … (login_hint)')
       .option('--text <text>', 'what the person reads (binding_message)')
+      .option('--document <file>', 'what the person is to agree to: a text, a PDF or an image')
       .option('--scope <scopes>', 'what is asked for', 'openid profile email')
       .option('--acr <values>', 'acr_values')
       .option('--expiry <seconds>', 'requested_expiry', seconds);

@@ -1,5 +1,6 @@
 /** A request as the person sees it before answering: who, what, the text of the client marked as theirs, the number. */
 import type { ChallengeView, PostContext } from '../device-sdk/index.ts';
+import { documentLines } from './documents.ts';
 import { duration, plain } from './text.ts';
 
 const purposes: Record<string, string> = {
@@ -19,6 +20,7 @@ export function requestLines(view: ChallengeView): string[] {
     // the server's own words
     ...(context === undefined ? [] : ['', ...context.text.split('\n').map((line) => `  ${plain(line)}`)]),
     ...transactionLines(transaction ?? {}),
+    ...documentLines(view),
     ...(reported.length === 0 ? [] : [`  Reported by the service: ${plain(reported.join(', '))}`]),
     ...(match.options ? ['', `  Numbers:   ${match.options.map(plain).join('   ')}`] : []),
     '',
@@ -46,13 +48,14 @@ export function afterLines(after: PostContext | undefined): string[] {
 }
 
 export function requestDocument(view: ChallengeView) {
-  const { op, kind, purpose, client, bindingMessage, context, transaction, origin, match, methods } = view;
+  const { op, kind, purpose, client, bindingMessage, document, context, transaction, origin, match, methods } = view;
   return {
     op,
     kind,
     purpose,
     client,
     binding_message: bindingMessage,
+    document,
     context,
     transaction,
     origin,

@@ -188,6 +188,11 @@ export interface Config {
       /** Bytes in UTF-8. */
       maxBytes: number;
     };
+    /** Documents that come with a request (`document`); of clients with `assent_documents`. */
+    document: {
+      /** Bytes of the content. A request as a whole has at most 56 KiB, a signed one 32 KiB. */
+      maxBytes: number;
+    };
     /** Pending operations that one client may have for one user at the same time; 0: any number. */
     pendingPerClient: number;
     /** What a start beyond `pendingPerClient` does: `replace` cancels the oldest, `refuse` answers 429. */
@@ -522,6 +527,8 @@ export interface ClientMetadata {
   assent_unknown_user: 'error' | 'decoy';
   /** Whose tokens it may introspect. `own`: those that were issued to it, and those that are for it, whose audience is its `client_id`. `any`: all of them, for a gateway in front of many services. */
   assent_introspect: 'own' | 'any';
+  /** It may send a document that the person is to agree to (`document`). Sent by others, the request is refused. */
+  assent_documents: boolean;
   /** Long polling: its token requests wait this long for the decision. A request that says `Prefer: wait` gets what it asks for instead. */
   assent_hold_seconds: number;
   /** Whom its assertions may name as their audience; see `clientAuthentication.audience`. */

@@ -1,6 +1,8 @@
 /** What a request asks for, checked, in the order of CIBA Core 7.2: whom → their user code → the remaining parameters. */
-import type { ClaimsParameter, KoaContextWithOIDC } from 'oidc-provider';
+import type { ClaimsParameter, Client, KoaContextWithOIDC } from 'oidc-provider';
 import { checkBindingMessage } from '../domain/binding-message.ts';
+import { type Document, type DocumentLimits, readDocument } from '../domain/document.ts';
+import { DomainError } from '../domain/errors.ts';
 import type { Shown } from '../domain/operations.ts';
 import { isJsonObject, parseJsonObject } from '../support/strict-json.ts';
 import { allowedClaims, isMeant } from './claims.ts';
@@ -27,6 +29,8 @@ export interface Asked {
   transaction?: Shown['transaction'];
   /** What the client gets beside them, in the person's words. */
   context?: Shown['context'];
+  /** What the person is to agree to. */
+  document?: Document;
   /** Its `jti` is used up when the operation is started. */
   signed?: SignedRequest;
   /** For the tokens. */
@@ -43,7 +47,10 @@ type Deps = Parameters<typeof identify>[0] &
 
 /** Parameters that the engine has checked for being there once and being text. */
 type Params = Partial<
-  Record<'binding_message' | 'requested_expiry' | 'authorization_details' | 'request_context' | 'nonce', string>
+  Record<
+    'binding_message' | 'requested_expiry' | 'authorization_details' | 'request_context' | 'document' | 'nonce',
+    string
+  >
 >;
 
 export function createAsk(deps: Deps): Ask {
@@ -52,12 +59,13 @@ export function createAsk(deps: Deps): Ask {
     requireSignature(settings.ciba.requests, signed !== undefined);
     const client = ctx.oidc.client!;
     const subject = whoIsMeant(deps, ctx, await identify(deps, ctx));
-    const { binding_message, requested_expiry, request_context, ...params } = ctx.oidc.params as Params;
+    const { binding_message, requested_expiry, request_context, document: text, ...params } = ctx.oidc.params as Params;
     const lifetimeSeconds = lifetime(requested_expiry, settings.ciba.expiry);
     const bindingMessage =
       binding_message === undefined ? undefined : checkBindingMessage(binding_message, settings.ciba.bindingMessage);
     const details = params.authorization_details === undefined ? undefined : readDetails(params.authorization_details);
-    const requestContext = contextOf(signed?.requestContext ?? request_context);
+    const requestContext = objectOf('request_context', signed?.requestContext ?? request_context);
+    const document = documentOf(client, signed?.document ?? text, settings.ciba.document);
     const granted = grantedOf(ctx, { issuer, resources: settings.resources });
     const claims = allowedClaims(ctx.oidc.claims, client);
     const language = subject.user?.language;
@@ -71,6 +79,7 @@ export function createAsk(deps: Deps): Ask {
       ...strength(acrsIn(claims), client[clientMember.method] as Asked['method'], settings.acr),
       ...(details && { transaction: rich.shown(details, language) }),
       ...(context && { context }),
+      ...(document && { document }),
       ...(signed && { signed }),
       record: {
         ...granted,
@@ -89,6 +98,7 @@ export function createAsk(deps: Deps): Ask {
       ...(bindingMessage !== undefined && { bindingMessage }),
       ...(details && { authorizationDetails: details }),
       ...(requestContext && { requestContext }),
+      ...(document && { document: document.shown }),
     });
   };
 }
@@ -142,11 +152,29 @@ function whoIsMeant(deps: Pick<Deps, 'secrets'>, { oidc }: KoaContextWithOIDC, s
 }
 
 /** An object; in an unsigned request its JSON. */
-function contextOf(value: unknown): Record<string, unknown> | undefined {
+function objectOf(name: string, value: unknown): Record<string, unknown> | undefined {
   if (value === undefined || isJsonObject(value)) return value;
   try {
     return parseJsonObject(String(value));
   } catch (cause) {
-    throw refused('request_context must be a JSON object', cause);
+    throw refused(`${name} must be a JSON object`, cause);
   }
+}
+
+/** Not ignored where the client may not send one: it would take an approval for one of the document. */
+function documentOf(client: Client, value: unknown, limits: DocumentLimits): Document | undefined {
+  const given = objectOf('document', value);
+  if (given === undefined) return undefined;
+  if (client[clientMember.documents] !== true) throw refused('the client is not registered to send documents');
+  try {
+    return readDocument(given, limits);
+  } catch (error) {
+    const [problem] = error instanceof DomainError ? (error.members['invalid_params'] as InvalidParam[]) : [];
+    throw problem ? refused(`${problem.name} ${problem.reason}`) : error;
+  }
+}
+
+interface InvalidParam {
+  name: string;
+  reason: string;
 }

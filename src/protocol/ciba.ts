@@ -57,10 +57,10 @@ function startOf(
   request: BackchannelAuthenticationRequest,
   client: Client,
 ): StartOperation {
-  const { subject, lifetimeSeconds, bindingMessage, possessionOnly, method, transaction, context, record } =
+  const { subject, lifetimeSeconds, bindingMessage, possessionOnly, method, transaction, context, document, record } =
     askedIn(ctx);
   const trace = traceId?.();
-  const purpose = transaction ? 'authorization' : 'authentication';
+  const purpose = transaction || document ? 'authorization' : 'authentication';
   const token = ctx.oidc.params!['client_notification_token'] as string | undefined;
   return {
     handle: request.jti,
@@ -77,6 +77,7 @@ function startOf(
       ...(transaction && { transaction }),
       ...(context && { context }),
     },
+    ...(document && { document }),
     ...(method && { method }),
     possessionOnly,
     match: (client[clientMember.match] as MatchMode | undefined) ?? 'none',

@@ -68,6 +68,7 @@ export const ownMetadata = {
       [clientMember.match]: matchModes,
       [clientMember.method]: clientMethods,
       [clientMember.active]: [true, false],
+      [clientMember.documents]: [true, false],
       [clientMember.unknownUser]: unknownUserModes,
       [clientMember.hold]: holdSeconds,
       [clientMember.introspect]: introspectModes,

@@ -35,6 +35,7 @@ export interface ClientMetadata {
   assent_introspect?: 'own' | 'any';
   assent_assertion_audience?: 'core' | 'rfc10070';
   assent_notification_keys?: string[];
+  assent_documents?: boolean;
   [member: string]: unknown;
 }
 
@@ -47,6 +48,7 @@ export interface ProtocolSettings {
     hold: { maxSeconds: number; perClient: number; perProcess: number };
     expiry: { defaultSeconds: number; minSeconds: number; maxSeconds: number };
     bindingMessage: { maxCodePoints: number; maxBytes: number };
+    document: { maxBytes: number };
     userCode: { enabled: boolean };
     /** What every request must be; presets set it. */
     requests: {

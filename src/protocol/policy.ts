@@ -5,6 +5,7 @@
  * It is somebody else's code in the way of every request, so it gets a deadline, and whatever it does but answer starts
  * nothing: 503, and the client comes again.
  */
+import type { ShownDocument } from '../domain/document.ts';
 import { DomainError } from '../domain/errors.ts';
 import { SECOND } from '../support/clock.ts';
 import { systemTimers, type Timers } from '../support/timers.ts';
@@ -27,6 +28,8 @@ export interface PolicyRequest {
   authorizationDetails?: Details;
   /** FAPI-CIBA 5.2.2: whatever the client tells of the circumstances. */
   requestContext?: Record<string, unknown>;
+  /** As the person is to see it; without its content. */
+  document?: ShownDocument;
 }
 
 /** What a policy may call a refusal: errors of CIBA Core 13, and RFC 9396's own. */

@@ -108,8 +108,15 @@ function configurationOf(
     acrValues: acrValues(settings.acr),
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: (_ctx, userId, client) => pairwiseSubject(secrets, sectorOf(client), userId),
-    // the engine calls this when all of an authorization request has been checked, whether the parameter is there or not
-    extraParams: { audience: (ctx) => requests.useUp(ctx) },
+    // the engine calls these when all of a request has been checked, whether the parameters are there or not
+    extraParams: {
+      // elsewhere an approval would be none of the document
+      document: (ctx, value) => {
+        if (value !== undefined && ctx.oidc.route !== route.authentication)
+          throw new errors.InvalidRequest('document is a parameter of authentication requests');
+      },
+      audience: (ctx) => requests.useUp(ctx),
+    },
     responseTypes: [],
     clientDefaults: {
       grant_types: [grantType.ciba],

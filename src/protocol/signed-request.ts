@@ -16,8 +16,9 @@ export interface SignedRequest {
   jti: string;
   /** Epoch seconds. */
   exp: number;
-  /** As the client sent it: an object where it is one. */
+  /** As the client sent them: objects where they are. */
   requestContext?: unknown;
+  document?: unknown;
 }
 
 export const maxLength = 32 * 1024;
@@ -33,6 +34,7 @@ const otherTypes: Record<string, (value: unknown) => boolean> = {
   authorization_details: Array.isArray,
   claims: isJsonObject,
   request_context: isJsonObject,
+  document: isJsonObject,
   resource: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
 };
 
@@ -59,7 +61,8 @@ export function readSignedRequest(form: Form, { client, parameters, now }: Readi
   checkAlgorithm(header.alg, client);
   checkClaims(payload, client, now / 1000);
   for (const name of parameters) checkType(name, payload[name]);
-  return { jti: String(payload['jti']), exp: Number(payload['exp']), requestContext: payload['request_context'] };
+  const { jti, exp, request_context: requestContext, document } = payload;
+  return { jti: String(jti), exp: Number(exp), requestContext, document };
 }
 
 /** J-11: what is sent beside the request object is neither used nor ignored. */

@@ -33,6 +33,7 @@ export const clientMember = {
   introspect: 'assent_introspect',
   audience: 'assent_assertion_audience',
   notificationKeys: 'assent_notification_keys',
+  documents: 'assent_documents',
 } as const;
 /** TH-04: whether the client may learn that a hint names nobody. */
 export const unknownUserModes = ['error', 'decoy'] as const;

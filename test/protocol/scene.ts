@@ -27,6 +27,7 @@ export const settings: ProtocolSettings = {
     hold: { maxSeconds: 25, perClient: 100, perProcess: 200 },
     expiry: { defaultSeconds: 300, minSeconds: 10, maxSeconds: 600 },
     bindingMessage: { maxCodePoints: 160, maxBytes: 640 },
+    document: { maxBytes: 40_960 },
     requests: {
       mustBeSigned: false,
       mustHaveContext: false,

@@ -101,6 +101,7 @@ const ciba = {
   backchannel_authentication_request_signing_alg: text('It signs its requests with this one.', 'ES256'),
   backchannel_user_code_parameter: flag('It sends user codes.'),
   assent_active: flag('Switched on; false: it gets nothing.'),
+  assent_documents: flag('It may send documents that people are to agree to.'),
   assent_hold_seconds: seconds('Its token requests wait this long for the decision.', 25),
   assent_introspect: one('Whose tokens it may introspect. `own`: its own, and those whose audience is its client_id.', [
     'own',
