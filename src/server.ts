@@ -48,7 +48,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
   const outbound = createOutbound({ ...config.outbound, log });
-  const pages = config.signIn.enabled ? await signInPages(config) : undefined;
+  const pages = config.signIn.enabled ? signInPages(config) : undefined;
   const configured = config.clients.map((client) => ({ ...client, ...demoAddresses(client, config) }));
   const clients = createClients({
     store: deps.store,
@@ -75,7 +75,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     fetch: asFetch(outbound),
     checkAddress: outbound.check,
     replay: deps.store.replay,
-    ...(pages && { signIn: { settings: config.signIn, pages } }),
+    ...(pages && { signIn: { settings: config.signIn, pages, offers: domain.offers } }),
     consent: createConsent(config.language),
     ...(given.plugins?.policy && { policy: given.plugins.policy }),
     secrets: domain.secrets,

@@ -50,6 +50,18 @@ export async function inboxCommand({ terminal, result }: Run, options: Common) {
   ]);
 }
 
+/** What another screen offers becomes a request of this device; answered like any other. */
+export async function claimCommand({ terminal, result }: Run, link: string, options: Common) {
+  const device = await openEnrolled(options, terminal);
+  const view = await device.claim(link);
+  const number = view.match.mode === 'none' ? '' : ' --match <the number on that screen>';
+  result(requestDocument(view), [
+    ...requestLines(view),
+    `Only if you have that screen before you: ${assent} device approve ${view.op}${number}${sameDevice(options)}`,
+    `Otherwise: ${assent} device deny ${view.op} --reason not_me${sameDevice(options)}`,
+  ]);
+}
+
 export async function dismissCommand({ terminal, result }: Run, options: Common) {
   const device = await openEnrolled(options, terminal);
   const { notices } = await device.inbox();

@@ -89,6 +89,26 @@ const ofDevice: Record<string, Explained> = {
     'This device cannot prove what the request asks for.',
     'Nothing was approved. Enroll a device with a PIN.',
   ],
+  claim_unreadable: [
+    exit.usage,
+    'This is neither a code nor a link with one.',
+    'It looks like http://localhost:3002/#c=… (quote it: a shell reads #).',
+  ],
+  claim_not_found: [
+    exit.negative,
+    'Nothing is offered under this code, or nothing any longer.',
+    'Nothing was approved. Take the code that the screen shows now.',
+  ],
+  claim_taken: [
+    exit.negative,
+    'Another device has taken this already.',
+    'Nothing was approved. If that was not you, start again at the other screen.',
+  ],
+  method_not_available: [
+    exit.negative,
+    'This device cannot answer what is asked.',
+    'Nothing was approved. It may need a PIN, or belong to another application.',
+  ],
   operation_not_found: [exit.negative, 'There is no such request for this device.', `See: ${assent} device inbox`],
   operation_decided: [exit.negative, 'The request was answered before.', 'That answer stays.'],
   operation_expired: [exit.negative, 'The request has expired.', 'Nothing was approved. It must be started again.'],

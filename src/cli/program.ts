@@ -241,6 +241,11 @@ function addDevice(program: Command, does: Does): void {
     .addOption(new Option('--reason <reason>').choices(reasons))
     .addOption(wait);
   does(deny, async () => (await load()).denyCommand);
+  const claim = here('claim', 'take what another screen offers as a QR code, to be asked it here').argument(
+    '<link>',
+    'what the QR code holds, or its link: quote it',
+  );
+  does(claim, async () => (await load()).claimCommand);
   const watch = here('watch', 'show requests as they come').option('--wait <seconds>', 'then stop', seconds);
   does(watch, async () => (await load()).watchCommand);
   does(here('status', 'how the server sees it'), async () => (await load()).statusCommand);

@@ -277,6 +277,8 @@ export interface Config {
     sessionSeconds: number;
     /** Number matching: what is shown in the browser is chosen of three, or typed, on the device. Without it, whoever can make somebody approve is signed in as them. */
     match: 'choose' | 'type2' | 'type6' | 'none';
+    /** The page also offers a QR code and a link, which an authenticator claims: whoever it belongs to is asked, and types no name. The number is always typed then (`type6` where `match` or the client says so, else `type2`). It asks whoever scans the code, so somebody who shows theirs to others relies on people who approve without reading where it comes from. */
+    scan: boolean;
   };
   /** How long finished things stay, in hours, and how many of them. */
   retention: {

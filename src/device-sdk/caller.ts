@@ -54,7 +54,7 @@ const networkRetries = 2;
 /** Together longer than the server takes another message to be checked: after ten seconds it is taken for dead. */
 const underwayWaitsMs = [250, 500, 1000, 2000, 4000, 8000];
 /** They carry a counter, so they go one after the other. */
-const changes: readonly Act[] = ['decide', 'methods', 'rotate', 'tickets', 'unenroll'];
+const changes: readonly Act[] = ['decide', 'claim', 'methods', 'rotate', 'tickets', 'unenroll'];
 
 export function createCaller(options: CallerOptions): Caller {
   const { base, id, key, jwk, runtime } = options;

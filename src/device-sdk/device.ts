@@ -2,6 +2,7 @@
 import type { Bytes } from './bytes.ts';
 import type { Caller, CallerOptions } from './caller.ts';
 import { type ChallengeView, type PostContext, readChallenge, readPostContext } from './challenge.ts';
+import { claim } from './claim.ts';
 import { fetchDocument } from './document.ts';
 import { DeviceError } from './errors.ts';
 import { followEvents, type InboxEvent } from './events.ts';
@@ -41,6 +42,15 @@ export interface Device {
   inbox(): Promise<InboxAnswer>;
   /** Resolves when `signal` is aborted; reconnects by itself until then. */
   events(onEvent: (event: InboxEvent) => void | Promise<void>, options: { signal: AbortSignal }): Promise<void>;
+  /**
+   * Takes what another screen offers, so that this device is asked it, and no other. Approves nothing: the person looks at what comes
+   * back, and types the number of that screen. The same code again leads to the same request.
+   *
+   * @param linkOrCode what the QR code holds
+   * @throws DeviceError claim_unreadable before anything is sent; then claim_not_found | claim_taken (by another device) |
+   *         method_not_available (this device cannot answer it) | operation_expired | operation_cancelled | what `present` throws
+   */
+  claim(linkOrCode: string): Promise<ChallengeView>;
   /** @throws DeviceError challenge_invalid | operation_* | device_* | keys_untrusted */
   present(op: string): Promise<ChallengeView>;
   /**
@@ -143,6 +153,7 @@ export async function createDevice(stored: StoredDevice, storage: DeviceStorage,
       };
       return followEvents(caller, runtime, tell, signal);
     },
+    claim: async (linkOrCode) => present(caller, await claim(caller, linkOrCode)),
     present: (op) => present(caller, op),
     document: async (view) => {
       const { document } = view;

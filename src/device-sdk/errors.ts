@@ -6,6 +6,7 @@ export const localErrors = {
   network: 'The server cannot be reached.',
   server_unexpected: 'The server answered something that cannot be used.',
   ticket_unreadable: 'This is not an enrollment link.',
+  claim_unreadable: 'This is neither a code for this device to take nor a link with one.',
   keys_untrusted:
     'No key that this device knows vouches for the keys of the server. If it is the right server, enroll again.',
   challenge_invalid: 'The request is not a valid one for this device.',

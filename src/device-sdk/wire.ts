@@ -26,6 +26,7 @@ export type Act =
   | 'present'
   | 'document'
   | 'decide'
+  | 'claim'
   | 'status'
   | 'methods'
   | 'rotate'
@@ -94,6 +95,10 @@ export interface DecideAnswer {
   op: string;
   state: 'approved' | 'denied';
   post_context?: string;
+}
+
+export interface ClaimAnswer {
+  op: string;
 }
 
 export interface TicketsAnswer {

@@ -1,6 +1,7 @@
 import type { ClientRate } from '../domain/client-rate.ts';
 import type { Devices } from '../domain/devices.ts';
 import type { NotificationLog } from '../domain/notification-log.ts';
+import type { Offers } from '../domain/offers.ts';
 import type { Operations } from '../domain/operations.ts';
 import type { ClientStore } from '../domain/ports/clients.ts';
 import type { IdempotencyStore } from '../domain/ports/records.ts';
@@ -122,7 +123,11 @@ export interface ProtocolDeps {
   replay: ReplayStore;
   idempotency: IdempotencyStore;
   /** Sign-in of people in browsers. Without it `/authorize`, `/logout` and `/oauth/par` are not there. */
-  signIn?: { settings: SignInSettings; pages: EnginePages };
+  signIn?: {
+    settings: SignInSettings;
+    pages: EnginePages;
+    offers: Pick<Offers, 'offer' | 'linkOf' | 'look' | 'withdraw'>;
+  };
   /** What people read of what a client gets. */
   consent: Consent;
   /** The integrator's word on a request, before anybody is asked. */

@@ -4,21 +4,23 @@ import type { Secrets } from '../support/secrets.ts';
 import type { Artifact, ArtifactStore } from './ports.ts';
 
 /**
- * What a browser was shown after it said who signs in: the half of a sign-in that the engine's Interaction has no room for. One
+ * What a browser was shown after it said who signs in, or that an authenticator will: the half of a sign-in that the engine's Interaction has no room for. One
  * for each interaction, sealed; whoever reads the store learns neither name nor number.
  */
 export interface SignInRecord {
-  /** Of the operation; nobody else gets it. */
+  /** Of the operation; nobody else gets it. Of an offer it is the code, which the page shows. */
   handle: string;
+  /** Nobody was named: whoever claims it is asked. */
+  isOffer?: boolean;
   clientId: string;
   /** As typed, to be shown again. */
-  who: string;
+  who?: string;
   matchCode: string | undefined;
   /** Epoch milliseconds. */
   startedAt: number;
   expiresAt: number;
   /** Names client and person as they were typed: of sign-ins with the same one only the newest counts. */
-  latestKey: string;
+  latestKey?: string;
 }
 
 export interface SignInRecords {
@@ -55,7 +57,10 @@ export function createSignInRecords({
   return {
     write: (uid, record, keepUntil) =>
       artifacts.write(
-        [sealed(model, uid, record, keepUntil), sealed(latestModel, record.latestKey, { uid }, record.expiresAt)],
+        [
+          sealed(model, uid, record, keepUntil),
+          ...(record.latestKey === undefined ? [] : [sealed(latestModel, record.latestKey, { uid }, record.expiresAt)]),
+        ],
         clock(),
       ),
     read: (uid) => opened<SignInRecord>(model, uid),

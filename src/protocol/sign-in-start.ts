@@ -1,6 +1,6 @@
 /**
  * Who is meant → an operation like any other. A name that nobody has starts a decoy with the same work, and what refuses a start
- * depends on the name alone. One start at a time for each page.
+ * depends on the name alone.
  */
 import type { Client } from 'oidc-provider';
 import { DomainError, type DomainErrorCode } from '../domain/errors.ts';
@@ -9,21 +9,17 @@ import type { User } from '../domain/user.ts';
 import { SECOND } from '../support/clock.ts';
 import { newHandle, newId, operationIdOf, partitionOf } from '../support/ids.ts';
 import { orUndefined } from './accounts.ts';
+import { askedOf } from './sign-in-asked.ts';
 import type { SignInRecord, SignInRecords } from './sign-in-record.ts';
+import type { InTurn } from './sign-in-turns.ts';
 import type { Ask, Refused } from './sign-in-types.ts';
-import { type Interaction, maxHintLength, nameOf, requestOf, type SignInDeps, type Visit } from './sign-in-visit.ts';
-import { clientMember } from './vocabulary.ts';
-
-/** Far above the time that a start takes. */
-const leaseMs = 10 * SECOND;
-/** Of whoever waits for another form of the same page; a beat apart. */
-const maxLooks = 100;
+import { maxHintLength, nameOf, type SignInDeps, type Visit } from './sign-in-visit.ts';
 
 /** `account`: whoever is signed in here and meant; else it is who was typed. */
 export type StartSignIn = (visit: Visit, ask: Ask, account: User | undefined) => Promise<'asked' | Refused>;
 
-export function createSignInStart(deps: SignInDeps, records: SignInRecords): StartSignIn {
-  const { clock, operations, users, secrets, settings, idempotency, beat, log } = deps;
+export function createSignInStart(deps: SignInDeps, records: SignInRecords, inTurn: InTurn): StartSignIn {
+  const { operations, users, secrets, beat, log } = deps;
 
   async function start(visit: Visit, ask: Ask, account: User | undefined): Promise<void> {
     const { interaction, client } = visit;
@@ -35,19 +31,9 @@ export function createSignInStart(deps: SignInDeps, records: SignInRecords): Sta
     const handle = newHandle(partitionOf(nobody));
     const { matchCode, operation, unasked } = await operations.start({
       handle,
-      kind: 'authentication',
+      ...askedOf(deps, visit, ask, user?.language ? [user.language] : ask.languages),
       ...(user ? { userId: user.id, orDecoy: nobody } : { userId: nobody, decoy: true }),
-      clientId: client.clientId,
-      shown: {
-        client: { id: client.clientId, name: client.clientName ?? client.clientId },
-        purpose: 'authentication',
-        context: deps.consent(requestOf(visit), user?.language ? [user.language] : ask.languages),
-        origin: ask.origin,
-      },
-      ...strengthOf(interaction, client, settings.acr),
       match: deps.signIn.settings.match,
-      lifetimeSeconds: settings.ciba.expiry.defaultSeconds,
-      intervalSeconds: settings.ciba.intervalSeconds,
       by: { actor: `client:${client.clientId}`, traceId: deps.traceId?.() },
     });
     const record: SignInRecord = {
@@ -62,31 +48,6 @@ export function createSignInStart(deps: SignInDeps, records: SignInRecords): Sta
     await records.write(interaction.uid, record, interaction.exp * SECOND);
     const operationId = operationIdOf(record.handle);
     log.info('sign_in.asked', { clientId: client.clientId, operationId, ...(unasked && { unasked }) });
-  }
-
-  /**
-   * A form that was sent twice asks once: whoever comes second waits for the first, and sees what came of it. Held by a lease, so
-   * that a process that dies holds up nobody for long.
-   */
-  async function oneAtATime(uid: string, ask: () => Promise<void>): Promise<void> {
-    const name = { scope: 'sign-in', key: uid };
-    if (!(await isOurTurn(name))) return;
-    try {
-      if (!(await records.read(uid))) await ask();
-    } finally {
-      await idempotency.abandon(name).catch((error: unknown) => log.warn('sign_in.held', { error }));
-    }
-  }
-
-  async function isOurTurn(name: { scope: string; key: string }): Promise<boolean> {
-    for (let looks = 0; looks < maxLooks; looks++) {
-      const now = clock();
-      const until = now + leaseMs;
-      const { result } = await idempotency.begin({ ...name, requestHash: '', now, leaseUntil: until, until });
-      if (result === 'fresh') return true;
-      await beat();
-    }
-    return false;
   }
 
   async function whois(typed: string): Promise<User | undefined> {
@@ -109,14 +70,7 @@ export function createSignInStart(deps: SignInDeps, records: SignInRecords): Sta
   }
 
   return (visit, ask, account) =>
-    orRefused(oneAtATime(visit.interaction.uid, () => start(visit, ask, account)).finally(beat));
-}
-
-/** Two factors, unless possession alone was asked for. */
-function strengthOf({ params }: Interaction, client: Client, acr: SignInDeps['settings']['acr']) {
-  const method = client[clientMember.method] as 'device' | 'pin' | undefined;
-  const wanted = String(params['acr_values'] ?? '').split(' ');
-  return { possessionOnly: method === 'device' || wanted.includes(acr.possession), ...(method && { method }) };
+    orRefused(inTurn(visit.interaction.uid, () => start(visit, ask, account)).finally(beat));
 }
 
 const normal = (typed: string) => {

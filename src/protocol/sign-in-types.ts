@@ -8,6 +8,8 @@ export interface SignInSettings {
   /** From an approval until the browser must ask again. */
   sessionSeconds: number;
   match: MatchMode;
+  /** The page offers a code that an authenticator claims, in place of a name. */
+  scan: boolean;
 }
 
 /** What the engine itself shows in a browser: errors and the way out. Made by `http`; the protocol knows no HTML. */
@@ -40,9 +42,10 @@ export interface SignInRequest extends Shared {
 export type EndOfSignIn = 'denied' | 'not_me' | 'failed' | 'expired' | 'replaced';
 
 /**
- *     identify ──ask──> waiting ──approved──> continue (the engine goes on)
- *        ↑                 └──denied, expired, failed, replaced──> ended
- *        └───────────────────────── again ───────────────────────────┘
+ *     identify ──ask────────────────────────> waiting ──approved──> continue (the engine goes on)
+ *        ↑  └────scan──> scan ──claimed──────────^  └──denied, expired, failed, replaced──> ended
+ *        │                 └─────expired───────────────────────────────────────────────────^  │
+ *        └─────────────────────────────────── again ──────────────────────────────────────────┘
  */
 export type SignInView =
   | (SignInRequest & {
@@ -51,15 +54,25 @@ export type SignInView =
       hint: string;
       /** Signed in here already, and asked again: for consent, or because it was long ago. */
       account?: string;
+      /** An authenticator may say who it is. */
+      scan: boolean;
+    })
+  | (SignInRequest & {
+      step: 'scan';
+      /** For the QR code, and for who is on the phone itself. */
+      link: string;
+      startedAt: number;
+      expiresAt: number;
     })
   | (SignInRequest & {
       step: 'waiting';
-      who: string;
+      /** Absent: an authenticator has claimed it, and whose it is nobody is told before they approved. */
+      who?: string;
       matchCode: string | undefined;
       startedAt: number;
       expiresAt: number;
     })
-  | (SignInRequest & { step: 'ended'; who: string; why: EndOfSignIn })
+  | (SignInRequest & { step: 'ended'; who?: string; why: EndOfSignIn })
   | { step: 'continue'; to: string };
 
 export interface Ask {
@@ -88,10 +101,15 @@ export interface SignIn {
    * it depends on the name that was typed alone, whoever has it.
    */
   ask(browser: BrowserRequest, ask: Ask): Promise<'asked' | Refused | undefined>;
+  /** Offers a code in place of a name. Once, as `ask`. */
+  scan(browser: BrowserRequest, ask: Omit<Ask, 'who'>): Promise<'asked' | undefined>;
   /** Back to the first step; what was asked is withdrawn. */
   again(browser: BrowserRequest): Promise<true | undefined>;
   /** Back to the relying party without a sign-in: `access_denied`. Answers where to. */
   leave(browser: BrowserRequest): Promise<string | undefined>;
-  /** Calls back once when `view` would answer something else, in whatever process that came about. The answer stops it. */
-  watch(browser: BrowserRequest, changed: () => void): Promise<(() => void) | undefined>;
+  /**
+   * Calls back once when `view` would answer something else than what the page shows, in whatever process that came about. The answer
+   * stops it.
+   */
+  watch(browser: BrowserRequest, shows: 'scan' | 'waiting', changed: () => void): Promise<(() => void) | undefined>;
 }

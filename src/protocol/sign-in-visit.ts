@@ -27,8 +27,9 @@ export type State = 'waiting' | 'approved' | EndOfSignIn;
 export function shown(visit: Visit, record: SignInRecord, state: Exclude<State, 'approved'>): SignInView {
   const { who, matchCode, startedAt, expiresAt } = record;
   const request = requestOf(visit);
-  if (state === 'waiting') return { ...request, step: 'waiting', who, matchCode, startedAt, expiresAt };
-  return { ...request, step: 'ended', who, why: state };
+  const named = who === undefined ? {} : { who };
+  if (state === 'waiting') return { ...request, step: 'waiting', ...named, matchCode, startedAt, expiresAt };
+  return { ...request, step: 'ended', ...named, why: state };
 }
 
 export function requestOf({ interaction, client, engine }: Visit): SignInRequest {

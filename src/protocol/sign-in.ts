@@ -1,6 +1,6 @@
 /**
- * Browser sign-in on the engine's interactions: who → an operation like any other (`sign-in-start.ts`) → its approval becomes login
- * and consent (`sign-in-approval.ts`). Here is what the page can do, and what it shows at each step.
+ * Browser sign-in on the engine's interactions: who → an operation like any other (`sign-in-start.ts`), or a code that an
+ * authenticator claims (`sign-in-scan.ts`) → its approval becomes login and consent (`sign-in-approval.ts`). Here is what the page can do, and what it shows at each step.
  */
 import { errors } from 'oidc-provider';
 import { readIdentifier } from '../domain/identifiers.ts';
@@ -12,7 +12,9 @@ import { isMeant } from './claims.ts';
 import type { Engine } from './provider.ts';
 import { createSignInApproval } from './sign-in-approval.ts';
 import { createSignInRecords, type SignInRecord } from './sign-in-record.ts';
+import { createSignInScan } from './sign-in-scan.ts';
 import { createSignInStart } from './sign-in-start.ts';
+import { createSignInTurns } from './sign-in-turns.ts';
 import type { BrowserRequest, SignIn, SignInView } from './sign-in-types.ts';
 import {
   claimsOf,
@@ -31,7 +33,9 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
   const { clock, operations, users, secrets } = deps;
   const { timers = systemTimers } = deps;
   const records = createSignInRecords(deps);
-  const start = createSignInStart(deps, records);
+  const inTurn = createSignInTurns(deps, records);
+  const start = createSignInStart(deps, records, inTurn);
+  const scan = createSignInScan(deps, records, inTurn);
   const redeem = createSignInApproval(deps, records);
 
   async function visitOf({ req, res, uid }: BrowserRequest): Promise<Visit | undefined> {
@@ -46,9 +50,24 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
     const { interaction, record } = visit;
     if (interaction.result) return { step: 'continue', to: interaction.returnTo };
     if (!record) return identify(visit);
-    const state = await stateOf(interaction.uid, record);
-    if (state === 'approved') return redeem(visit, record);
-    return shown(visit, record, state);
+    const now = await asItIs(interaction.uid, record);
+    if (now.state === 'approved') return redeem(visit, now.record);
+    if (now.state === 'offered') {
+      const { startedAt, expiresAt } = record;
+      return { ...requestOf(visit), step: 'scan', link: scan.linkOf(record), startedAt, expiresAt };
+    }
+    return shown(visit, now.record, now.state);
+  }
+
+  /** Of an offer that was claimed, what came of it. */
+  async function asItIs(
+    uid: string,
+    record: SignInRecord,
+  ): Promise<{ state: State | 'offered'; record: SignInRecord }> {
+    const current = record.isOffer ? await scan.claimed(record) : record;
+    if (current === 'offered') return { state: 'offered', record };
+    if (current === 'gone') return { state: 'expired', record };
+    return { state: await stateOf(uid, current), record: current };
   }
 
   async function identify(visit: Visit): Promise<SignInView> {
@@ -60,6 +79,7 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
       step: 'identify',
       hint: hint.length <= maxHintLength && readIdentifier(hint) ? hint : '',
       ...(account && { account: nameOf(account) }),
+      scan: deps.signIn.settings.scan,
     };
   }
 
@@ -79,7 +99,7 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
   async function stateOf(uid: string, record: SignInRecord): Promise<State> {
     const [operation, newest] = await Promise.all([
       orUndefined(operations.get(operationIdOf(record.handle)), 'operation_not_found'),
-      records.latest(record.latestKey),
+      record.latestKey === undefined ? undefined : records.latest(record.latestKey),
     ]);
     if (operation?.state === 'approved') return 'approved';
     if (operation?.state === 'denied') return operation.decision?.reason === 'not_me' ? 'not_me' : 'denied';
@@ -91,6 +111,7 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
   /** Whoever started again, or left, is not asked any longer. */
   async function withdraw({ record, client }: Visit): Promise<void> {
     if (!record) return;
+    if (record.isOffer) return scan.withdraw(record);
     const by = { actor: `client:${client.clientId}`, traceId: deps.traceId?.() };
     const cancel = { operationId: operationIdOf(record.handle), clientId: record.clientId, by };
     await orUndefined(operations.cancel(cancel), 'operation_not_found', 'operation_decided');
@@ -109,6 +130,14 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
       const account = ask.who === undefined ? await accountOf(visit) : undefined;
       if (!account && !ask.who?.trim()) return 'asked';
       return start(visit, ask, account);
+    },
+
+    async scan(browser, ask) {
+      const visit = await visitOf(browser);
+      if (!visit) return undefined;
+      const isAsked = visit.record || visit.interaction.result;
+      if (!isAsked && deps.signIn.settings.scan) await scan.offer(visit, ask);
+      return 'asked';
     },
 
     async again(browser) {
@@ -132,10 +161,11 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
       return interaction.returnTo;
     },
 
-    async watch(browser, changed) {
+    async watch(browser, shows, changed) {
       const visit = await visitOf(browser);
-      const record = visit?.record;
-      if (!record) return undefined;
+      if (!visit?.record) return undefined;
+      const { record } = await asItIs(browser.uid, visit.record);
+      const shown = shows === 'scan' ? 'offered' : 'waiting';
       let isOver = false;
       const stop = () => {
         isOver = true;
@@ -143,8 +173,8 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
         unwatch();
       };
       const look = async () => {
-        const state = await stateOf(browser.uid, record).catch(() => 'waiting');
-        if (isOver || state === 'waiting') return;
+        const { state } = await asItIs(browser.uid, record).catch(() => ({ state: shown }));
+        if (isOver || state === shown) return;
         stop();
         changed();
       };

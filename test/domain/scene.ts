@@ -7,6 +7,7 @@ import { createApplications } from '../../src/domain/applications.ts';
 import type { Device } from '../../src/domain/device.ts';
 import { createDevices } from '../../src/domain/devices.ts';
 import { createNotificationLog } from '../../src/domain/notification-log.ts';
+import { createOffers } from '../../src/domain/offers.ts';
 import type { Operation } from '../../src/domain/operation.ts';
 import { createOperations, type OperationsOptions, type StartOperation } from '../../src/domain/operations.ts';
 import type { ServerKey } from '../../src/domain/ports/records.ts';
@@ -72,6 +73,14 @@ export async function openScene({ applications = [anApplication()], cap, limits,
   const serverKeys = await createServerKeys(common);
   keysMade ??= await store.keys.list();
   const retentionMs = DAY;
+  const operations = createOperations({
+    ...common,
+    options: {
+      cap: cap ?? { perClient: 1, policy: 'replace', perUser: 0 },
+      ...(limits && { limits }),
+      retentionMs,
+    },
+  });
   return {
     ...common,
     clock,
@@ -93,13 +102,11 @@ export async function openScene({ applications = [anApplication()], cap, limits,
       },
     }),
     ticketConfirmation: createTicketConfirmation(common),
-    operations: createOperations({
+    operations,
+    offers: createOffers({
       ...common,
-      options: {
-        cap: cap ?? { perClient: 1, policy: 'replace', perUser: 0 },
-        ...(limits && { limits }),
-        retentionMs,
-      },
+      operations,
+      options: { authenticatorOrigin: 'http://localhost:3002', retentionMs },
     }),
     redemptions: createRedemptions({
       ...common,

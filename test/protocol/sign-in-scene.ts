@@ -33,11 +33,11 @@ export async function openSignIn(
     authenticatorOrigin: 'http://localhost:3002',
     language: 'en',
   });
-  const settings = { sessionSeconds: options.sessionSeconds ?? 8 * 3600, match: 'choose' } as const;
+  const settings = { sessionSeconds: options.sessionSeconds ?? 8 * 3600, match: 'choose', scan: true } as const;
   const scene = await openProtocol({
     clients: [aWebsite(), aWebsite('library', { client_name: 'The library' }), aClient('helpdesk')],
     ...options,
-    overrides: (domain) => ({ signIn: { settings, pages }, ...options.wrap?.(domain) }),
+    overrides: (domain) => ({ signIn: { settings, pages, offers: domain.offers }, ...options.wrap?.(domain) }),
   });
   const { issuer } = scene.deps;
   const appOf = (protocol: (typeof scene)['protocol']): RequestListener => {

@@ -17,10 +17,11 @@ function tick(): void {
   left.hidden = false;
 }
 
-if (document.querySelector('[data-live]')) {
+const live = document.querySelector<HTMLElement>('[data-live]');
+if (live) {
   tick();
   setInterval(tick, 1000);
-  const events = new EventSource(`${location.pathname}/events`);
+  const events = new EventSource(`${location.pathname}/events?shows=${live.dataset.live}`);
   events.onmessage = () => {
     events.close();
     location.reload();

@@ -88,6 +88,17 @@ export const en = {
   'prompt.left': '{time} left',
   'prompt.choose_first': 'Choose the number first.',
   'prompt.type_first': 'Enter the number first.',
+  'document.label': 'Document',
+  'document.kind.text': 'Text',
+  'document.fetching': 'Fetching the document…',
+  'document.wait': 'The document is not here yet. Wait a moment.',
+  'document.failed': 'The document did not come. Without it there is nothing to approve.',
+  'document.again': 'Try again',
+  'document.wrong': 'This is not the document that the request is about. It cannot be approved: deny it.',
+  'document.save': 'Save and read',
+  'document.external':
+    'This document is not shown here. Read it where it was given to you, and approve only if it is the one with this fingerprint (SHA-256):',
+  'document.agreed': 'Document: {title}',
   'pin.title': 'Enter your PIN to approve',
   'pin.for': 'For {client}',
   'pin.label': 'PIN',
@@ -317,6 +328,17 @@ export const en = {
   'signin.who.often':
     'There were too many requests for this name, or the last ones were not answered. Try again in {minutes} min.',
   'signin.next': 'Continue',
+  'signin.scan': 'Use my authenticator app',
+  'signin.scan.hint': 'Or type no name at all:',
+  'signin.scan.title': 'Scan this with your phone',
+  'signin.scan.body':
+    'Use the camera, or the authenticator app. Then approve there that you sign in to {client}. This page goes on by itself.',
+  'signin.scan.title.link': 'Open your authenticator',
+  'signin.scan.body.link':
+    'The second window takes the request to your authenticator. Then approve there that you sign in to {client}. This page goes on by itself.',
+  'signin.scan.alt': 'QR code that takes the request to your authenticator',
+  'signin.scan.open': 'My authenticator is on this device',
+  'signin.scan.name': 'Type my name instead',
   'signin.as': 'Continue as {user}',
   'signin.as.body': 'You are signed in on this browser. {client} asks you to approve again.',
   'signin.other': 'Or sign in as somebody else',
@@ -340,6 +362,8 @@ export const en = {
   'signin.waiting': 'Approve on your device',
   'signin.waiting.body': 'A request for {user} is waiting in the authenticator. This page goes on by itself.',
   'signin.number': 'Choose this number there',
+  'signin.claimed.body': 'Your authenticator has the request. This page goes on by itself.',
+  'signin.claimed.number': 'Type this number there',
   'signin.left': '{time} left',
   'signin.nothing': 'Nothing appears there?',
   'signin.nothing.body':
@@ -354,6 +378,8 @@ export const en = {
   'signin.not_me': 'Reported: not started by {user}',
   'signin.not_me.body':
     'The answer on the device was “I did not start this”. Nobody was signed in. For a while no further request reaches that device.',
+  'signin.claimed.not_me': 'Reported: not started by who scanned it',
+  'signin.claimed.not_me.body': 'The answer on the device was “I did not start this”. Nobody was signed in.',
   'signin.failed': 'The number or the PIN was wrong',
   'signin.failed.body': 'The request is closed and nobody was signed in. Start again to get a new number.',
   'signin.expired': 'No answer in time',

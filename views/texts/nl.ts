@@ -86,6 +86,17 @@ export const nl: Texts = {
   'prompt.left': 'nog {time}',
   'prompt.choose_first': 'Kies eerst het getal.',
   'prompt.type_first': 'Voer eerst het getal in.',
+  'document.label': 'Document',
+  'document.kind.text': 'Tekst',
+  'document.fetching': 'Het document wordt opgehaald…',
+  'document.wait': 'Het document is er nog niet. Wacht even.',
+  'document.failed': 'Het document is niet gekomen. Zonder het document valt er niets goed te keuren.',
+  'document.again': 'Opnieuw proberen',
+  'document.wrong': 'Dit is niet het document waar het verzoek over gaat. Het kan niet worden goedgekeurd: weiger het.',
+  'document.save': 'Opslaan en lezen',
+  'document.external':
+    'Dit document wordt hier niet getoond. Lees het waar het u is gegeven, en keur alleen goed als het dat met deze vingerafdruk is (SHA-256):',
+  'document.agreed': 'Document: {title}',
   'pin.title': 'Voer uw pincode in om goed te keuren',
   'pin.for': 'Voor {client}',
   'pin.label': 'Pincode',
@@ -314,6 +325,17 @@ export const nl: Texts = {
   'signin.who.often':
     'Er waren te veel verzoeken voor deze naam, of de laatste zijn niet beantwoord. Probeer het over {minutes} min opnieuw.',
   'signin.next': 'Verder',
+  'signin.scan': 'Gebruik mijn authenticator-app',
+  'signin.scan.hint': 'Of typ helemaal geen naam:',
+  'signin.scan.title': 'Scan dit met uw telefoon',
+  'signin.scan.body':
+    'Gebruik de camera of de authenticator-app. Keur daar dan goed dat u zich aanmeldt bij {client}. Deze pagina gaat vanzelf verder.',
+  'signin.scan.title.link': 'Open uw authenticator',
+  'signin.scan.body.link':
+    'Het tweede venster brengt het verzoek naar uw authenticator. Keur daar dan goed dat u zich aanmeldt bij {client}. Deze pagina gaat vanzelf verder.',
+  'signin.scan.alt': 'QR-code die het verzoek naar uw authenticator brengt',
+  'signin.scan.open': 'Mijn authenticator staat op dit apparaat',
+  'signin.scan.name': 'Toch mijn naam typen',
   'signin.as': 'Verder als {user}',
   'signin.as.body': 'U bent in deze browser ingelogd. {client} vraagt u opnieuw om goedkeuring.',
   'signin.other': 'Of log in als iemand anders',
@@ -337,6 +359,8 @@ export const nl: Texts = {
   'signin.waiting': 'Keur goed op uw apparaat',
   'signin.waiting.body': 'Een verzoek voor {user} wacht in de authenticator. Deze pagina gaat vanzelf verder.',
   'signin.number': 'Kies daar dit getal',
+  'signin.claimed.body': 'Uw authenticator heeft het verzoek. Deze pagina gaat vanzelf verder.',
+  'signin.claimed.number': 'Typ daar dit getal',
   'signin.left': 'nog {time}',
   'signin.nothing': 'Verschijnt daar niets?',
   'signin.nothing.body':
@@ -351,6 +375,8 @@ export const nl: Texts = {
   'signin.not_me': 'Gemeld: niet begonnen door {user}',
   'signin.not_me.body':
     'Het antwoord op het apparaat was “Dit heb ik niet gestart”. Niemand is ingelogd. Een tijd lang bereikt geen verzoek meer dat apparaat.',
+  'signin.claimed.not_me': 'Gemeld: niet gestart door wie het scande',
+  'signin.claimed.not_me.body': 'Het antwoord op het apparaat was “Ik heb dit niet gestart”. Er is niemand aangemeld.',
   'signin.failed': 'Het getal of de pincode klopte niet',
   'signin.failed.body': 'Het verzoek is gesloten en niemand is ingelogd. Begin opnieuw voor een nieuw getal.',
   'signin.expired': 'Geen antwoord op tijd',

@@ -1,7 +1,7 @@
-import { toString as qrCode } from 'qrcode';
 import { chooseLanguage, type TextKey, type Translate, translator } from '../../../views/texts/index.ts';
 import { sharedTexts } from './consent-text.ts';
 import { type Html, html, raw } from './html.ts';
+import { qrCode } from './qr.ts';
 import type { SignInRequest, SignInView } from './sign-in.ts';
 
 /** A page as it leaves, with the policy that it needs. */
@@ -38,9 +38,9 @@ export interface SignInPagesOptions {
 }
 
 /** Pages work without a script; the one that there is spares the reload. Nothing inline, nothing from elsewhere. */
-export async function createSignInPages(options: SignInPagesOptions): Promise<SignInPages> {
+export function createSignInPages(options: SignInPagesOptions): SignInPages {
   const base = `${new URL(options.issuer).pathname.replace(/\/$/, '')}/sign-in`;
-  const authenticator = await authenticatorLink(options.authenticatorOrigin);
+  const authenticator = authenticatorLink(options.authenticatorOrigin);
   const textsFor = (languages: string[]) => {
     const language = chooseLanguage([...languages, options.language]);
     return { language, t: translator(language) };
@@ -56,6 +56,7 @@ export async function createSignInPages(options: SignInPagesOptions): Promise<Si
       const make = (t: Translate): Content => {
         const minutes = String(Math.ceil(waitSeconds / 60));
         if (view.step === 'identify') return identify(t, view, error && t(`signin.who.${error}`, { minutes }));
+        if (view.step === 'scan') return scan(t, view, authenticator);
         return view.step === 'waiting' ? waiting(t, view, authenticator) : ended(t, view, options.againSeconds);
       };
       return page(preferred, make, view.returnTo);
@@ -72,8 +73,8 @@ export async function createSignInPages(options: SignInPagesOptions): Promise<Si
 interface Content {
   title: string;
   body: Html;
-  /** Look again by itself: at once where there is a script, every few seconds where there is none. */
-  live?: boolean;
+  /** Look again by itself: at once where there is a script, every few seconds where there is none. What it shows until then. */
+  live?: 'scan' | 'waiting';
 }
 
 const lookAgainSeconds = 5;
@@ -96,13 +97,14 @@ ${live && html`<noscript><meta http-equiv="refresh" content="${lookAgainSeconds}
 </head>
 <body>
 <header><img src="${base}/assets/icon.svg" alt="" width="28" height="28"><strong>${t('app.name')}</strong></header>
-<main class="card"${live && raw(' data-live')}>${body}</main>
+<main class="card"${live && html` data-live="${live}"`}>${body}</main>
 </body>
 </html>
 `.markup;
 }
 
 type Identify = Extract<SignInView, { step: 'identify' }>;
+type Scan = Extract<SignInView, { step: 'scan' }>;
 type Waiting = Extract<SignInView, { step: 'waiting' }>;
 type Ended = Extract<SignInView, { step: 'ended' }>;
 
@@ -129,45 +131,76 @@ ${
 <button class="button main" name="do" value="ask-account" autofocus>${t('signin.as', { user: account })}</button></form><hr>`
 }
 ${field}
+${view.scan && html`<form method="post" class="stack"><p class="or quiet">${t('signin.scan.hint')}</p><button class="button" name="do" value="scan">${t('signin.scan')}</button></form>`}
 ${shares(t, view)}
 ${leave(t, view)}`,
   };
 }
 
+/** Nobody is named: whoever's authenticator claims the code is asked. */
+function scan(t: Translate, view: Scan, { isLoopback }: AuthenticatorLink): Content {
+  const { link, client } = view;
+  const title = t(isLoopback ? 'signin.scan.title.link' : 'signin.scan.title');
+  const open = t(isLoopback ? 'signin.open' : 'signin.scan.open');
+  return {
+    title,
+    live: 'scan',
+    body: html`
+<div class="who"><h1>${title}</h1><p>${t(isLoopback ? 'signin.scan.body.link' : 'signin.scan.body', { client: client.name })}</p></div>
+${!isLoopback && html`<figure class="qr large">${qrCode(link, t('signin.scan.alt'))}</figure>`}
+<p class="open"><a class="button${isLoopback && ' main'}" id="open" href="${link}" target="_blank" rel="noopener noreferrer">${open}</a></p>
+${left(t, view)}
+<noscript><p class="quiet">${t('signin.noscript')}</p></noscript>
+<form method="post"><button class="link" name="do" value="again">${t('signin.scan.name')}</button></form>
+${leave(t, view)}`,
+  };
+}
+
+const left = (t: Translate, { startedAt, expiresAt }: Scan | Waiting) => html`
+<p class="left quiet" data-left="${t('signin.left')}" hidden><progress max="${expiresAt - startedAt}" data-until="${expiresAt}" aria-hidden="true"></progress><span></span></p>`;
+
 function waiting(t: Translate, view: Waiting, authenticator: AuthenticatorLink): Content {
-  const { who, matchCode, expiresAt, startedAt } = view;
+  const { who, matchCode } = view;
+  const body = who === undefined ? t('signin.claimed.body') : t('signin.waiting.body', { user: who });
   return {
     title: t('signin.waiting'),
-    live: true,
+    live: 'waiting',
     body: html`
-<div class="who"><h1>${t('signin.waiting')}</h1><p>${t('signin.waiting.body', { user: who })}</p></div>
+<div class="who"><h1>${t('signin.waiting')}</h1><p>${body}</p></div>
 ${
   matchCode !== undefined &&
-  html`<div class="numberbox"><p>${t('signin.number')}</p>
+  html`<div class="numberbox"><p>${t(who === undefined ? 'signin.claimed.number' : 'signin.number')}</p>
 <p class="number" id="number">${matchCode}</p></div>`
 }
-<p class="left quiet" data-left="${t('signin.left')}" hidden><progress max="${expiresAt - startedAt}" data-until="${expiresAt}" aria-hidden="true"></progress><span></span></p>
-<p class="open"><a class="button" href="${authenticator.href}" target="_blank" rel="noopener noreferrer">${t('signin.open')}</a></p>
-${
-  authenticator.qr &&
-  html`<figure class="qr"><div role="img" aria-label="${t('signin.open.alt')}">${authenticator.qr}</div>
-<figcaption class="quiet">${t('signin.open.qr')}</figcaption></figure>`
-}
-<details><summary>${t('signin.nothing')}</summary><p class="quiet">${t('signin.nothing.body', { user: who })}</p></details>
+${left(t, view)}
+${who !== undefined && wayThere(t, who, authenticator)}
 <noscript><p class="quiet">${t('signin.noscript')}</p></noscript>
 ${again(t, false)}
 ${leave(t, view)}`,
   };
 }
 
+/** Whoever has claimed the request is there already. */
+const wayThere = (t: Translate, user: string, { href, qr }: AuthenticatorLink) => html`
+<p class="open"><a class="button" href="${href}" target="_blank" rel="noopener noreferrer">${t('signin.open')}</a></p>
+${
+  qr &&
+  html`<figure class="qr">${qr(t('signin.open.alt'))}
+<figcaption class="quiet">${t('signin.open.qr')}</figcaption></figure>`
+}
+<details><summary>${t('signin.nothing')}</summary><p class="quiet">${t('signin.nothing.body', { user })}</p></details>`;
+
 function ended(t: Translate, view: Ended, againSeconds = 0): Content {
-  const title = t(`signin.${view.why}`, { user: view.who });
+  const { who: user } = view;
+  const isNobody = user === undefined && view.why === 'not_me';
+  const title = isNobody ? t('signin.claimed.not_me') : t(`signin.${view.why}`, { user: user ?? '' });
+  const body = isNobody ? t('signin.claimed.not_me.body') : t(`signin.${view.why}.body`, { user: user ?? '' });
   return {
     title,
     body: html`
 <div class="who"><h1>${title}</h1></div>
-<p class="notice ${view.why === 'expired' || view.why === 'replaced' ? 'warn' : 'bad'}">${t(`signin.${view.why}.body`, { user: view.who })}</p>
-${again(t, view.why !== 'not_me', view.why === 'denied' ? againSeconds : 0)}
+<p class="notice ${view.why === 'expired' || view.why === 'replaced' ? 'warn' : 'bad'}">${body}</p>
+${again(t, view.why !== 'not_me', view.why === 'denied' && user !== undefined ? againSeconds : 0)}
 ${leave(t, view)}`,
   };
 }
@@ -208,14 +241,15 @@ const leave = (t: Translate, { client }: SignInRequest) => html`
 
 interface AuthenticatorLink {
   href: string;
-  qr: Html | undefined;
+  isLoopback: boolean;
+  qr: ((label: string) => Html) | undefined;
 }
 
 /** Ruling 20: a phone cannot open our loopback address, so there a second window must do. */
-async function authenticatorLink(origin: string): Promise<AuthenticatorLink> {
+function authenticatorLink(origin: string): AuthenticatorLink {
   const { hostname, href } = new URL(origin);
   const isLoopback = hostname === 'localhost' || hostname.endsWith('.localhost') || /^(127\.|\[::1\])/.test(hostname);
-  return { href, qr: isLoopback ? undefined : raw(await qrCode(href, { type: 'svg', margin: 2 })) };
+  return { href, isLoopback, qr: isLoopback ? undefined : (label) => qrCode(href, label) };
 }
 
 /** Chromium also holds redirects that follow a form against `form-action`: the way back to the relying party is one. */

@@ -21,15 +21,16 @@ export interface SignInRequest extends Shared {
 }
 
 export type SignInView =
-  | (SignInRequest & { step: 'identify'; hint: string; account?: string })
+  | (SignInRequest & { step: 'identify'; hint: string; account?: string; scan: boolean })
+  | (SignInRequest & { step: 'scan'; link: string; startedAt: number; expiresAt: number })
   | (SignInRequest & {
       step: 'waiting';
-      who: string;
+      who?: string;
       matchCode: string | undefined;
       startedAt: number;
       expiresAt: number;
     })
-  | (SignInRequest & { step: 'ended'; who: string; why: 'denied' | 'not_me' | 'failed' | 'expired' | 'replaced' })
+  | (SignInRequest & { step: 'ended'; who?: string; why: 'denied' | 'not_me' | 'failed' | 'expired' | 'replaced' })
   | { step: 'continue'; to: string };
 
 interface BrowserRequest {
@@ -49,9 +50,13 @@ export interface SignIn {
       languages: string[];
     },
   ): Promise<'asked' | { why: 'busy' | 'often'; retryAfterSeconds: number } | undefined>;
+  scan(
+    browser: BrowserRequest,
+    ask: { origin: { ip?: string; browser?: string; os?: string }; languages: string[] },
+  ): Promise<'asked' | undefined>;
   again(browser: BrowserRequest): Promise<true | undefined>;
   leave(browser: BrowserRequest): Promise<string | undefined>;
-  watch(browser: BrowserRequest, changed: () => void): Promise<(() => void) | undefined>;
+  watch(browser: BrowserRequest, shows: 'scan' | 'waiting', changed: () => void): Promise<(() => void) | undefined>;
 }
 
 export interface SignInParts {
@@ -73,8 +78,8 @@ const streamMs = 50_000;
  * `/sign-in/<id>`: between `/authorize` and its answer.
  *
  *     GET   what there is to see; goes on to `/authorize/<id>` when the answer is there
- *     POST  `do`: ask (with `who`), ask-account, again, leave; answered with a redirect, so that a reload repeats nothing
- *     GET   …/events: one event when the page should look again
+ *     POST  `do`: ask (with `who`), ask-account, scan, again, leave; answered with a redirect, so that a reload repeats nothing
+ *     GET   …/events?shows=scan: one event when there is something else to see than this step, or the one that waits
  */
 export function createSignInRoutes(parts: SignInParts): Mounted {
   const { signIn, pages } = parts;
@@ -109,6 +114,11 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
         const to = await signIn.leave(browser);
         return to === undefined ? over(app) : goTo(app, to);
       }
+      case 'scan': {
+        const languages = languagesOf(app.get('accept-language'));
+        const scanned = await signIn.scan(browser, { origin: originOf(app), languages });
+        return scanned ? goTo(app, app.path) : over(app);
+      }
       case 'ask-account':
         return ask(app, browser, undefined);
       default:
@@ -123,7 +133,8 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     body.write('retry: 1000\n\n');
     const end = (last = '') => void (body.writableEnded || body.end(last));
     const tell = () => end('data: look\n\n');
-    const stop = await signIn.watch(browserRequest(ctx), tell);
+    const shows = new URLSearchParams(ctx.querystring).get('shows') === 'scan' ? 'scan' : 'waiting';
+    const stop = await signIn.watch(browserRequest(ctx), shows, tell);
     // nothing to wait for: the page should look now
     if (!stop) tell();
     const timer = setTimeout(end, streamMs);
@@ -146,7 +157,7 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     if (error) return refuse(ctx, browser, error);
     const outcome = await signIn.ask(browser, {
       who,
-      origin: { ip: exchangeOf(ctx.req).address, ...browserOf(ctx.get('user-agent')) },
+      origin: originOf(ctx),
       languages,
     });
     if (!outcome) return over(ctx);
@@ -175,6 +186,12 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
   const app = koaApp([router.routes() as never], parts);
   return { paths: [prefix], handle: app };
 }
+
+/** What the person is shown of where the request comes from. */
+const originOf = (ctx: AppContext) => ({
+  ip: exchangeOf(ctx.req).address,
+  ...browserOf(ctx.get('user-agent')),
+});
 
 const browserRequest = ({
   req,
