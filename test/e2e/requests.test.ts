@@ -1,7 +1,8 @@
 /** What a client may ask for, from its request to its tokens, on a real server; in Chromium where somebody must see it. */
 
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -88,6 +89,26 @@ test('B12 a payment is shown and signed on the device, and comes back in the acc
   expect(introspected).toMatchObject({ active: true, authorization_details: [payment] });
   const refreshed = await client.refreshTokenGrant(agent, tokens.refresh_token!);
   expect(refreshed['authorization_details']).toEqual([payment]);
+});
+
+test('a document reaches the device byte for byte, and nothing is approved before it has', async () => {
+  const helpdesk = await configuration(server, 'demo-helpdesk');
+  const phone = await enroll(server, 'alice');
+  const content = '\u{1F600} The rate is 4,10 %.\r\n'.repeat(900);
+  const started = await client.initiateBackchannelAuthentication(helpdesk, {
+    scope: 'openid',
+    login_hint: 'alice',
+    document: JSON.stringify({ title: 'Terms of the loan', mime: 'text/plain', content }),
+  });
+  const polling = client.pollBackchannelAuthenticationGrant(helpdesk, started);
+  const view = await phone.present((await phone.inbox()).operations.at(-1)!.op);
+  const match = String(started['match_code']);
+  await expect(phone.decide(view, { decision: 'approve', pin, match })).rejects.toMatchObject({
+    code: 'document_unread',
+  });
+  expect(new TextDecoder().decode(await phone.document(view))).toBe(content);
+  await phone.decide(view, { decision: 'approve', pin, match });
+  expect((await polling).claims()).toHaveProperty('sub');
 });
 
 test('B08 a client that cancels takes the request off the device', async () => {
@@ -210,6 +231,48 @@ requireSystem('chromium')('in a browser', () => {
     await phone.page.waitForSelector('text=Approved');
     const tokens = await client.pollBackchannelAuthenticationGrant(agent, started);
     expect(tokens['authorization_details']).toEqual([payment]);
+    expect(phone.complaints).toEqual([]);
+  });
+
+  test('a document stands on the screen, and what cannot be shown is saved as the very bytes', async () => {
+    const user = String((await manage(server, 'POST', '/users', { username: 'signer', language: 'en' }))['username']);
+    await using phone = await openBrowser({ size: phoneSize });
+    const { page } = phone;
+    await enrollPage(server, page, user);
+    const helpdesk = await configuration(server, 'demo-helpdesk');
+    const ask = (document: object) =>
+      client.initiateBackchannelAuthentication(helpdesk, {
+        scope: 'openid',
+        login_hint: user,
+        document: JSON.stringify(document),
+      });
+    const text = 'Terms of the loan\n\n1.\tThe rate is 4,10 %.\n<b>2.</b>\tNo other costs.\n'.repeat(8);
+    const started = await ask({ title: 'Terms of the loan', mime: 'text/plain', content: text });
+    await page.waitForSelector('.document-text');
+    expect(await page.locator('.document-text').textContent()).toBe(text);
+    for (const selector of ['.document h2', '#deny', '#approve'])
+      expect([selector, await isInView(page, selector)]).toEqual([selector, true]);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.check(`input[value="${started['match_code']}"]`);
+    await page.click('#approve');
+    await page.fill('#pin', pin);
+    expect(await page.locator('.terms').allTextContents()).toContain('Document: Terms of the loan');
+    await page.click('#confirm');
+    await page.waitForSelector('text=Approved');
+    await page.click('button:has-text("Done")');
+
+    const pdf = Buffer.from('%PDF-1.7\n%\u00e4\n', 'latin1');
+    await ask({ title: '../Contract: 17', mime: 'application/pdf', content: pdf.toString('base64') });
+    const [saved] = await Promise.all([page.waitForEvent('download'), page.click('#document')]);
+    expect(saved.suggestedFilename()).toBe('Contract_ 17.pdf');
+    expect(await readFile(await saved.path())).toEqual(pdf);
+
+    const sha256 = createHash('sha256').update(pdf).digest('base64url');
+    await ask({ title: 'Deed', mime: 'application/pdf', content_sha256: sha256 });
+    await page.click('#show-request');
+    await page.waitForSelector('.hash');
+    expect(await page.locator('.hash').textContent()).toBe(sha256);
+    expect(await accessibilityProblems(page)).toEqual([]);
     expect(phone.complaints).toEqual([]);
   });
 

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { beginEnrollment, memoryStorage, openDevice } from '../../src/device-sdk/index.ts';
+import { readDocument } from '../../src/domain/document.ts';
 import { openEvidence } from '../../src/domain/evidence.ts';
 import { sha256Base64url } from '../../src/support/bytes.ts';
 import { type EcPublicJwk, parseJws } from '../../src/support/jose/index.ts';
@@ -166,6 +168,36 @@ describe('from a ticket to a decision, by the SDK over HTTP', () => {
       challenge_sha256: sha256Base64url(parseJws(claims.challenge).payload),
       ctx_hash: operation.context!.hash,
     });
+  });
+
+  test('a document comes to the devices that may answer, so long as they may, and evidence names it whatever the answer', async () => {
+    const user = await server.alice();
+    const [device, other] = [await server.enroll(user, { pin }), await server.enroll(user)];
+    const limits = { maxBytes: 100_000 };
+    const content = randomBytes(30_000);
+    const given = { title: 'Contract', mime: 'application/pdf' };
+    const document = readDocument({ ...given, content: content.toString('base64url') }, limits);
+    const external = readDocument({ ...given, content_sha256: document.shown.sha256 }, limits);
+    const documentOf = async (op: string) => {
+      const sealed = (await server.scene.store.operations.evidence(op))!;
+      return JSON.parse(parseJws(openEvidence(server.scene.secrets, op, sealed)).payload.toString()).document;
+    };
+
+    const { operation } = await server.ask(user, { document });
+    const view = await device.present(operation.id);
+    expect(Buffer.from(await device.document(view)).equals(content)).toBe(true);
+    // it has no PIN, which the request asks for
+    await expect(other.document(view)).rejects.toMatchObject({ code: 'operation_not_found' });
+    expect(await device.decide(view, { decision: 'approve', pin })).toMatchObject({ state: 'approved' });
+    expect(await documentOf(operation.id)).toEqual(document.shown);
+    await expect(device.document(view)).rejects.toMatchObject({ code: 'operation_decided' });
+
+    const { operation: bare } = await server.ask(user, { document: external });
+    const bareView = await device.present(bare.id);
+    const claimed = { ...bareView, document: { ...document.shown, size: 30_000 } };
+    await expect(device.document(claimed)).rejects.toMatchObject({ code: 'document_not_found' });
+    await device.decide(bareView, { decision: 'deny' });
+    expect(await documentOf(bare.id)).toEqual({ ...given, sha256: document.shown.sha256, display: 'external' });
   });
 
   test('B12 what an approval granted stands in its evidence; a denial grants nothing', async () => {

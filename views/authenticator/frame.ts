@@ -51,6 +51,13 @@ export function dayText(epochMs: number): string {
   return new Date(epochMs).toLocaleDateString(locale, { dateStyle: 'long' });
 }
 
+/** Of a file, rounded as people read it. */
+export function sizeText(bytes: number): string {
+  const [value, unit] = bytes < 1e6 ? [Math.max(bytes / 1000, 0.1), 'kilobyte'] : [bytes / 1e6, 'megabyte'];
+  const style = { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: value < 10 ? 1 : 0 } as const;
+  return new Intl.NumberFormat(locale, style).format(value);
+}
+
 /** No more digits than a double holds. */
 const sum = /^-?\d{1,12}(?:\.(\d{1,3}))?$/;
 

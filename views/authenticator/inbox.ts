@@ -8,6 +8,7 @@ import {
 } from '../../src/device-sdk/index.ts';
 import { h } from '../shared/dom.ts';
 import type { TextKey } from '../texts/index.ts';
+import { type DocumentCard, documentCard } from './document.ts';
 import { type Contact, showEmpty } from './empty.ts';
 import { outcome, type SignKind, setBanner, t } from './frame.ts';
 import { nameOf } from './joining.ts';
@@ -36,6 +37,8 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   /** What waited when it came up, and how many were told of since. */
   let known = new Set<string>();
   let told = 0;
+  /** Of the request on the screen, if it has one. */
+  let card: { op: string; document: DocumentCard } | undefined;
   /** Its answer is under way: what the server says of it elsewhere is this answer's own doing. */
   let answering: string | undefined;
   /** An outcome stays until the person has read it. */
@@ -150,6 +153,15 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
     away = () => (settings?.expectsRequest() && waiting.size > 0 ? home() : banner());
   };
 
+  const documentOf = (view: ChallengeView): DocumentCard | undefined => {
+    if (!view.document) return undefined;
+    if (card?.op !== view.op) {
+      card?.document.end();
+      card = { op: view.op, document: documentCard(view.document, () => device.document(view)) };
+    }
+    return card.document;
+  };
+
   const prompt = (view: ChallengeView, { notice, chosen }: { notice?: string; chosen?: string } = {}) => {
     const shownPrompt = {
       ...view,
@@ -157,6 +169,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       needsPin: !view.methods.includes('device'),
       expiresAt: view.expiresAt * 1000,
       createdAt: view.issuedAt * 1000,
+      document: documentOf(view),
       ...(isEnrollment(view) && { joining: { ...view.enrolling, server: new URL(device.issuer).host } }),
     };
     const handlers = {
@@ -231,6 +244,8 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
 
   const finish = (view: ChallengeView, kind: SignKind, title: string, body: string, said?: HTMLElement) => {
     waiting.delete(view.op);
+    card?.document.end();
+    card = undefined;
     leaveScreen();
     reading = true;
     const run = () => {

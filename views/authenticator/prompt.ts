@@ -1,6 +1,7 @@
 import { h } from '../shared/dom.ts';
 import type { TextKey } from '../texts/index.ts';
 import { timeLeft } from './clock.ts';
+import type { DocumentCard } from './document.ts';
 import { digitsField, field, moneyText, PIN_FIELD, show, t } from './frame.ts';
 import { type Joining, joining, nameOf } from './joining.ts';
 
@@ -11,6 +12,8 @@ export interface Prompt {
   bindingMessage?: string;
   transaction?: Record<string, unknown>;
   context?: { title?: string; text: string };
+  /** What is agreed to; the card knows whether it has been fetched. */
+  document?: DocumentCard;
   origin?: { browser?: string; os?: string; place?: string };
   /** The server itself asks: a new device wants to be added. Nothing of a client is shown then. */
   joining?: Joining;
@@ -51,11 +54,16 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, { notice = 
   number?.element.addEventListener('input', () => {
     if (complaint.textContent === missing) complaint.hidden = true;
   });
+  const complain = (text: string) => {
+    complaint.textContent = text;
+    complaint.hidden = false;
+  };
   const approve = () => {
+    const unread = prompt.document?.missing();
+    if (unread !== undefined) return complain(unread);
     const match = number?.value();
     if (number && !match) {
-      complaint.textContent = missing;
-      complaint.hidden = false;
+      complain(missing);
       number.element.querySelector('input')?.focus();
       return;
     }
@@ -63,6 +71,7 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, { notice = 
     else once(approveButton, t('pin.checking'), () => handlers.answer({ decision: 'approve', match }));
   };
   const approveButton = h('button', { class: 'button main', id: 'approve', onclick: approve }, t('prompt.approve'));
+  holdBack(approveButton, complaint, prompt.document);
   const notStarted = h('button', { class: 'link', id: 'not-me' }, t('prompt.not_started'));
   const notMe = () => handlers.answer({ decision: 'deny', reason: 'not_me' });
   notStarted.addEventListener('click', () => once(notStarted, t('deny.working'), notMe));
@@ -101,6 +110,17 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, { notice = 
     ],
     stop,
   );
+}
+
+/** No approving before the document is there; a press says why. */
+function holdBack(approve: HTMLElement, complaint: HTMLElement, document: DocumentCard | undefined): void {
+  const missing = document?.missing();
+  if (!document || missing === undefined) return;
+  approve.setAttribute('aria-disabled', 'true');
+  void document.ready.then(() => {
+    approve.removeAttribute('aria-disabled');
+    if (complaint.textContent === missing) complaint.hidden = true;
+  });
 }
 
 function missingNumber({ match, joining: isJoining }: Prompt): TextKey {
@@ -154,9 +174,9 @@ function terms({ transaction = {} }: Pick<Prompt, 'transaction'>): HTMLElement[]
 }
 
 function what(prompt: Prompt): HTMLElement | undefined {
-  const { client, bindingMessage } = prompt;
+  const { client, bindingMessage, document } = prompt;
   const agreed = [...terms(prompt), ...shared(prompt)];
-  if (agreed.length === 0 && !bindingMessage) return undefined;
+  if (agreed.length === 0 && !bindingMessage && !document) return undefined;
   const quote =
     bindingMessage !== undefined &&
     bindingMessage !== '' &&
@@ -166,7 +186,7 @@ function what(prompt: Prompt): HTMLElement | undefined {
       h('figcaption', {}, t('prompt.quote', { client: client.name })),
       h('blockquote', { dir: 'auto' }, bindingMessage),
     );
-  return h('div', { class: 'stack' }, ...agreed, quote);
+  return h('div', { class: 'stack' }, ...agreed, quote, document?.element);
 }
 
 /** What the client gets, in the server's words. */
@@ -233,6 +253,7 @@ function showPin(prompt: Prompt, handlers: PromptHandlers, match: string | undef
     forWhom,
     ...terms(prompt),
     text,
+    prompt.document && h('p', { class: 'terms', dir: 'auto' }, t('document.agreed', { title: prompt.document.title })),
     pin.element,
     buttons,
     clock,
