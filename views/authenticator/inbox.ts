@@ -8,9 +8,10 @@ import {
 } from '../../src/device-sdk/index.ts';
 import { h } from '../shared/dom.ts';
 import type { TextKey } from '../texts/index.ts';
+import { claimFailure } from './claim-words.ts';
 import { type DocumentCard, documentCard } from './document.ts';
 import { type Contact, showEmpty } from './empty.ts';
-import { outcome, type SignKind, setBanner, t } from './frame.ts';
+import { outcome, type SignKind, setBanner, show, sign, t } from './frame.ts';
 import { nameOf } from './joining.ts';
 import { createNoticeBoard } from './notices.ts';
 import { answeredWords, attemptText, joinedWords } from './outcome-words.ts';
@@ -28,9 +29,13 @@ import { mayHaveArrived, whatBecameOf } from './unanswered.ts';
  *     empty ──a request arrives──> prompt ──answered──> outcome ──Done──> the next one, or empty
  *       │                           │  └ ended elsewhere (expired, withdrawn, another device): a state of its own
  *       │                           └ no answer came back: the server is asked what became of it
+ *       ├ opened with the code of another screen: its request comes up first, also where others wait
  *       └ This device ──> settings: a request that arrives is told above them, and waits until they are left
  */
-export function followInbox(device: Device, { startAgain }: { startAgain(): void }): void {
+export function followInbox(
+  device: Device,
+  { startAgain, claimLink }: { startAgain(): void; claimLink?: string | undefined },
+): void {
   /** Waiting operations in the order of their arrival. */
   const waiting = new Set<string>();
   let shown: ChallengeView | undefined;
@@ -48,6 +53,8 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   /** In the settings: what to do when a request arrives. */
   let away: (() => void) | undefined;
   let settings: Settings | undefined;
+  /** The request that came of the code of another screen. */
+  let claimed: string | undefined;
   const stopped = new AbortController();
   const contact: Contact = { at: 0, isLost: false };
 
@@ -76,12 +83,40 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       const view = await device.present(op);
       if (shown || reading || away) return;
       if (!waiting.has(op)) return next();
-      shown = view;
-      known = new Set(waiting);
-      prompt(view);
+      comeUp(view);
     } catch (error) {
       waiting.delete(op);
       if (!gone(error)) return next();
+    }
+  };
+
+  const comeUp = (view: ChallengeView): void => {
+    shown = view;
+    known = new Set(waiting);
+    prompt(view);
+  };
+
+  /** Nothing else comes up until it is clear what becomes of the code. */
+  const claim = async (link: string): Promise<void> => {
+    reading = true;
+    show([h('div', { class: 'outcome', role: 'status' }, sign('time'), h('h1', {}, t('enroll.checking')))]);
+    try {
+      const view = await device.claim(link);
+      waiting.add(view.op);
+      claimed = view.op;
+      reading = false;
+      comeUp(view);
+    } catch (error) {
+      if (gone(error)) return;
+      const { kind, title, body, again } = claimFailure(error);
+      const goOn = () => {
+        reading = false;
+        void next();
+      };
+      const wayOn = again
+        ? { label: t('tv.again'), run: () => void claim(link) }
+        : { label: t('done.continue'), run: goOn };
+      outcome(kind, t(title), t(body), wayOn);
     }
   };
 
@@ -169,6 +204,7 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
       needsPin: !view.methods.includes('device'),
       expiresAt: view.expiresAt * 1000,
       createdAt: view.issuedAt * 1000,
+      isClaimed: view.op === claimed,
       document: documentOf(view),
       ...(isEnrollment(view) && { joining: { ...view.enrolling, server: new URL(device.issuer).host } }),
     };
@@ -284,7 +320,8 @@ export function followInbox(device: Device, { startAgain }: { startAgain(): void
   };
 
   const tabs = createTabs(device, { hear, dismissed: notices.hide }, stopped.signal);
-  void next();
+  if (claimLink) void claim(claimLink);
+  else void next();
   tabs.follow().catch(over);
 }
 

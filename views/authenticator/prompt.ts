@@ -14,6 +14,8 @@ export interface Prompt {
   context?: { title?: string; text: string };
   /** What is agreed to; the card knows whether it has been fetched. */
   document?: DocumentCard;
+  /** It came of a code that the person took from another screen. */
+  isClaimed?: boolean;
   origin?: { browser?: string; os?: string; place?: string };
   /** The server itself asks: a new device wants to be added. Nothing of a client is shown then. */
   joining?: Joining;
@@ -82,7 +84,7 @@ export function showPrompt(prompt: Prompt, handlers: PromptHandlers, { notice = 
       h(
         'section',
         { class: 'card stack', 'aria-label': prompt.joining ? t('join.label') : prompt.client.name },
-        ...(prompt.joining ? joining(prompt.joining) : [who(prompt), what(prompt), origin(prompt)]),
+        ...(prompt.joining ? joining(prompt.joining) : [who(prompt), what(prompt), origin(prompt), check(prompt)]),
         number?.element,
       ),
       h(
@@ -199,16 +201,22 @@ function origin({ origin: from }: Prompt): HTMLElement | undefined {
   return parts.length > 0 ? h('p', { class: 'origin' }, t('prompt.origin', { parts: parts.join(', ') })) : undefined;
 }
 
+/** Whoever shows a code may have it from somebody else's screen (S-09): the number is on the one that really asks. */
+function check({ isClaimed }: Prompt): HTMLElement | undefined {
+  return isClaimed ? h('p', { class: 'notice warn', id: 'check' }, t('claim.check')) : undefined;
+}
+
 interface NumberField {
   element: HTMLElement;
   value(): string | undefined;
 }
 
-function numberField({ match, joining: isJoining }: Prompt, chosen = ''): NumberField | undefined {
+function numberField({ match, joining: isJoining, isClaimed }: Prompt, chosen = ''): NumberField | undefined {
   if (match.mode === 'none') return undefined;
   if (match.mode === 'choose') return chooseField(match.options ?? [], chosen);
   const digits = match.mode === 'type6' ? 6 : 2;
-  const { element, input, value } = digitsField('match', t(isJoining ? 'join.match' : 'prompt.match.type'), digits);
+  const label = isJoining ? 'join.match' : isClaimed ? 'claim.match' : 'prompt.match.type';
+  const { element, input, value } = digitsField('match', t(label), digits);
   input.value = chosen;
   return { element, value };
 }

@@ -8,12 +8,20 @@ import { registerServiceWorker } from './service-worker.ts';
 const storage = indexedDbStorage();
 const options: DeviceOptions = {};
 
+/** What the page was opened with. */
+export interface Opened {
+  /** An enrollment link. */
+  ticketLink?: string | undefined;
+  /** What another screen offers, to be taken by the device that this browser holds. */
+  claimLink?: string | undefined;
+}
+
 /** An enrollment link wins over what is here; otherwise the device that this browser holds; otherwise how to get one. */
-export async function start(ticketLink: string | undefined): Promise<void> {
+export async function start(opened: Opened): Promise<void> {
   registerServiceWorker();
   if (!isSecureContext) return outcome('bad', t('start.insecure.title'), t('start.insecure.body'));
   try {
-    await begin(ticketLink);
+    await begin(opened);
   } catch {
     // IndexedDB or WebCrypto, taken away by a setting or a private window: without them there are no keys.
     outcome('bad', t('start.failed.title'), t('start.failed.body'), {
@@ -23,7 +31,7 @@ export async function start(ticketLink: string | undefined): Promise<void> {
   }
 }
 
-async function begin(ticketLink: string | undefined): Promise<void> {
+async function begin({ ticketLink, claimLink }: Opened): Promise<void> {
   let present: Device | undefined;
   try {
     present = await openDevice(storage, options);
@@ -33,27 +41,38 @@ async function begin(ticketLink: string | undefined): Promise<void> {
     if (!ticketLink) return showDeviceOver(error, () => void startAgain());
   }
   if (ticketLink) return enrollByLink(ticketLink, enrolling(present));
-  if (await storage.load('enrolling')) return goOnEnrolling(enrolling(present));
+  if (present && claimLink) return ready(present, claimLink);
+  if (await storage.load('enrolling')) return goOnEnrolling(enrolling(present, claimLink));
   if (present) ready(present);
-  else welcome();
+  else welcome(claimLink);
 }
 
-const enrolling = (present?: Device): EnrollDeps => ({ storage, options, present, ready, welcome });
+/** Whoever enrolls now has what they came with right afterwards. */
+const enrolling = (present?: Device, claimLink?: string): EnrollDeps => ({
+  storage,
+  options,
+  present,
+  ready: (device) => ready(device, claimLink),
+  welcome: () => welcome(claimLink),
+});
 
-function ready(device: Device): void {
+function ready(device: Device, claimLink?: string): void {
   setPerson(device.display.masked_user);
   // Asks the browser not to clear the keys when space runs out; granted to installed apps, and harmless where it is not.
   void navigator.storage?.persist?.();
-  followInbox(device, { startAgain: () => void startAgain() });
+  followInbox(device, { startAgain: () => void startAgain(), claimLink });
 }
 
-function welcome(): void {
+function welcome(claimLink?: string): void {
   setPerson('');
-  outcome('quiet', t('welcome.title'), t('welcome.body'), {
+  const [title, body] = claimLink ? (['claim.nobody.title', 'claim.nobody.body'] as const) : welcomeWords;
+  outcome('quiet', t(title), t(body), {
     label: t('welcome.code'),
-    run: () => enrollByCode(enrolling()),
+    run: () => enrollByCode(enrolling(undefined, claimLink)),
   });
 }
+
+const welcomeWords = ['welcome.title', 'welcome.body'] as const;
 
 /** Erases what is left of a device that can no longer answer. */
 async function startAgain(): Promise<void> {

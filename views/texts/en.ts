@@ -79,6 +79,29 @@ export const en = {
   'prompt.signature': 'asks you to sign this.',
   'prompt.payee': 'to {payee}',
   'prompt.quote': '{client} says:',
+  'claim.check':
+    'Go on only if you opened that page yourself, and type the number from the screen in front of you. Nobody else should read it to you.',
+  'claim.match': 'Enter the number that the page shows',
+  'claim.nobody.title': 'This browser is no authenticator yet',
+  'claim.nobody.body':
+    'The code was not used. Open it with the device that you approve with: scan it with your phone, or open the link in the browser that is enrolled. Or enroll this one now, with a link or a code that you were given.',
+  'claim.taken.title': 'Another device has taken this',
+  'claim.taken.body':
+    'Nothing was approved here. If that other device is not yours, go back to the page that showed the code, and start again there.',
+  'claim.unknown.title': 'This code leads nowhere',
+  'claim.unknown.body': 'It is too old, or belongs to another service. Take the one that the page shows now.',
+  'claim.expired.title': 'The code has expired',
+  'claim.expired.body': 'Nothing was approved. Start again on the page that showed it, and take the new one.',
+  'claim.withdrawn.title': 'The page no longer waits for this',
+  'claim.withdrawn.body': 'Nothing was approved. If you still want to sign in, start again there.',
+  'claim.decided.body': 'You took this code before, and the request was answered. Its answer stays.',
+  'claim.unfit.title': 'This device cannot answer it',
+  'claim.unfit.body':
+    'It asks for more than this device can prove, or for another authenticator app. The code was not used: try the device that you usually approve with.',
+  'claim.offline.title': 'The server cannot be reached',
+  'claim.offline.body': 'Nothing was approved. Check the connection, then try again.',
+  'claim.failed.title': 'That did not work',
+  'claim.failed.body': 'Nothing was approved. Wait a moment, then try again.',
   'prompt.origin': 'Reported by the service: {parts}',
   'prompt.match.choose': 'Which number do you see or hear there?',
   'prompt.match.type': 'Enter the number you see or hear there',
@@ -329,7 +352,7 @@ export const en = {
     'There were too many requests for this name, or the last ones were not answered. Try again in {minutes} min.',
   'signin.next': 'Continue',
   'signin.scan': 'Use my authenticator app',
-  'signin.scan.hint': 'Or type no name at all:',
+  'signin.scan.hint': 'Or without a name:',
   'signin.scan.title': 'Scan this with your phone',
   'signin.scan.body':
     'Use the camera, or the authenticator app. Then approve there that you sign in to {client}. This page goes on by itself.',

@@ -77,6 +77,29 @@ export const nl: Texts = {
   'prompt.signature': 'vraagt u dit te ondertekenen.',
   'prompt.payee': 'aan {payee}',
   'prompt.quote': '{client} schrijft:',
+  'claim.check':
+    'Ga alleen verder als u die pagina zelf hebt geopend, en typ het getal van het scherm dat u voor u hebt. Niemand anders hoort het u voor te lezen.',
+  'claim.match': 'Voer het getal in dat die pagina toont',
+  'claim.nobody.title': 'Deze browser is nog geen authenticator',
+  'claim.nobody.body':
+    'De code is niet gebruikt. Open hem met het apparaat waarmee u goedkeurt: scan hem met uw telefoon, of open de link in de browser die is aangemeld. Of meld deze nu aan, met een link of code die u hebt gekregen.',
+  'claim.taken.title': 'Een ander apparaat heeft dit al',
+  'claim.taken.body':
+    'Hier is niets goedgekeurd. Is dat andere apparaat niet van u, ga dan terug naar de pagina met de code en begin daar opnieuw.',
+  'claim.unknown.title': 'Deze code leidt nergens heen',
+  'claim.unknown.body': 'Hij is te oud, of van een andere dienst. Neem de code die de pagina nu toont.',
+  'claim.expired.title': 'De code is verlopen',
+  'claim.expired.body': 'Er is niets goedgekeurd. Begin opnieuw op de pagina met de code, en neem de nieuwe.',
+  'claim.withdrawn.title': 'De pagina wacht hier niet meer op',
+  'claim.withdrawn.body': 'Er is niets goedgekeurd. Wilt u zich nog aanmelden, begin daar dan opnieuw.',
+  'claim.decided.body': 'U hebt deze code al eerder genomen, en het verzoek is beantwoord. Dat antwoord blijft.',
+  'claim.unfit.title': 'Dit apparaat kan het niet beantwoorden',
+  'claim.unfit.body':
+    'Het vraagt om meer dan dit apparaat kan aantonen, of om een andere authenticator-app. De code is niet gebruikt: probeer het apparaat waarmee u meestal goedkeurt.',
+  'claim.offline.title': 'De server is niet bereikbaar',
+  'claim.offline.body': 'Er is niets goedgekeurd. Controleer de verbinding en probeer het opnieuw.',
+  'claim.failed.title': 'Dat is niet gelukt',
+  'claim.failed.body': 'Er is niets goedgekeurd. Wacht even en probeer het opnieuw.',
   'prompt.origin': 'Opgegeven door de dienst: {parts}',
   'prompt.match.choose': 'Welk getal ziet of hoort u daar?',
   'prompt.match.type': 'Voer het getal in dat u daar ziet of hoort',
@@ -326,7 +349,7 @@ export const nl: Texts = {
     'Er waren te veel verzoeken voor deze naam, of de laatste zijn niet beantwoord. Probeer het over {minutes} min opnieuw.',
   'signin.next': 'Verder',
   'signin.scan': 'Gebruik mijn authenticator-app',
-  'signin.scan.hint': 'Of typ helemaal geen naam:',
+  'signin.scan.hint': 'Of zonder naam:',
   'signin.scan.title': 'Scan dit met uw telefoon',
   'signin.scan.body':
     'Gebruik de camera of de authenticator-app. Keur daar dan goed dat u zich aanmeldt bij {client}. Deze pagina gaat vanzelf verder.',
