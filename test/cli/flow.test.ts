@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beginEnrollment, memoryStorage } from '../../src/device-sdk/index.ts';
 import { runCli, runCliProcess, startCli } from '../support/cli.ts';
 import { repository, startServer, type TestServer } from '../support/server.ts';
+import { temporaryFolder } from '../support/tmp.ts';
 
 const pin = '493817';
 /** Of one client for one person; more than the other tests need. */
@@ -76,6 +77,57 @@ test('approve waits for a request that comes later, and says so', async () => {
     userinfo: { name: 'Alice' },
   });
   expect(polled.json().tokens).toBeUndefined();
+});
+
+test('a document is sent from a file; a text is shown before it is approved, anything else is written where it is wanted', async () => {
+  const folder = await temporaryFolder('documents');
+  const file = (name: string) => join(folder.path, name);
+  const pdf = Buffer.from([0x25, 0x50, 0x44, 0x46, 0xff, 0x0a]);
+  await writeFile(file('terms.txt'), 'One.\n\tTwo \u{1F600}\n');
+  await writeFile(file('deed.pdf'), pdf);
+  const start = async (name: string) => {
+    const started = [
+      'ciba',
+      'start',
+      '--client',
+      'demo-helpdesk',
+      '--hint',
+      'alice',
+      '--document',
+      file(name),
+      '--json',
+    ];
+    return (await cli(...started)).json().match_code as string;
+  };
+  const answer = async (match: string, ...more: string[]) =>
+    cli('device', 'approve', '--pin', pin, '--match', match, ...more);
+
+  const approved = await answer(await start('terms.txt'));
+  expect(approved).toMatchObject({ status: 0, stderr: '' });
+  expect(approved.stdout).toMatch(
+    /Document: +terms\.txt \(text\/plain, 15 bytes\).*│ One\.\n +│ +Two 😀\n.*Approved\./s,
+  );
+
+  const match = await start('deed.pdf');
+  const taken = await answer(match, '--document', file('terms.txt'), '--json');
+  expect([taken.status, taken.json().error.code]).toEqual([2, 'document_exists']);
+  expect(await answer(match, '--document', file('copy.pdf'))).toMatchObject({ status: 0 });
+  expect(await readFile(file('copy.pdf'))).toEqual(pdf);
+
+  await writeFile(file('page.html'), '<p>');
+  const refused = await cli(
+    'ciba',
+    'start',
+    '--client',
+    'demo-helpdesk',
+    '--hint',
+    'alice',
+    '--document',
+    file('page.html'),
+    '--json',
+  );
+  expect([refused.status, refused.json().error.code]).toEqual([2, 'document_type']);
+  await folder.remove();
 });
 
 test('what proves the PIN of an approval is opened for a reason, which must be given', async () => {
