@@ -72,7 +72,8 @@ export function decisionEvents(one: Case, decision: Decision, notMeMs?: number):
 
 /** Only whoever comes over the protocol is limited: what a person's own device asks is not. */
 function blocks(one: Case, { reason, decidedAt }: Decision, notMeMs = 0): AuditEvent[] {
-  if (reason !== 'not_me' || notMeMs === 0 || one.operation.poll === undefined) return [];
+  const { poll, claimOf } = one.operation;
+  if (reason !== 'not_me' || notMeMs === 0 || poll === undefined || claimOf !== undefined) return [];
   return [eventOf(one, 'user.client_blocked', { until: decidedAt + notMeMs })];
 }
 

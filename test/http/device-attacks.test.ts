@@ -1,11 +1,13 @@
 import { newEcKey } from '../../src/support/jose/index.ts';
 import { deviceAttacks } from './device-attacks.ts';
 import { startDeviceServer } from './device-server.ts';
+import { offers } from './offers.ts';
 import { enrollRaw, post } from './raw-device.ts';
 import { shownAndSigned } from './shown-and-signed.ts';
 
 deviceAttacks(async () => ({}));
 describe('what was shown and what was signed', () => shownAndSigned(async () => ({})));
+describe('what is offered under a code', () => offers(async () => ({})));
 
 test('promise 6: tries that were spent stay spent when the server starts again', async () => {
   const server = await startDeviceServer();

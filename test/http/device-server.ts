@@ -50,7 +50,10 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
   const timers = createTimers(scene.clock);
   const { log, check } = watchedLog();
   const hub = createWakeHub(scene.store);
-  const makeSide = (changed: Partial<DeviceSideOptions> = {}, own: Partial<Pick<Scene, 'serverKeys'>> = {}) =>
+  const makeSide = (
+    changed: Partial<DeviceSideOptions> = {},
+    own: Partial<Pick<Scene, 'serverKeys' | 'operations'>> = {},
+  ) =>
     createDeviceSide({
       ...scene,
       ...own,
@@ -132,7 +135,7 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
     sdk,
     issuer,
     /** Another process on the same store; with `serverKeys` as it has read them. */
-    another: (changed: Partial<DeviceSideOptions> = {}, own: Partial<Pick<Scene, 'serverKeys'>> = {}) =>
+    another: (changed: Partial<DeviceSideOptions> = {}, own: Partial<Pick<Scene, 'serverKeys' | 'operations'>> = {}) =>
       listen(makeSide(changed, own)),
     alice: (user = {}) => newUser(scene, { username: 'alice', name: 'Alice Example', ...user }),
     ticket: async (user: User, applicationId = 'assent-web') => {
