@@ -214,7 +214,7 @@ function clientsWith(key: KeyObject): Record<string, unknown>[] {
   const common = { grant_types: [ciba, 'refresh_token'], backchannel_token_delivery_mode: 'poll' };
   return [
     ...clients,
-    { ...common, client_id: 'fuzzed', client_secret: secrets.fuzzed },
+    { ...common, client_id: 'fuzzed', client_secret: secrets.fuzzed, assent_documents: true },
     { ...common, client_id: 'other', client_secret: secrets.other },
     { ...common, client_id: 'posted', client_secret: secrets.posted, token_endpoint_auth_method: 'client_secret_post' },
     {

@@ -15,6 +15,7 @@ const members: Record<string, Record<string, unknown>> = {
   inbox: {},
   events: { nobody: 'reads this stream' },
   present: { op: '{{op}}' },
+  document: { op: '{{op}}', offset: 0 },
   decide: {
     op: '{{op}}',
     challenge_sha256: '{{jti}}',
@@ -54,7 +55,7 @@ function signed(act: string, payload: string, more: Partial<Jws> = {}): Jws {
 
 /** Statuses that refuse. Reads may be answered: what is hostile in them is not looked at. */
 const refused = [400, 401, 403, 404, 409];
-const reads = ['session', 'inbox', 'status', 'present'];
+const reads = ['session', 'inbox', 'status', 'present', 'document'];
 
 function message(act: string, name: string, up: Up, token: Jws, more: Partial<Case> = {}): Case {
   return {

@@ -96,6 +96,9 @@ export function hints(): Case[] {
     ...scopes.map((scope) =>
       ask(`scope ${scope.slice(0, 30)}`, { login_hint: 'nobody-at-all', scope }, { only: [400] }),
     ),
+    ...documents.map((document) =>
+      ask(`document ${document.slice(0, 60)}`, { login_hint: 'target', document }, { only: [400] }),
+    ),
     ...others.map(([name, value]) =>
       ask(`${name} ${value.slice(0, 30)}`, { login_hint: 'nobody-at-all', [name]: value }, { only: [400] }),
     ),
@@ -164,6 +167,14 @@ const scopes = [
   '__proto__',
   'openid,profile',
   '%6fpenid',
+];
+
+const documents = [
+  '{',
+  '{"title":"x","mime":"text/html","content":"<script>"}',
+  '{"__proto__":{"title":"x"},"mime":"text/plain","content":"x"}',
+  `{"title":"x","mime":"image/png","content":"${'A'.repeat(55_000)}"}`,
+  '{"title":"\\u202e","mime":"text/plain","content":"\\ud800"}',
 ];
 
 const others: [string, string][] = [
