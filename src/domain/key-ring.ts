@@ -73,7 +73,10 @@ interface Generation extends Root {
 export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
   const { store, clock, random } = deps;
   const inUse = createMasterKey(deps.masterKey);
-  const masters = [inUse, ...(deps.formerMasterKeys ?? []).map(createMasterKey)];
+  const masters = [deps.masterKey, ...(deps.formerMasterKeys ?? [])].flatMap((secret) => [
+    createMasterKey(secret),
+    createMasterKey(secret, 'former'),
+  ]);
   let ring = await found();
   let generations = opened(ring, masters) ?? refuse();
   const secrets = createRootedSecrets(generations, clock);

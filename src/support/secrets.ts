@@ -121,11 +121,15 @@ export interface MasterKey {
   open(slot: string): string;
 }
 
-/** @param secret 32 bytes */
-export function createMasterKey(secret: Buffer): MasterKey {
+/**
+ * @param secret 32 bytes
+ * @param form   of the id. Hexadecimal: it is typed into a terminal, where a leading dash makes an option of it. `former`: as stores had
+ *               it before; a slot under it stays, for programs that know no other
+ */
+export function createMasterKey(secret: Buffer, form: 'hexadecimal' | 'former' = 'hexadecimal'): MasterKey {
   const keyOf = labelledKeys(secret);
-  // hexadecimal: it is typed into a terminal, where a leading dash makes an option of it
-  const id = idOf(keyOf('key-slot-id')).toString('hex').slice(0, 12);
+  const named = idOf(keyOf('key-slot-id'));
+  const id = form === 'former' ? named.toString('base64url').slice(0, 10) : named.toString('hex').slice(0, 12);
   const aad = `slot:${id}`;
   return {
     id,

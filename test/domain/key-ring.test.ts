@@ -5,7 +5,7 @@ import { type KeyRing, openKeyRing } from '../../src/domain/key-ring.ts';
 import { createServerKeys } from '../../src/domain/server-keys.ts';
 import { createUsers } from '../../src/domain/users.ts';
 import { pairwiseSubject, userOfPairwise } from '../../src/protocol/subjects.ts';
-import { createSecrets, rootIdIn, type Secrets } from '../../src/support/secrets.ts';
+import { createMasterKey, createSecrets, rootIdIn, type Secrets } from '../../src/support/secrets.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import { createClock, type TestClock } from '../support/clock.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
@@ -200,6 +200,22 @@ describe('the key ring', () => {
       await expect(start(B)).rejects.toThrow('is not the master key of this store');
       expect(await store.keyRing.read()).toBeUndefined();
     });
+  });
+
+  test('a slot under an id of the former form opens the store, and stays for programs that know no other', async () => {
+    const former = createMasterKey(A, 'former');
+    const content = [{ key: B.toString('base64url'), createdAt: clock.now(), sealsFrom: 0 }];
+    const slot = { id: former.id, createdAt: clock.now(), sealed: former.close(JSON.stringify(content)) };
+    await store.keyRing.save({ ring: { version: 1, slots: [slot] }, events: [] });
+    const ring = await start(A);
+    expect(ring.status().slots.map(({ id }) => id)).toEqual([former.id, createMasterKey(A).id]);
+    await ring.rotate(by);
+    const { slots } = (await store.keyRing.read())!;
+    expect(slots.map(({ sealed }, i) => JSON.parse([former, createMasterKey(A)][i]!.open(sealed)).length)).toEqual([
+      2, 2,
+    ]);
+    await ring.forget(former.id, by);
+    expect((await start(A)).status().inUse).toBe(createMasterKey(A).id);
   });
 
   test('a slot that somebody has changed is told as that', async () => {
