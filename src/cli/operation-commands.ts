@@ -13,6 +13,45 @@ interface PinProof {
   pin_key: Record<string, string>;
 }
 
+interface Operation {
+  operation_id: string;
+  kind: string;
+  state: string;
+  client_id: string;
+  user: { id: string };
+  device: { id: string } | null;
+  method_used: string | null;
+  acr: string | null;
+  amr: string[] | null;
+  deny_reason: string | null;
+  end_reason: string | null;
+  created_at: string;
+  finished_at: string | null;
+}
+
+export async function showOperationCommand(run: Run, id: string, options: ManagementOptions): Promise<void> {
+  const management = createManagementClient(await managementOf(options, run.terminal.env));
+  const operation = await management.call<Operation>(`/operations/${encodeURIComponent(id)}`);
+  const { operation_id, user, device, client_id, method_used, acr, amr, deny_reason, end_reason, ...rest } = operation;
+  run.result(
+    operation,
+    fields({
+      operation: operation_id,
+      kind: rest.kind,
+      state: rest.state,
+      'asked by': client_id,
+      user: user.id,
+      device: device?.id,
+      method: method_used,
+      acr,
+      amr: amr?.join(' '),
+      because: deny_reason ?? end_reason,
+      started: rest.created_at,
+      ended: rest.finished_at,
+    }),
+  );
+}
+
 export async function pinProofCommand(
   run: Run,
   id: string,

@@ -180,6 +180,11 @@ function addPeople(program: Command, does: Does): void {
     });
   }
   const operation = program.command('operation').description('what was asked of people');
+  const became = operation
+    .command('show')
+    .description('who was asked by whom, and what became of it')
+    .argument('<operation-id>');
+  does(withManagement(became), async () => (await import('./operation-commands.ts')).showOperationCommand);
   const proof = operation
     .command('pin-proof')
     .description('open the PIN proof of an approval, for a dispute; this is in the audit trail')

@@ -133,6 +133,10 @@ test('a document is sent from a file; a text is shown before it is approved, any
 test('what proves the PIN of an approval is opened for a reason, which must be given', async () => {
   await cli('ciba', 'start', '--client', 'demo-agent', '--hint', 'alice');
   const { op } = (await cli('device', 'approve', '--pin', pin, '--json')).json();
+  const became = (await cli('operation', 'show', op)).stdout;
+  expect(became).toMatch(
+    /state +approved.*asked by +demo-agent.*device +\S{24}.*method +pin.*acr +urn:assent:acr:two-factor/s,
+  );
   expect((await cli('operation', 'pin-proof', op)).status).toBe(2);
   const opened = await cli('operation', 'pin-proof', op, '--reason', 'dispute 17', '--json');
   expect(opened.json()).toMatchObject({ operation_id: op, pin_proof: expect.any(String), pin_key: { kty: 'EC' } });

@@ -13,6 +13,48 @@ describe('devices over the management API', () => {
     return device.decide(await device.present(operation.id), { decision: 'approve', pin });
   };
 
+  test('F017 an operation that was approved yields its user, its device and how surely; no text, and nothing before', async () => {
+    const user = await server.devices.alice();
+    const device = await server.devices.enroll(user, { pin });
+    const { operation } = await server.devices.ask(user as never);
+    const read = async () => (await api('GET', `/operations/${operation.id}`)).body;
+    expect(await read()).toMatchObject({
+      ...{ operation_id: operation.id, kind: 'authentication', state: 'pending', user: { id: user.id } },
+      ...{ device: null, method_used: null, acr: null, amr: null, finished_at: null },
+    });
+    await device.decide(await device.present(operation.id), { decision: 'approve', pin });
+    expect(await read()).toEqual({
+      operation_id: operation.id,
+      kind: 'authentication',
+      state: 'approved',
+      client_id: operation.clientId,
+      user: { id: user.id },
+      device: { id: device.deviceId },
+      application: null,
+      method_used: 'pin',
+      acr: 'urn:assent:acr:two-factor',
+      amr: ['swk', 'pin', 'mfa'],
+      deny_reason: null,
+      end_reason: null,
+      created_at: expect.any(String),
+      expires_at: expect.any(String),
+      finished_at: expect.any(String),
+    });
+    const { operation: other } = await server.devices.ask(user as never);
+    await device.decide(await device.present(other.id), { decision: 'deny', reason: 'not_me' });
+    const denied = (await api('GET', `/operations/${other.id}`)).body;
+    expect(denied).toMatchObject({
+      state: 'denied',
+      deny_reason: 'not_me',
+      device: { id: device.deviceId },
+      acr: null,
+    });
+    const { operation: late } = await server.devices.ask(user as never);
+    server.scene.clock.advance(600);
+    expect((await api('GET', `/operations/${late.id}`)).body).toMatchObject({ state: 'expired', device: null });
+    expect((await api('GET', '/operations/nothing')).status).toBe(404);
+  });
+
   test('F032 a device tells model, system, version, state, lock reason, methods and last use, and no key', async () => {
     const user = await server.devices.alice();
     const device = await server.devices.enroll(user, { pin, device: { ...about, appVersion: '1.4.2' } });

@@ -21,6 +21,7 @@ export const managementScopes = {
   'keys:write': 'Replace the keys of ID tokens.',
   'clients:read': 'Read OAuth clients.',
   'clients:write': 'Register and change OAuth clients, make secrets, switch clients off.',
+  'operations:read': 'See what became of operations, without what they said.',
   'pin-proofs:open': 'Open the PIN proof of an approval, where one was kept.',
 } as const;
 

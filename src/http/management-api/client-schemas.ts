@@ -86,6 +86,7 @@ const tokens = {
   request_object_signing_alg: text('Algorithm of its request objects.', 'ES256'),
   tls_client_certificate_bound_access_tokens: flag('Its tokens are of use only with its certificate.'),
   dpop_bound_access_tokens: flag('It must bind its tokens to a DPoP key.'),
+  require_pushed_authorization_requests: flag('Its authorization requests come by way of `/oauth/par` only.'),
   authorization_details_types: texts('Types of authorization details that it may ask for.', 'payment_initiation'),
   default_acr_values: texts('Asked for when a request names none.', 'urn:assent:acr:two-factor'),
   default_max_age: seconds('Oldest acceptable authentication.', 315_360_000),

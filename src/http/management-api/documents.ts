@@ -75,6 +75,30 @@ export function ticketStatusDocument(operation: Operation, now: number) {
   };
 }
 
+/** By the names that the operations API gives them. */
+export function operationDocument(operation: Operation, now: number) {
+  const { decision, ticket } = operation;
+  const state = stateAt(operation, now);
+  const deviceId = decision?.deviceId ?? ticket?.deviceId;
+  return {
+    operation_id: operation.id,
+    kind: operation.kind,
+    state,
+    client_id: operation.clientId,
+    user: { id: operation.userId },
+    device: deviceId === undefined ? null : { id: deviceId },
+    application: operation.applicationId ?? null,
+    method_used: decision?.approved ? decision.method : null,
+    acr: decision?.approved ? decision.acr : null,
+    amr: decision?.approved ? decision.amr : null,
+    deny_reason: decision?.reason ?? null,
+    end_reason: operation.endReason ?? null,
+    created_at: instant(operation.createdAt),
+    expires_at: instant(operation.expiresAt),
+    finished_at: instantOrNull(operation.finishedAt ?? (state === 'expired' ? operation.expiresAt : undefined)),
+  };
+}
+
 /** An attempt to tell a client. */
 export function deliveryDocument({ operationId, mode, attempt, outcome, at, status, reason, ms }: NotificationLine) {
   return {

@@ -27,6 +27,7 @@ import { clientRoutes } from './clients.ts';
 import { deviceRoutes } from './devices.ts';
 import { keyRoutes } from './keys.ts';
 import { masterKeyRoutes } from './master-keys.ts';
+import { operationRoutes } from './operations.ts';
 import { createPaging } from './paging.ts';
 import { pinProofRoutes } from './pin-proofs.ts';
 import { managementSchemas } from './schemas.ts';
@@ -68,6 +69,7 @@ export function managementRoutes(deps: ManagementApiDeps): ManagementRoute[] {
     ...clientRoutes(parts),
     ...keyRoutes(parts),
     ...masterKeyRoutes(parts),
+    ...operationRoutes(parts),
     ...pinProofRoutes(parts),
   ];
 }

@@ -351,6 +351,43 @@ export const managementSchemas = {
     expires_at: instant('From when on it is worth nothing.'),
     finished_at: orNull(instant('When it was used up or ended otherwise; null before.')),
   }),
+  Operation: describedBy('One thing that was asked of one person, without what it said.', {
+    operation_id: { ...operationId, description: 'Identifier of the operation.' },
+    kind: {
+      type: 'string',
+      enum: ['registration', 'authentication', 'authorization', 'signature'],
+      description: 'What was asked.',
+    },
+    state: {
+      type: 'string',
+      enum: ['pending', 'approved', 'denied', 'expired', 'cancelled', 'failed'],
+      description: 'What became of it. `failed`: its tries are used up.',
+    },
+    client_id: { type: 'string', description: 'Who asked; for a registration whoever made the ticket.' },
+    user: describedBy('Who was asked.', { id: userId }),
+    device: {
+      ...describedBy('Who answered, or for a registration the device that came of it; null before.', {
+        id: { type: 'string', description: 'Identifier of the device.' },
+      }),
+      type: ['object', 'null'],
+    },
+    application: { ...applicationId, type: ['string', 'null'] },
+    method_used: { type: ['string', 'null'], description: 'How presence was proved; null where nobody approved.' },
+    acr: { type: ['string', 'null'], description: 'The level that was reached; null where nobody approved.' },
+    amr: {
+      type: ['array', 'null'],
+      items: { type: 'string', description: 'RFC 8176.' },
+      description: 'What was proved; null where nobody approved.',
+    },
+    deny_reason: {
+      type: ['string', 'null'],
+      description: 'What the person said: `not_me`, `incorrect_data` or `cancelled`; null where they said nothing.',
+    },
+    end_reason: { type: ['string', 'null'], description: 'Why it ended so, where there is more to say.' },
+    created_at: instant('When it was asked.'),
+    expires_at: instant('Until when it could be answered and redeemed.'),
+    finished_at: orNull(instant('When it ended; null before.')),
+  }),
   PinProofReason: describedBy('Why it is opened.', {
     reason: {
       type: 'string',
