@@ -477,6 +477,8 @@ export interface ClientMetadata {
   tls_client_certificate_bound_access_tokens: boolean;
   /** Refuse it without DPoP. */
   dpop_bound_access_tokens: boolean;
+  /** Take its authorization requests only by way of `/oauth/par` (RFC 9126). */
+  require_pushed_authorization_requests: boolean;
   /** Whether clients see the same `sub`. */
   subject_type: 'public' | 'pairwise';
   /** Clients with the same one see the same pairwise `sub`. */

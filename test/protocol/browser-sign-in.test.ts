@@ -10,6 +10,7 @@ import {
   aWebsite,
   browserOf,
   callback,
+  claim,
   openSignIn,
   relyingParty,
   type SignInScene,
@@ -74,6 +75,15 @@ describe('an ordinary relying party', () => {
     expect((await late.go(latePage.url)).url.searchParams.get('error')).toBe('invalid_request_uri');
     const again = await browserOf(scene).go(url);
     expect(again.url.searchParams.get('error')).toBe('invalid_request_uri');
+  });
+
+  test('that registered to push its requests is asked about nobody unless it pushes', async () => {
+    const pushing = aWebsite('shop', { require_pushed_authorization_requests: true });
+    const { browser, shop } = await open({ clients: [pushing] });
+    const direct = await browser.go((await shop.begin()).url);
+    expect(direct.url.searchParams.get('error')).toBe('invalid_request');
+    const { url, redeem } = await shop.begin({}, { pushed: true });
+    expect((await redeem((await signIn(scene, alice, browser, url)).url)).claims()?.sub).toBe(alice.user.id);
   });
 
   test('a code is good once, and its second use takes back what the first one brought', async () => {
@@ -530,6 +540,85 @@ describe('what happens is told', () => {
     const waiting = await browser.post(page.url, { do: 'ask', who: '"><script>alert(1)</script>' });
     expect(waiting.html).toContain('&lt;script&gt;');
     expect(waiting.html).not.toContain('<script>alert');
+  });
+});
+
+describe('without a name', () => {
+  async function scanning(options?: Parameters<typeof openSignIn>[0]) {
+    const { browser, shop } = await open(options);
+    const { url, redeem } = await shop.begin();
+    const page = await browser.go(url);
+    return { browser, shop, redeem, first: page, page: await browser.post(page.url, { do: 'scan' }) };
+  }
+
+  test('S-09 the code is claimed, the number is typed, and the browser that showed it is signed in; no other one', async () => {
+    const { browser, page, redeem } = await scanning();
+    expect(page.title).toBe('Open your authenticator');
+    const op = await claim(scene, alice, page);
+    const operation = (await scene.store.operations.get(op))!;
+    expect(operation).toMatchObject({ userId: alice.user.id, deviceId: alice.device.id, match: { mode: 'type2' } });
+    const ctx = JSON.parse(openOperationContext(scene.scene.secrets, operation)!);
+    expect(ctx).toMatchObject({ client: { id: 'shop', name: 'The shop' }, origin: { ip: expect.any(String) } });
+
+    const waiting = await browser.go(page.url);
+    const number = /id="number">(\d\d)</.exec(waiting.html)?.[1];
+    expect(scene.scene.operations.matchCodeOf(operation)).toBe(number);
+    await answerOf(scene, alice);
+    // S-09: the approval is of the browser that was asked in, whoever else knows its address
+    expect((await browserOf(scene).go(page.url)).title).toBe('This sign-in is over');
+    expect((await redeem((await browser.go(page.url)).url)).claims()?.sub).toBe(alice.user.id);
+  });
+
+  test('a form that is sent ten times offers one code; a reload shows the same', async () => {
+    const { browser, shop } = await open();
+    const page = await browser.go((await shop.begin()).url);
+    const shown = await Promise.all(Array.from({ length: 10 }, () => browser.post(page.url, { do: 'scan' })));
+    const codes = [...shown, await browser.go(page.url)].map(({ html }) => /#c=([\w-]+)/.exec(html)?.[1]);
+    expect(new Set(codes).size).toBe(1);
+    // a name that is typed in another tab of it asks nobody beside it
+    await browser.post(page.url, { do: 'ask', who: 'alice' });
+    expect(await waitingFor(scene, alice)).toEqual([]);
+  });
+
+  test('a code that nobody takes, and a request that nobody answers, end by themselves', async () => {
+    const { browser, page } = await scanning();
+    scene.clock.advance(200);
+    await claim(scene, alice, page);
+    // the request has its own time
+    scene.clock.advance(200);
+    expect((await browser.go(page.url)).title).toBe('Approve on your device');
+    scene.clock.advance(101);
+    expect((await browser.go(page.url)).title).toBe('No answer in time');
+    const again = await browser.post(page.url, { do: 'again' });
+    const next = await browser.post(again.url, { do: 'scan' });
+    scene.clock.advance(301);
+    expect((await browser.go(next.url)).title).toBe('No answer in time');
+    await expect(claim(scene, alice, next)).rejects.toMatchObject({ code: 'operation_expired' });
+  });
+
+  test('promise 1: claimed by a process that died before it asked: the number is there, and is the one that the device is asked for', async () => {
+    const { browser, page, redeem } = await scanning();
+    const dying = { start: () => Promise.reject(new Error('the process has died')) };
+    await expect(claim(scene, alice, page, dying)).rejects.toThrow('the process has died');
+    const waiting = await browser.go(page.url);
+    const number = /id="number">(\d\d)</.exec(waiting.html)?.[1];
+    const op = await claim(scene, alice, page);
+    expect(scene.scene.operations.matchCodeOf((await scene.store.operations.get(op))!)).toBe(number);
+    await answerOf(scene, alice);
+    expect((await redeem((await browser.go(page.url)).url)).claims()?.sub).toBe(alice.user.id);
+  });
+
+  test('six digits where the client’s requests have them', async () => {
+    const { page } = await scanning({ clients: [aWebsite('shop', { assent_match: 'type6' })] });
+    const operation = await scene.store.operations.get(await claim(scene, alice, page));
+    expect(operation?.match?.mode).toBe('type6');
+  });
+
+  test('where it is switched off there is no such button, and the form leads nowhere', async () => {
+    const { first, page } = await scanning({ scan: false });
+    expect(first.html).not.toContain('value="scan"');
+    expect(page.title).toBe('Sign in');
+    expect(page.html).not.toContain('#c=');
   });
 });
 
