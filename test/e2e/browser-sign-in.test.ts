@@ -1,7 +1,7 @@
 /** An ordinary website, a browser at a desk, and the authenticator on a phone: every way a sign-in can go, in real Chromium. */
 import type { Page } from 'playwright-core';
 import { accessibilityProblems, isInView, openBrowser, type Person, phoneSize } from '../support/browser.ts';
-import { approveOn, enrollIn, newPerson, numbersOn } from '../support/people.ts';
+import { approveOn, enrollIn, newPerson, numbersOn, pin } from '../support/people.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { requireSystem } from '../support/system.ts';
 
@@ -46,6 +46,60 @@ requireSystem('chromium')('signing in to a website', () => {
     await desk.page.waitForURL('**/demo/web');
     await begin(server, desk.page);
     expect([...phone.complaints, ...desk.complaints]).toEqual([]);
+  });
+
+  test('B02 S-09 without a name: the authenticator takes the code, keeps it out of the address, and the number is typed', async () => {
+    const { phone, desk } = await people(server);
+    await using _phone = phone;
+    await using _desk = desk;
+    await begin(server, desk.page);
+    await desk.page.click('button[value=scan]');
+    const link = String(await desk.page.getAttribute('#open', 'href'));
+    expect(link).toContain(`${server.authenticator}/#c=`);
+
+    // the authenticator is open in another window already
+    const second = await phone.page.context().newPage();
+    await second.goto(link);
+    await second.waitForSelector('#match');
+    expect(second.url()).toBe(`${server.authenticator}/`);
+    expect(await second.textContent('.origin')).toContain('Chrome');
+    expect(await second.textContent('#check')).toContain('only if you opened that page yourself');
+    await desk.page.waitForSelector('#number');
+    expect(await desk.page.textContent('main')).not.toMatch(/alice/i);
+    await second.fill('#match', String(await desk.page.textContent('#number')));
+    await second.click('#approve');
+    await second.fill('#pin', pin);
+    await second.click('#confirm');
+    await desk.page.waitForSelector('text=Hello, Alice');
+    // the other window had it as well, and knows that it is answered
+    await phone.page.waitForSelector('text=Answered elsewhere');
+    expect([...phone.complaints, ...desk.complaints]).toEqual([]);
+  });
+
+  test('without a name: a browser that is no authenticator says so; one that comes too late, or with nothing, too', async () => {
+    const { phone, desk } = await people(server);
+    await using _phone = phone;
+    await using _desk = desk;
+    await begin(server, desk.page);
+    await desk.page.click('button[value=scan]');
+    const link = String(await desk.page.getAttribute('#open', 'href'));
+    const opening = desk.page.context().waitForEvent('page');
+    await desk.page.click('#open');
+    const nobody = await opening;
+    await nobody.waitForSelector('text=This browser is no authenticator yet');
+    // the window that is open takes it, as one that is pasted into its address
+    await phone.page.goto(link);
+    await phone.page.waitForSelector('#match');
+    await desk.page.waitForSelector('#number');
+    await desk.page.click('button[value=again]');
+    await phone.page.waitForSelector('text=This request was withdrawn');
+    await phone.page.goto(link);
+    await phone.page.waitForSelector('text=The page no longer waits for this');
+    await phone.page.goto(`${server.authenticator}/#c=${'x'.repeat(45)}`);
+    await phone.page.waitForSelector('text=This code leads nowhere');
+    await phone.page.click('.answer button');
+    await phone.page.waitForSelector('#settings');
+    expect(desk.complaints).toEqual([]);
   });
 
   test('denied: the page says so, and the person can start again or go back', async () => {
@@ -185,6 +239,11 @@ requireSystem('chromium')('signing in to a website', () => {
     await desk.page.click('button[value=ask]');
     await desk.page.waitForSelector('#who-error');
     await look('nobody entered');
+    await desk.page.click('button[value=scan]');
+    await desk.page.waitForSelector('#open');
+    await look('code');
+    await desk.page.click('button[value=again]');
+    await desk.page.waitForSelector('#who');
     await ask(server, desk.page, user, { isThere: true });
     await look('waiting');
     expect(await isInView(desk.page, '#number')).toBe(true);

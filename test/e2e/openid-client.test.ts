@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as client from 'openid-client';
 import { beginEnrollment, type ChallengeView, type Device, memoryStorage } from '../../src/device-sdk/index.ts';
+import { browserOf } from '../support/cookie-browser.ts';
 import { repository, startServer, type TestServer } from '../support/server.ts';
 
 const pin = '493817';
@@ -87,21 +88,116 @@ test('T-02 TH-07 another client cannot fetch the tokens, and the one that asked 
   expect((await client.pollBackchannelAuthenticationGrant(config, started)).access_token).toBeDefined();
 });
 
-function configuration({ issuer, secretOf }: TestServer, clientId = 'demo-helpdesk'): Promise<client.Configuration> {
+describe('sign-in at a website without typing a name', () => {
+  const redirectUri = 'https://shop.example/callback';
+  let shop: client.Configuration;
+  let other: Device;
+  beforeAll(async () => {
+    const metadata = { grant_types: ['authorization_code'], response_types: ['code'], redirect_uris: [redirectUri] };
+    const registered = await manage(server, 'POST', '/clients', { client_name: 'The shop', ...metadata });
+    shop = await configuration(server, String(registered['client_id']), String(registered['client_secret']));
+    other = await enroll(server, 'bob');
+  });
+
+  /** Up to the page with the code. */
+  async function scanning() {
+    const verifier = client.randomPKCECodeVerifier();
+    const url = client.buildAuthorizationUrl(shop, {
+      redirect_uri: redirectUri,
+      scope: 'openid profile',
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    });
+    const browser = browserOf({ issuer: server.issuer, origin: server.issuer });
+    const page = await browser.go(url, { headers: { 'user-agent': firefox } });
+    const shown = await browser.post(page.url, { do: 'scan' }, { 'user-agent': firefox });
+    const link = /href="([^"]*#c=[^"]*)"/.exec(shown.html)![1]!;
+    const look = () => browser.go(page.url);
+    const told = (shows: string) => browser.go(`${page.url.pathname}/events?shows=${shows}`);
+    const redeem = (back: URL) => client.authorizationCodeGrant(shop, back, { pkceCodeVerifier: verifier });
+    return { browser, page, link, look, told, redeem };
+  }
+
+  test('S-09 the phone claims the code, shows where it comes from, and signs in with the number; nobody is named before', async () => {
+    const { link, look, told, redeem } = await scanning();
+    expect(link).toMatch(new RegExp(`^${server.authenticator}/#c=`));
+    const claimed = told('scan');
+    const view = await phone.claim(link);
+    expect(view).toMatchObject({ client: { name: 'The shop' }, match: { mode: 'type2' } });
+    expect(view.origin).toMatchObject({ browser: 'Firefox', os: 'Linux' });
+    expect((await claimed).html).toContain('data: look');
+    // whoever comes later, and shows the code still, is told at once
+    expect((await told('scan')).html).toContain('data: look');
+
+    const page = await look();
+    expect(page.title).toBe('Approve on your device');
+    expect(page.html).not.toMatch(/alice/i);
+    const number = /id="number">(\d\d)</.exec(page.html)![1]!;
+    const approved = told('waiting');
+    await expect(phone.decide(view, { decision: 'approve', pin })).rejects.toMatchObject({ code: 'match_required' });
+    await phone.decide(view, { decision: 'approve', pin, match: number });
+    expect((await approved).html).toContain('data: look');
+
+    const tokens = await redeem((await look()).url);
+    expect(tokens.claims()).toMatchObject({ acr: 'urn:assent:acr:two-factor', amr: ['swk', 'pin', 'mfa'] });
+    const user = await client.fetchUserInfo(shop, tokens.access_token, tokens.claims()!.sub);
+    expect(user).toMatchObject({ preferred_username: 'alice' });
+  });
+
+  test('S-09 of two phones that claim one code one is asked; the other can neither see nor answer it', async () => {
+    const { link, look } = await scanning();
+    const outcomes = await Promise.allSettled([phone.claim(link), other.claim(link)]);
+    const won = outcomes.findIndex(({ status }) => status === 'fulfilled');
+    const [winner, loser] = won === 0 ? [phone, other] : [other, phone];
+    expect(outcomes[1 - won]).toMatchObject({ reason: { code: 'claim_taken' } });
+    const view = (outcomes[won] as PromiseFulfilledResult<ChallengeView>).value;
+    await expect(loser.present(view.op)).rejects.toMatchObject({ code: 'operation_not_found' });
+    // once more is the same request
+    expect((await winner.claim(link)).op).toBe(view.op);
+    await winner.decide(view, { decision: 'deny', reason: 'not_me' });
+    const ended = await look();
+    expect(ended.title).toBe('Reported: not started by who scanned it');
+    expect(ended.html).not.toMatch(/alice|bob/i);
+  });
+
+  test('whoever goes back, before or after a phone has claimed it, takes it from the phone', async () => {
+    const before = await scanning();
+    expect((await before.browser.post(before.page.url, { do: 'again' })).title).toBe('Sign in');
+    await expect(phone.claim(before.link)).rejects.toMatchObject({ code: 'operation_cancelled' });
+
+    const after = await scanning();
+    const view = await phone.claim(after.link);
+    const back = await after.browser.post(after.page.url, { do: 'leave' });
+    expect(back.url.searchParams.get('error')).toBe('access_denied');
+    await expect(phone.present(view.op)).rejects.toMatchObject({ code: 'operation_cancelled' });
+    expect((await phone.inbox()).operations).toEqual([]);
+  });
+});
+
+const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+
+function configuration(
+  { issuer, secretOf }: TestServer,
+  clientId = 'demo-helpdesk',
+  secret?: string,
+): Promise<client.Configuration> {
   const metadata = { id_token_signed_response_alg: 'ES256' };
   const options = { execute: [client.allowInsecureRequests] };
-  return client.discovery(new URL(issuer), clientId, metadata, client.ClientSecretBasic(secretOf(clientId)), options);
+  const authentication = client.ClientSecretBasic(secret ?? secretOf(clientId));
+  return client.discovery(new URL(issuer), clientId, metadata, authentication, options);
 }
 
-async function enroll({ management, managementKey }: TestServer, username: string): Promise<Device> {
-  const call = async (method: string, path: string) => {
-    const headers = { authorization: `Bearer ${managementKey}` };
-    const response = await fetch(`${management}/management/v1${path}`, { method, headers });
-    if (!response.ok) throw new Error(await response.text());
-    return response.json() as Promise<Record<string, unknown>>;
-  };
-  const [user] = (await call('GET', `/users?username=${username}`))['items'] as { id: string }[];
-  const ticket = await call('POST', `/users/${user!.id}/enrollment-tickets`);
+async function manage({ management, managementKey }: TestServer, method: string, path: string, body?: object) {
+  const headers = { authorization: `Bearer ${managementKey}`, ...(body && { 'content-type': 'application/json' }) };
+  const sent = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+  const response = await fetch(`${management}/management/v1${path}`, sent);
+  if (!response.ok) throw new Error(await response.text());
+  return (await response.json()) as Record<string, unknown>;
+}
+
+async function enroll(server: TestServer, username: string): Promise<Device> {
+  const [user] = (await manage(server, 'GET', `/users?username=${username}`))['items'] as { id: string }[];
+  const ticket = await manage(server, 'POST', `/users/${user!.id}/enrollment-tickets`);
   const enrollment = await beginEnrollment(memoryStorage(), String(ticket['ticket_uri']));
   return enrollment.finish({ device: { name: 'Test phone' }, pin });
 }

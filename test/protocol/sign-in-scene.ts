@@ -1,12 +1,15 @@
 /** Browser sign-in with its pages, an ordinary relying party (openid-client), and browsers that know cookies and redirects only. */
 import type { RequestListener } from 'node:http';
 import * as client from 'openid-client';
+import { createClaims } from '../../src/domain/claims.ts';
 import { createSignInRoutes } from '../../src/http/pages/sign-in.ts';
 import { createSignInPages } from '../../src/http/pages/sign-in-pages.ts';
 import type { ProtocolDeps } from '../../src/protocol/deps.ts';
 import type { Scene } from '../domain/scene.ts';
 import { decide } from '../domain/scene.ts';
 import { publicApp } from '../http/support/server.ts';
+import { browserOf, type Shown } from '../support/cookie-browser.ts';
+import { aHash } from '../support/records.ts';
 import { type Alice, aClient, openProtocol, type ProtocolOptions, type ProtocolScene } from './scene.ts';
 
 export const callback = 'https://shop.example/callback';
@@ -26,14 +29,22 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 export type SignInScene = Awaited<ReturnType<typeof openSignIn>>;
 
 export async function openSignIn(
-  options: ProtocolOptions & { sessionSeconds?: number; wrap?: (scene: Scene) => Partial<ProtocolDeps> } = {},
+  options: ProtocolOptions & {
+    sessionSeconds?: number;
+    scan?: boolean;
+    wrap?: (scene: Scene) => Partial<ProtocolDeps>;
+  } = {},
 ) {
   const pages = await createSignInPages({
     issuer: 'http://127.0.0.1',
     authenticatorOrigin: 'http://localhost:3002',
     language: 'en',
   });
-  const settings = { sessionSeconds: options.sessionSeconds ?? 8 * 3600, match: 'choose', scan: true } as const;
+  const settings = {
+    sessionSeconds: options.sessionSeconds ?? 8 * 3600,
+    match: 'choose',
+    scan: options.scan ?? true,
+  } as const;
   const scene = await openProtocol({
     clients: [aWebsite(), aWebsite('library', { client_name: 'The library' }), aClient('helpdesk')],
     ...options,
@@ -93,62 +104,7 @@ export async function relyingParty(scene: ProtocolScene, id = 'shop') {
   };
 }
 
-export interface Shown {
-  status: number;
-  /** The last address; at the relying party nothing was fetched. */
-  url: URL;
-  html: string;
-  headers: Headers;
-  title: string;
-}
-
-/** Follows redirects until somebody else's address, and keeps cookies by name and path. */
-export function browserOf(scene: ProtocolScene) {
-  const jar = new Map<string, { name: string; value: string; path: string }>();
-  const headers: string[] = [];
-  const keep = (header: string) => {
-    headers.push(header);
-    const [pair = '', ...attributes] = header.split(';').map((part) => part.trim());
-    const [name = '', value = ''] = pair.split(/=(.*)/s);
-    const path = attributes.find((each) => /^path=/i.test(each))?.slice(5) ?? '/';
-    const isGone = /expires=Thu, 01 Jan 1970/i.test(header);
-    if (isGone) jar.delete(`${name} ${path}`);
-    else jar.set(`${name} ${path}`, { name, value, path });
-  };
-  const cookiesFor = ({ pathname }: URL) =>
-    [...jar.values()]
-      .filter(({ path }) => pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`))
-      .map(({ name, value }) => `${name}=${value}`)
-      .join('; ');
-
-  async function go(to: string | URL, init: RequestInit = {}): Promise<Shown> {
-    const url = new URL(to, scene.issuer);
-    if (url.origin !== new URL(scene.issuer).origin)
-      return { status: 0, url, html: '', headers: new Headers(), title: '' };
-    const sent = { cookie: cookiesFor(url), ...(init.headers as Record<string, string>) };
-    // a proxy in front may be what speaks https
-    const at = scene.origin + url.pathname + url.search;
-    const response = await fetch(at, { ...init, headers: sent, redirect: 'manual' });
-    for (const each of response.headers.getSetCookie()) keep(each);
-    const location = response.headers.get('location');
-    if (location) return go(new URL(location, url));
-    const html = await response.text();
-    const title = /<title>(.*?) ·/.exec(html)?.[1] ?? '';
-    return { status: response.status, url, html, headers: response.headers, title };
-  }
-  return {
-    jar,
-    /** Every `Set-Cookie` so far. */
-    headers,
-    go,
-    post: (to: string | URL, form: Record<string, string>, headers: Record<string, string> = {}) =>
-      go(to, {
-        method: 'POST',
-        body: new URLSearchParams(form),
-        headers: { origin: new URL(scene.issuer).origin, 'sec-fetch-site': 'same-origin', ...headers },
-      }),
-  };
-}
+export { browserOf, type Shown };
 
 export type Browser = ReturnType<typeof browserOf>;
 
@@ -163,6 +119,27 @@ export async function answerOf(scene: ProtocolScene, alice: Alice, approved = tr
   if (!operation) throw new Error('nothing waits');
   const { result } = await decide(scene.scene, operation, alice.device, approved);
   if (result !== 'decided') throw new Error(result);
+}
+
+/** The person's device takes what the page shows. @param operations in place of the scene's, for a process that dies */
+export async function claim(
+  { scene, clock }: ProtocolScene,
+  { user, device }: Alice,
+  page: Shown,
+  operations: Pick<Scene['operations'], 'start'> = scene.operations,
+): Promise<string> {
+  const code = /#c=([\w-]+)"/.exec(page.html)?.[1];
+  const clients = { refuseStopped: async () => {} };
+  const { claim: take } = createClaims({ ...scene, clock: clock.now, operations, clients });
+  const signed = { jws: '', jwsHash: aHash(), payloadHash: '', payloadBytes: Buffer.alloc(0), proofs: [] };
+  const from = {
+    device: { device, userState: user.state },
+    deviceId: device.id,
+    act: 'claim',
+    ctr: undefined,
+  } as const;
+  const message = { jti: aHash(), iat: 0, payload: { code }, signed };
+  return (await take({ ...from, ...message }, { address: '192.0.2.1' })).op;
 }
 
 /** From the relying party's link to the address that it gets the browser back at. */

@@ -11,6 +11,7 @@ const secrets: Record<string, string> = {
   pin_proof: 'a PIN proof',
   device_ticket: 'a device ticket',
   t: 'a device ticket',
+  c: 'the code of an offer',
   ...{ client_secret: 'a client secret', secret: 'a secret', key: 'an API key', initialAccessToken: 'an access token' },
   ...{ masterKey: 'the master key', password: 'a password', pin: 'a PIN', otp: 'a code', token: 'a token' },
 };
