@@ -9,7 +9,8 @@ import type { Authority } from '../src/support/certificates.ts';
 import { createManagementClient, type ManagementClient } from '../src/support/management-client.ts';
 import { benchClient, type Target } from './client.ts';
 import type { LoopDelay } from './loop-delay.ts';
-import { flags, freePorts, type Measured, profiling, startOnServerCore, until } from './processes.ts';
+import { flags, freePorts, type Measured, profiling, startAnywhere, startOnServerCore, until } from './processes.ts';
+import { knownTo, type Program } from './rolling/program.ts';
 
 export interface BenchAssent extends Target, AsyncDisposable {
   process: Measured;
@@ -24,11 +25,16 @@ export interface BenchAssent extends Target, AsyncDisposable {
   loopDelay(): Promise<LoopDelay>;
   /** A line of its metrics. */
   metric(name: string): Promise<number>;
+  ports: readonly number[];
+  /** What it has written so far. */
+  output(): string;
   /** What another process needs to serve the same. */
   shared: { issuer: string; masterKey: Buffer };
 }
 
 const root = join(import.meta.dirname, '..');
+/** As bin/setup.js sets it. */
+const compileCache = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled') };
 /** As `npm start` does. */
 const setup = [join(root, 'bin/setup.js'), 'src/main.ts'];
 export const applicationId = 'bench-app';
@@ -49,12 +55,20 @@ export interface AssentOptions {
   watchesLoop?: boolean;
   /** Of a process on the same store. */
   shared?: BenchAssent['shared'];
+  /** Another version; its own settings alone. Default: this one. */
+  program?: Program;
+  /** Not on the servers' core alone. */
+  isAnywhere?: boolean;
+  /** Of one that was stopped: another takes its place. */
+  ports?: readonly number[];
 }
 
 export async function startAssent(options: AssentOptions = {}): Promise<BenchAssent> {
   const { store, profile, isDiscreet = false, userCodeTries, clients = [], authority, watchesLoop = false } = options;
+  const { program, isAnywhere = false } = options;
   const folder = await mkdtemp(join(tmpdir(), 'assent-bench-'));
-  const [port, managementPort, authenticatorPort, securePort] = await freePorts(4);
+  const ports = options.ports ?? (await freePorts(4));
+  const [port, managementPort, authenticatorPort, securePort] = ports;
   const { issuer, masterKey } = options.shared ?? { issuer: `http://localhost:${port}`, masterKey: randomBytes(32) };
   const config = {
     // production asks for https, which would measure TLS
@@ -91,18 +105,19 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
     applications: [{ id: applicationId, name: 'Bench', methods: ['device', 'pin'], enrollment_mode: 'multiple' }],
   };
   const configFile = join(folder, 'config.json');
-  await writeFile(configFile, JSON.stringify(config));
+  await writeFile(configFile, JSON.stringify(program ? knownTo(program, config) : config));
   const logFile = join(folder, 'assent.log');
   const log = openSync(logFile, 'w');
   const startedAt = performance.now();
-  const isPlain = !profile && !watchesLoop;
+  // bin/setup.js of another version would install that version's dependencies in the place of these
+  const isPlain = !profile && !watchesLoop && !program;
   const watching = watchesLoop ? ['--import', join(import.meta.dirname, 'loop-delay.ts')] : [];
-  const running = startOnServerCore(
+  const running = (isAnywhere ? startAnywhere : startOnServerCore)(
     process.execPath,
-    isPlain ? setup : [...flags, ...profiling(profile), ...watching, join(root, 'src/main.ts')],
+    isPlain ? setup : [...flags, ...profiling(profile), ...watching, join(program?.root ?? root, 'src/main.ts')],
     {
       cwd: folder,
-      env: { ...withoutOurs(process.env), ASSENT_CONFIG: configFile },
+      env: { ...withoutOurs(process.env), ASSENT_CONFIG: configFile, ...(program && compileCache) },
       stdio: ['ignore', log, log, ...(watchesLoop ? ['ipc' as const] : [])],
     },
   );
@@ -117,6 +132,8 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
     readyMs: performance.now() - startedAt,
     url: `http://localhost:${port}`,
     secureUrl: authority && `https://localhost:${securePort}`,
+    ports,
+    output: () => readFileSync(logFile, 'utf8'),
     shared: { issuer, masterKey },
     async loopDelay() {
       running.child.send('read');

@@ -5,12 +5,14 @@ import { beginEnrollment, memoryStorage, parseTicket } from '../src/device-sdk/i
 import { signedProof } from '../src/device-sdk/messages.ts';
 import { pinKey } from '../src/device-sdk/pin-key.ts';
 import { runtimeOf } from '../src/device-sdk/runtime.ts';
+import type { StoredDevice } from '../src/device-sdk/storage.ts';
 import { type SessionAnswer, typ } from '../src/device-sdk/wire.ts';
 import type { ManagementTicket, ManagementUser } from '../src/support/management-client.ts';
 import { applicationId, type BenchAssent } from './assent.ts';
 
 export interface BenchDevice {
   user: string;
+  stored: StoredDevice;
   /** Has a session from now on, so that what follows is one message each. */
   begin(): Promise<void>;
   /** Show the operation, as far as the person is concerned. */
@@ -25,16 +27,21 @@ type Shown = Awaited<ReturnType<typeof readChallenge>>;
 
 const pin = '825193';
 
-/**
- * A new user with one device.
- *
- * @param fetch   for what it sends when it is enrolled
- * @param withPin without: it only listens, and is enrolled a hundred times sooner
- */
+export interface EnrollOptions {
+  /** For what it sends when it is enrolled. */
+  fetch?: typeof globalThis.fetch;
+  /** Without: it only listens or is asked for no PIN, and is enrolled a hundred times sooner. */
+  withPin?: boolean;
+  /** Its keys can be taken out of `stored`. */
+  exportable?: boolean;
+  userCode?: string;
+}
+
+/** A new user with one device. */
 export async function enrollDevice(
   { management, authenticator }: BenchAssent,
   username: string,
-  { fetch, withPin = true, userCode }: { fetch?: typeof globalThis.fetch; withPin?: boolean; userCode?: string } = {},
+  { fetch, withPin = true, exportable = false, userCode }: EnrollOptions = {},
 ): Promise<BenchDevice> {
   const user = await management.call<ManagementUser>('/users', {
     body: { username, ...(userCode && { user_code: userCode }) },
@@ -42,7 +49,7 @@ export async function enrollDevice(
   const body = { application: applicationId };
   const ticket = await management.call<ManagementTicket>(`/users/${user.id}/enrollment-tickets`, { body });
   const { ticket: t, k } = parseTicket(ticket.ticket_uri);
-  const storage = memoryStorage();
+  const storage = memoryStorage({ exportable });
   const enrollment = await beginEnrollment(storage, `${authenticator}/#t=${t}&k=${k}`);
   await enrollment.finish({ device: { name: 'Bench' }, ...(withPin && { pin }) });
   const stored = (await storage.load('device'))!;
@@ -50,6 +57,7 @@ export async function enrollDevice(
   const caller = await callerOf(stored, runtimeOf({ ...(fetch && { fetch }) }), async (held) => held);
   return {
     user: username,
+    stored,
     begin: async () => void (await caller.session()),
     async present(op) {
       const { challenge } = await caller.inSession('present', { op });

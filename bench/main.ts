@@ -8,6 +8,7 @@ import { type Options, readOptions, type Section } from './options.ts';
 import { leaveServerCore } from './processes.ts';
 import { measureReady } from './ready.ts';
 import { isMet, type Line, type Report, written } from './report.ts';
+import { measureRolling } from './rolling/index.ts';
 import { measureRotation } from './rotation.ts';
 import { countRoundTrips } from './round-trips.ts';
 import { measureStore } from './store/slow-disk.ts';
@@ -51,6 +52,7 @@ async function measure(options: Options, report: Report): Promise<void> {
   if (asked('wake-up')) await measureWakeUp(options, report);
   if (asked('held')) await measureHeld(options, report);
   if (asked('rotation')) await measureRotation(options, report);
+  if (asked('rolling')) await measureRolling(options, report);
   if (asked('store')) await measureStore(options, report);
   if (asked('round-trips')) await countRoundTrips(report);
   if (asked('memory')) await measureMemory(options, report);

@@ -11,6 +11,7 @@ export const sections = [
   'wake-up',
   'held',
   'rotation',
+  'rolling',
   'store',
   'round-trips',
   'memory',
@@ -25,6 +26,8 @@ export interface Options {
   size: Size;
   /** A folder for CPU profiles of the servers; measuring then costs a little. */
   profile?: string;
+  /** A revision of this repository whose program takes turns with this one in `rolling`. */
+  old?: string;
 }
 
 /** How much is done. */
@@ -50,6 +53,9 @@ export interface Size {
   /** Token requests held at once. */
   holds: number;
   rotations: number;
+  /** Each restarts two processes in turn, at so many sign-ins a second. */
+  rollingRounds: number;
+  rollingPerSecond: number;
   storeRounds: number;
   storeSeconds: number;
   pendingOperations: number;
@@ -74,6 +80,8 @@ const full: Size = {
   wakeUps: 600,
   holds: 10_000,
   rotations: 3,
+  rollingRounds: 10,
+  rollingPerSecond: 200,
   storeRounds: 3,
   storeSeconds: 2,
   pendingOperations: 10_000,
@@ -97,6 +105,8 @@ const quick: Size = {
   wakeUps: 150,
   holds: 1_000,
   rotations: 1,
+  rollingRounds: 2,
+  rollingPerSecond: 100,
   storeRounds: 1,
   storeSeconds: 1,
   pendingOperations: 2_000,
@@ -105,7 +115,7 @@ const quick: Size = {
   requestsPerHint: 700,
 };
 
-const usage = `npm run bench -- [--quick] [--only ${sections.join(',')}] [--streams N] [--holds N] [--profile folder] [--json]`;
+const usage = `npm run bench -- [--quick] [--only ${sections.join(',')}] [--streams N] [--holds N] [--rate N] [--old revision] [--profile folder] [--json]`;
 
 /** @throws Error that says how it is used */
 export function readOptions(args: string[]): Options {
@@ -116,6 +126,8 @@ export function readOptions(args: string[]): Options {
       only: { type: 'string' },
       streams: { type: 'string' },
       holds: { type: 'string' },
+      rate: { type: 'string' },
+      old: { type: 'string' },
       profile: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
@@ -124,16 +136,18 @@ export function readOptions(args: string[]): Options {
   const unknown = only.filter((name) => !sections.includes(name as Section));
   if (unknown.length > 0) throw new Error(`There is no ${unknown.join(', ')}.\n${usage}`);
   const size = values.quick ? quick : full;
-  const count = (name: 'streams' | 'holds'): number => {
-    const wanted = values[name] === undefined ? size[name] : Number(values[name]);
+  const count = (name: 'streams' | 'holds' | 'rate', otherwise: number): number => {
+    const wanted = values[name] === undefined ? otherwise : Number(values[name]);
     if (!Number.isInteger(wanted) || wanted < 1) throw new Error(`--${name} takes a number.\n${usage}`);
     return wanted;
   };
-  const { json, profile } = values;
+  const { json, profile, old } = values;
+  const [streams, holds] = [count('streams', size.streams), count('holds', size.holds)];
   return {
     only: only as Section[],
     json,
     profile,
-    size: { ...size, streams: count('streams'), holds: count('holds') },
+    ...(old !== undefined && { old }),
+    size: { ...size, streams, holds, rollingPerSecond: count('rate', size.rollingPerSecond) },
   };
 }

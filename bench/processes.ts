@@ -35,6 +35,11 @@ export function startOnServerCore(program: string, args: string[], options: Spaw
   return start(command, options);
 }
 
+/** On whatever core is free: where processes come and go, a start must not take the time of the one that serves meanwhile. */
+export function startAnywhere(program: string, args: string[], options: SpawnOptions): Measured {
+  return start(canPin() ? ['taskset', '-c', '0-1024', program, ...args] : [program, ...args], options);
+}
+
 export function startBeside(program: string, args: string[], options: SpawnOptions): Measured {
   return start([program, ...args], options);
 }

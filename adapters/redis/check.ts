@@ -13,8 +13,7 @@ import { parseRedisUrl } from './url.ts';
 export function createCheck(connection: Connection, keys: Keys, log: StoreLog): () => Promise<void> {
   let isTold = false;
   return async () => {
-    await checkMasters(connection, keys);
-    const found = await readSchema(connection.client, keys);
+    const [found] = await Promise.all([readSchema(connection.client, keys), checkMasters(connection, keys)]);
     try {
       if (found) mustBeFor(schema, found);
     } catch (error) {
