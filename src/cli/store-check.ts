@@ -45,7 +45,7 @@ const durable: Record<string, unknown> = { journal_mode: 'wal', synchronous: 2 }
 const isDurable = (name: string, value: unknown) => !(name in durable) || durable[name] === value;
 
 // Redis may be starting; a person waits for longer than this only without being told.
-const openWithinMs = 5_000;
+const openWithinMs = 2_000;
 
 export async function checkRedis(url: string): Promise<Finding[]> {
   const { inspectStore } = await import('../../adapters/redis/check.ts');
