@@ -2,6 +2,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beginEnrollment, memoryStorage } from '../../src/device-sdk/index.ts';
 import { runCli, runCliProcess, startCli } from '../support/cli.ts';
+import { browserOf } from '../support/cookie-browser.ts';
 import { repository, startServer, type TestServer } from '../support/server.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
@@ -159,6 +160,29 @@ test('a denial with its reason reaches the client: exit status 1, in words and i
     .map((line) => JSON.parse(line));
   expect(started).toMatchObject({ event: 'started', match_code: expect.stringMatching(/^\d\d$/) });
   expect(ended).toMatchObject({ error: { code: 'access_denied' } });
+});
+
+test('S-09 a website’s code is claimed, shown with what it asks, and approved with the number of the page', async () => {
+  const browser = browserOf({ issuer: server.issuer, origin: server.issuer });
+  const page = await browser.go(`${server.issuer}/demo/web/sign-in`);
+  const { html } = await browser.post(page.url, { do: 'scan' });
+  const link = /href="([^"]*#c=[^"]*)"/.exec(html)![1]!;
+  const claimed = await cli('device', 'claim', link);
+  expect(claimed).toMatchObject({ status: 0, stdout: expect.stringContaining('Demo website asks to sign you in.') });
+  const again = (await cli('device', 'claim', link, '--json')).json();
+  expect(claimed.stdout).toContain(`device approve ${again.op} --match <the number on that screen>`);
+  const number = /id="number">(\d\d)</.exec((await browser.go(page.url)).html)![1]!;
+  const approved = await cli('device', 'approve', again.op, '--pin', pin, '--match', number, '--json');
+  expect(approved.json()).toMatchObject({ op: again.op, state: 'approved' });
+  expect((await browser.go(page.url)).url.pathname).toBe('/demo/web');
+
+  const refused = async (text: string) => {
+    const { status, json } = await cli('device', 'claim', text, '--json');
+    return [status, json().error.code];
+  };
+  expect(await refused('https://approve.example.test/#t=x&k=y')).toEqual([2, 'claim_unreadable']);
+  expect(await refused(`7f${'A'.repeat(43)}`)).toEqual([1, 'claim_not_found']);
+  expect(await refused(link)).toEqual([1, 'operation_decided']);
 });
 
 describe('where nobody can be asked', () => {

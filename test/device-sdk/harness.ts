@@ -98,8 +98,8 @@ export interface TestServer {
   seen: Seen[];
   devices: Map<string, TestDevice>;
   operations: Map<string, TestOperation>;
-  /** What is offered, by its code. */
-  offers: Map<string, TestOperation>;
+  /** Which operation a code leads to. */
+  offers: Map<string, string>;
   seal: ServerKeyPair[];
   box: ServerKeyPair[];
   /** of `GET keys`; a test may put a liar in its place */
@@ -321,9 +321,9 @@ export function createTestServer(): TestServer {
     decide: (request) => decide(request),
     claim(request) {
       const { code } = readClaim(request);
-      const operation = server.offers.get(code);
-      if (!operation) throw new DomainError('claim_not_found');
-      return { op: operation.op };
+      const op = server.offers.get(code);
+      if (op === undefined) throw new DomainError('claim_not_found');
+      return { op };
     },
     methods(request) {
       const { device } = request;

@@ -21,6 +21,29 @@ test('F038 the headless library enrolls, looks and approves without any user int
   expect(server.operations.get(op)).toMatchObject({ state: 'approved', decision: { proved: ['pin'] } });
 });
 
+test('what another screen offers is claimed by its link or its code, then shown and answered like any other', async () => {
+  const { server, device } = await enrolled();
+  const code = `7f${'A'.repeat(43)}`;
+  const op = server.start({ number: '42' });
+  server.offers.set(code, op);
+  const view = await device.claim(`https://approve.example.test/#c=${code}`);
+  expect(view).toMatchObject({ op, client: { name: 'Demo Bank' }, match: { mode: 'type2' } });
+  expect((await device.claim(code)).op).toBe(op);
+  await expect(device.decide(view, { decision: 'approve', pin: PIN })).rejects.toMatchObject({
+    code: 'match_required',
+  });
+  expect(await device.decide(view, { decision: 'approve', pin: PIN, match: '42' })).toMatchObject({
+    state: 'approved',
+  });
+
+  await expect(device.claim(`7f${'B'.repeat(43)}`)).rejects.toMatchObject({ code: 'claim_not_found' });
+  const before = server.seen.length;
+  await expect(device.claim('https://approve.example.test/#t=ticket&k=key')).rejects.toMatchObject({
+    code: 'claim_unreadable',
+  });
+  expect(server.seen).toHaveLength(before);
+});
+
 test('a denial needs neither PIN nor number, and says why', async () => {
   const { server, device } = await enrolled();
   const op = server.start({ number: '42' });

@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deviceId, issuer, keys, type NamedKey, names, now, rk, sessionId, sessionKey, thumbprint } from './cast.ts';
+import { claimRows, linkRows } from './claim-rows.ts';
 import { challengeRows, downRows, firstContactRows, keySetRows } from './device-rows.ts';
 import { document, documentOp, documentRows } from './document-rows.ts';
 import { confirmationRows, contextRows, enrollmentRows } from './enrollment-rows.ts';
@@ -30,6 +31,8 @@ async function vectors(): Promise<object> {
     redeem: redeemRows,
     proofs: { payload, keys: { pin: ['pin'], biometric: ['uv'] }, rows: proofRows },
     upkeep: { has: ['sig', 'enc', 'pin'], waits: 'newSig', rows: upkeepRows },
+    claims: { has: ['sig'], rows: claimRows },
+    links: linkRows,
     enrollment: { has: ['sig'], rows: enrollmentRows },
     down: downRows,
     confirmations: { held: ['seal'], rows: confirmationRows },

@@ -9,6 +9,7 @@ import {
   readChallenge,
   readPostContext,
 } from '../../src/device-sdk/challenge.ts';
+import { codeIn } from '../../src/device-sdk/claim.ts';
 import { fetchDocument } from '../../src/device-sdk/document.ts';
 import { codeOf, DeviceError } from '../../src/device-sdk/errors.ts';
 import { usableKey } from '../../src/device-sdk/keys.ts';
@@ -21,6 +22,7 @@ import {
   evaluateProofs,
   openUp,
   type ProofKey,
+  readClaim,
   readEnroll,
   readMethods,
   readRotate,
@@ -52,6 +54,8 @@ interface Vectors {
   proofs: { payload: string; rows: { name: string; proofs: string[]; expect: boolean[] }[] };
   upkeep: { waits: string; rows: Row[] };
   enrollment: { rows: Row[] };
+  claims: { rows: Row[] };
+  links: { name: string; text: string; expect: string; code?: string }[];
   down: Row[];
   confirmations: { rows: (Row & { code?: string })[] };
   contexts: { rows: (Row & { shown?: object })[] };
@@ -160,6 +164,15 @@ describe('the server', () => {
     },
   );
 
+  test.each(vectors.claims.rows.map((row) => [row.expect, row.name, row] as const))(
+    '%s: %s',
+    async (expected, _, { token, act }) => {
+      const findDevice = async (id: string) => (id === device.id ? 'device' : undefined);
+      const checks = { issuer, act, now, findDevice, sigKey: () => publicOf(key('sig')) };
+      expect(await verdict(async () => readClaim(await verifyRequest(open(token), checks)))).toBe(expected);
+    },
+  );
+
   test('thumbprints', () => {
     for (const [name, thumbprint] of Object.entries(vectors.thumbprints))
       expect(jwkThumbprint(key(name))).toBe(thumbprint);
@@ -209,6 +222,13 @@ describe('the device', () => {
         expect([typeof claims.confirm, claims.code]).toEqual(['string', code]);
       };
       expect(await verdict(open)).toBe(expected);
+    },
+  );
+
+  test.each(vectors.links.map((row) => [row.expect, row.name, row] as const))(
+    'what a QR code holds, %s: %s',
+    async (expected, _, { text, code }) => {
+      expect(await verdict(() => expect(codeIn(text)).toBe(code))).toBe(expected);
     },
   );
 
