@@ -61,7 +61,9 @@ function countedOperations(operations: Store['operations'], metrics: Metrics): S
     ...operations,
     async start(start) {
       const answer = await operations.start(start);
-      const { kind, clientId } = start.operation;
+      const { kind: asked, clientId, offer } = start.operation;
+      // nobody is asked by it; whoever claims it starts another
+      const kind = offer ? 'offer' : asked;
       metrics.started({ kind, result: answer.result, clientId });
       if (answer.result === 'refused') metrics.startRefused({ limit: answer.limit, told: true, clientId });
       const unasked = answer.result === 'started' && answer.unasked;
