@@ -403,7 +403,7 @@ describe('what HTTP itself refuses', () => {
 
   test('an unknown path is 404, a wrong method 405 with Allow, another media type 415', async () => {
     const at = (path: string, init?: RequestInit) => fetch(`${server.base}/device/v1/${path}`, init);
-    expect((await at('document', { method: 'POST' })).status).toBe(404);
+    expect((await at('push', { method: 'POST' })).status).toBe(404);
     expect((await at('nothing')).status).toBe(404);
     const wrong = await at('decide');
     expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);

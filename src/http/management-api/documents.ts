@@ -77,9 +77,9 @@ export function ticketStatusDocument(operation: Operation, now: number) {
 
 /** By the names that the operations API gives them. */
 export function operationDocument(operation: Operation, now: number) {
-  const { decision, ticket } = operation;
+  const { decision, ticket, claimed } = operation;
   const state = stateAt(operation, now);
-  const deviceId = decision?.deviceId ?? ticket?.deviceId;
+  const deviceId = decision?.deviceId ?? ticket?.deviceId ?? claimed?.deviceId;
   return {
     operation_id: operation.id,
     kind: operation.kind,

@@ -364,11 +364,16 @@ export const managementSchemas = {
       description: 'What became of it. `failed`: its tries are used up.',
     },
     client_id: { type: 'string', description: 'Who asked; for a registration whoever made the ticket.' },
-    user: describedBy('Who was asked.', { id: userId }),
+    user: describedBy('Who was asked. Of a code that was offered nobody: what came of it is an operation of its own.', {
+      id: userId,
+    }),
     device: {
-      ...describedBy('Who answered, or for a registration the device that came of it; null before.', {
-        id: { type: 'string', description: 'Identifier of the device.' },
-      }),
+      ...describedBy(
+        'Who answered; for a registration the device that came of it, for a code that was offered the one that took it; null before.',
+        {
+          id: { type: 'string', description: 'Identifier of the device.' },
+        },
+      ),
       type: ['object', 'null'],
     },
     application: { ...applicationId, type: ['string', 'null'] },
