@@ -28,7 +28,6 @@ export interface Seen {
 
 export interface Flows {
   seen: Seen;
-  underWay(): number;
   /** Nobody begins any more; resolves when all have ended. */
   stop(): Promise<{ seconds: number }>;
 }
@@ -54,7 +53,11 @@ export function startFlows({ sender, url, phones, perSecond }: FlowsOptions): Fl
     const { headers, body } = asSent({ url }, path, form);
     return replyOf(await sender.post(path, { ...headers, ...more }, body));
   };
-  const poll = (id: string) => post(paths.token, tokenForm(id));
+  const poll = async (id: string) => {
+    const reply = await post(paths.token, tokenForm(id));
+    if (reply.status !== 200 && reply.status !== 400) throw new Error(`a poll was answered ${reply.status}`);
+    return reply;
+  };
 
   async function flow(index: number, dueAt: number): Promise<void> {
     const phone = phones[index % phones.length]!;
@@ -62,24 +65,31 @@ export function startFlows({ sender, url, phones, perSecond }: FlowsOptions): Fl
     // what is not acknowledged here is an error of the caller, and nothing was lost
     const started = await post(paths.start, formOf(phone.user), { 'idempotency-key': randomUUID() }).catch(() => {});
     if (!started) return;
-    if (started.status !== 200) return void sender.errors.push(`start: ${wordOf(started)}`);
+    if (started.status === 400) sender.errors.push(`start: ${wordOf(started)}`);
+    if (started.status !== 200) return;
     const id = String(started.body['auth_req_id']);
-    const before = await poll(id);
-    if (wordOf(before) !== 'authorization_pending') seen.contradicted.push(`undecided: ${wordOf(before)}`);
-    await phone.decide(await phone.present(operationIdOf(id)), decision);
-    const end = await pollToTheEnd(() => poll(id));
+    const before = await repeated(() => poll(id));
+    if (before && wordOf(before) !== 'authorization_pending') seen.contradicted.push(`undecided: ${wordOf(before)}`);
+    const shown = await repeated(() => phone.present(operationIdOf(id)));
+    const decided = shown && (await repeated(() => phone.decide(shown, decision)));
+    const end = decided && (await pollToTheEnd(() => poll(id)));
     const wanted = decision === 'approve' ? 'tokens' : 'access_denied';
-    if (end === undefined) return void seen.lost.push(`${decision}: still pending`);
+    if (!end)
+      return void seen.lost.push(`${decision}: ${decided ? 'still pending' : shown ? 'not taken' : 'not shown'}`);
     if (wordOf(end) !== wanted) return void seen.contradicted.push(`${decision}: ${wordOf(end)}`);
     seen.done += 1;
     seen.flowMs.push(performance.now() - dueAt);
-    // what was handed out is marked so after the answer has left; until then a second caller waits
+    await askAgain(id, end);
+  }
+
+  /** What was handed out is marked so after the answer has left; until then a second caller waits. */
+  async function askAgain(id: string, end: Reply): Promise<void> {
     const again = await pollToTheEnd(() => poll(id));
-    if (again === undefined) return void seen.contradicted.push(`after ${wanted}: pending`);
-    if (wordOf(again) === 'tokens') {
-      if (again.body['access_token'] !== end.body['access_token']) seen.twice.push(id);
-    } else if (wordOf(again) !== (decision === 'approve' ? 'invalid_grant' : 'access_denied')) {
-      seen.contradicted.push(`after ${wanted}: ${wordOf(again)}`);
+    const word = again ? wordOf(again) : 'pending';
+    if (word === 'tokens' && wordOf(end) === 'tokens') {
+      if (again!.body['access_token'] !== end.body['access_token']) seen.twice.push(id);
+    } else if (word !== (wordOf(end) === 'tokens' ? 'invalid_grant' : 'access_denied')) {
+      seen.contradicted.push(`after ${wordOf(end)}: ${word}`);
     }
   }
 
@@ -97,7 +107,6 @@ export function startFlows({ sender, url, phones, perSecond }: FlowsOptions): Fl
 
   return {
     seen,
-    underWay: () => underWay.size,
     async stop() {
       clearInterval(tick);
       const seconds = (performance.now() - startedAt) / 1000;
@@ -118,13 +127,26 @@ function replyOf({ status, type, text }: Answer): Reply {
 
 const wordOf = ({ status, body }: Reply) => (status === 200 ? 'tokens' : String(body['error'] ?? status));
 
+/** An error is counted where it was met (sender.ts); whether anything was lost by it is seen by asking again. */
+async function repeated<T>(work: () => Promise<T>): Promise<T | undefined> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch {
+      if (performance.now() > deadline) return undefined;
+      await sleep(1_000);
+    }
+  }
+}
+
 /** A holder that was stopped lets go of what it was about to hand out, so `authorization_pending` may come once more. */
 async function pollToTheEnd(poll: () => Promise<Reply>): Promise<Reply | undefined> {
   const deadline = performance.now() + patienceMs;
   for (;;) {
-    const reply = await poll();
-    if (wordOf(reply) !== 'authorization_pending') return reply;
-    if (performance.now() > deadline) return undefined;
+    const reply = await repeated(poll);
+    if (reply && wordOf(reply) !== 'authorization_pending') return reply;
+    if (!reply || performance.now() > deadline) return undefined;
     await sleep(1_000);
   }
 }

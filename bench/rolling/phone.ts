@@ -23,7 +23,7 @@ export interface Phone {
   /** Shows the request. */
   present(op: string): Promise<Shown>;
   /** By possession: no PIN. */
-  decide(shown: Shown, decision: 'approve' | 'deny'): Promise<void>;
+  decide(shown: Shown, decision: 'approve' | 'deny'): Promise<object>;
 }
 
 interface Shown {
@@ -54,9 +54,14 @@ export async function phoneOf(device: BenchDevice, sender: Sender): Promise<Phon
 
   async function send(act: string, up: string, rk: Buffer): Promise<Members> {
     const { status, type, text } = await sender.post(`/device/v1/${act}`, { 'content-type': 'application/jose' }, up);
-    if (!type.startsWith('application/jose')) throw new Error(`${act}: ${status} ${text.slice(0, 100)}`);
+    const refused = (why: string) => {
+      // a client's 400 is an answer, a phone's is none
+      if (status === 400) sender.errors.push(`${act}: ${why}`);
+      return new Error(`${act}: ${status} ${why}`);
+    };
+    if (!type.startsWith('application/jose')) throw refused(text.slice(0, 100));
     const { problem, ...answer } = JSON.parse(String(decryptJwe(parseJwe(text), { alg: 'dir', key: rk }))) as Members;
-    if (problem) throw new Error(`${act}: ${(problem as { code: string }).code}`);
+    if (problem) throw refused((problem as { code: string }).code);
     return answer;
   }
 
@@ -77,7 +82,7 @@ export async function phoneOf(device: BenchDevice, sender: Sender): Promise<Phon
       const payload = JSON.stringify(claims('decide', { ...shown, decision, method: 'device' }));
       const jws = signJws(signing!, { typ: typ.request, kid: deviceId }, payload);
       const message = padded({ rk: rk.toString('base64url'), jws }, 2048);
-      await send('decide', encryptTo(box, { typ: typ.up, cty: 'json', kid: boxKid }, message), rk);
+      return send('decide', encryptTo(box, { typ: typ.up, cty: 'json', kid: boxKid }, message), rk);
     },
   };
 }
