@@ -1,4 +1,5 @@
 /** What is offered under a code: who gets it, what it shows and proves, and what a crash or a repetition does; for each store. */
+import { readFileSync } from 'node:fs';
 import type { OfferedStart } from '../../src/domain/offers.ts';
 import { newHandle, operationIdOf, partitionOf, randomPartition } from '../../src/support/ids.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
@@ -65,6 +66,10 @@ export function offers(options: () => Promise<SceneOptions>): void {
     expect(await server.scene.redemptions.poll(poll)).toMatchObject({ outcome: 'issue', user: { id: user.id } });
     // the code itself is worth nothing at the token endpoint
     expect(await server.scene.redemptions.poll({ ...poll, authReqId: code })).toEqual({ outcome: 'unknown' });
+
+    // neither of the two can be read in the store
+    const files = server.scene.files().map((file) => readFileSync(file));
+    for (const secret of [code, handle]) expect(files.some((file) => file.includes(secret))).toBe(false);
 
     const typesOf = async (id: string) => (await server.scene.store.events.ofOperation(id)).map(({ type }) => type);
     expect(await typesOf(operationId)).toEqual(['operation.offered', 'operation.claimed']);

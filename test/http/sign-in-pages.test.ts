@@ -29,6 +29,31 @@ test('a phone scans the way to the authenticator; a loopback address, which it c
   }
 });
 
+test('a code is a QR code and its link; for a loopback address, which a phone could not reach, the link alone', async () => {
+  const link = (origin: string) => `${origin}/#c=7f${'A'.repeat(43)}`;
+  const pageFor = async (origin: string) => {
+    const { matchCode: _none, who: _nobody, ...common } = waiting;
+    const view = { ...common, step: 'scan' as const, link: link(origin) };
+    return (await pagesFor(origin)).view({ languages: ['en'], view }).html;
+  };
+  const far = await pageFor('https://approve.example');
+  expect(far).toContain(`href="${link('https://approve.example')}"`);
+  expect(far).toContain('<svg role="img" aria-label="QR code that takes the request to your authenticator"');
+  const near = await pageFor('http://localhost:3002');
+  expect(near).toContain(`href="${link('http://localhost:3002')}"`);
+  expect(near).not.toContain('<svg');
+});
+
+test('of a request that was claimed nobody is named, nor is there a way to the authenticator, which has it', async () => {
+  const { who: _nobody, ...claimed } = waiting;
+  const pages = await pagesFor('https://approve.example');
+  const { html } = pages.view({ languages: ['en'], view: claimed });
+  expect(html).toContain('Type this number there');
+  expect(html).not.toContain('approve.example');
+  const ended = { ...claimed, step: 'ended' as const, why: 'not_me' as const };
+  expect(pages.view({ languages: ['en'], view: ended }).html).toContain('Reported: not started by who scanned it');
+});
+
 test('after a denial the button to start again waits as long as the next request would reach nobody', async () => {
   const options = { issuer: 'https://login.example', authenticatorOrigin: 'https://approve.example', language: 'en' };
   const ended = { ...waiting, step: 'ended' as const };

@@ -131,7 +131,7 @@ ${
 <button class="button main" name="do" value="ask-account" autofocus>${t('signin.as', { user: account })}</button></form><hr>`
 }
 ${field}
-${view.scan && html`<form method="post" class="stack"><p class="or quiet">${t('signin.scan.hint')}</p><button class="button" name="do" value="scan">${t('signin.scan')}</button></form>`}
+${view.scan && html`<form method="post" class="stack"><p class="quiet">${t('signin.scan.hint')}</p><button class="button" name="do" value="scan">${t('signin.scan')}</button></form>`}
 ${shares(t, view)}
 ${leave(t, view)}`,
   };
