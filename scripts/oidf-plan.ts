@@ -65,14 +65,16 @@ async function outcomeOf(plan: string, { testModule, variant }: Module) {
   return { id, result: state === 'FINISHED' ? (result ?? 'UNKNOWN') : state, marked, seconds: seconds() };
 }
 
+const settings = readFileSync(file, 'utf8');
+/** Without an id the suite registers the clients itself. */
+const isRegistered = JSON.parse(settings).client?.client_id !== undefined;
 const variant = {
   fapi_ciba_profile: 'plain_fapi',
-  client_registration: 'static_client',
+  client_registration: isRegistered ? 'static_client' : 'dynamic_client',
   ciba_mode: mode,
   client_auth_type: authentication,
 };
 const { version, revision } = await call<{ version: string; revision: string }>('GET', 'server');
-const settings = readFileSync(file, 'utf8');
 const plan = await call<{ id: string; modules: Module[] }>(
   'POST',
   'plan',
