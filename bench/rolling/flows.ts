@@ -1,6 +1,7 @@
 /**
- * People who sign in, so many begun a second, whether or not the ones before are done: a client starts, polls, the person's device is
- * shown the request and answers it, the client polls until it has its tokens, and once more. What each saw is held against what it may see.
+ * People who sign in, so many begun a second, whether or not the ones before are done: a client starts, the person's device is shown the
+ * request and answers it, the client polls until it has its tokens; some poll before that, some after. What each saw is held against
+ * what it may see.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -41,6 +42,8 @@ export interface FlowsOptions {
 
 /** Every tenth person says no. */
 const denials = 10;
+/** Of so many one polls before anybody has decided, and another one again when it has its tokens. */
+const impatient = 4;
 /** Nothing here takes so long, unless it was lost. */
 const patienceMs = 30_000;
 
@@ -68,7 +71,7 @@ export function startFlows({ sender, url, phones, perSecond }: FlowsOptions): Fl
     if (started.status === 400) sender.errors.push(`start: ${wordOf(started)}`);
     if (started.status !== 200) return;
     const id = String(started.body['auth_req_id']);
-    const before = await repeated(() => poll(id));
+    const before = index % impatient === 0 && (await repeated(() => poll(id)));
     if (before && wordOf(before) !== 'authorization_pending') seen.contradicted.push(`undecided: ${wordOf(before)}`);
     const shown = await repeated(() => phone.present(operationIdOf(id)));
     const decided = shown && (await repeated(() => phone.decide(shown, decision)));
@@ -79,7 +82,7 @@ export function startFlows({ sender, url, phones, perSecond }: FlowsOptions): Fl
     if (wordOf(end) !== wanted) return void seen.contradicted.push(`${decision}: ${wordOf(end)}`);
     seen.done += 1;
     seen.flowMs.push(performance.now() - dueAt);
-    await askAgain(id, end);
+    if (index % impatient === 1) await askAgain(id, end);
   }
 
   /** What was handed out is marked so after the answer has left; until then a second caller waits. */
