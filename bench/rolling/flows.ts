@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { operationIdOf } from '../../src/support/ids.ts';
 import { asSent, paths, tokenForm } from '../client.ts';
+import { until } from '../processes.ts';
 import type { Phone } from './phone.ts';
 import type { Answer, Sender } from './sender.ts';
 
@@ -29,6 +30,8 @@ export interface Seen {
 
 export interface Flows {
   seen: Seen;
+  /** Resolves when no more than half a second's sign-ins are under way. */
+  caughtUp(): Promise<void>;
   /** Nobody begins any more; resolves when all have ended. */
   stop(): Promise<{ seconds: number }>;
 }
@@ -110,6 +113,7 @@ export function startFlows({ sender, url, phones, perSecond }: FlowsOptions): Fl
 
   return {
     seen,
+    caughtUp: () => until('the sign-ins to be caught up with', () => underWay.size <= perSecond / 2, 120_000),
     async stop() {
       clearInterval(tick);
       const seconds = (performance.now() - startedAt) / 1000;

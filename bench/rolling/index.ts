@@ -19,7 +19,7 @@ import { type Program, programAt, thisProgram } from './program.ts';
 import { createSender, type Sender } from './sender.ts';
 
 const people = 200;
-/** Between a process that is ready and the stop of the next one. */
+/** Between a process that is ready and the stop of the next one, at least: as an operator waits until the new one has caught up. */
 const bothMs = 3_000;
 
 interface Restart {
@@ -101,10 +101,12 @@ async function roll({ scene, sender, phones, size, report, isMixed }: Rolling): 
   const spentBefore = spent(scene);
   const restarts: Restart[] = [];
   await sleep(bothMs);
+  await flows.caughtUp();
   for (let round = 0; round < rounds; round++) {
     for (const index of [0, 1]) {
       restarts.push(await restart(scene, index, nextProgram(scene, round, index)));
       await sleep(bothMs);
+      await flows.caughtUp();
     }
   }
   const { seconds } = await flows.stop();
