@@ -26,6 +26,8 @@ if (live) {
     events.close();
     location.reload();
   };
+  // what the person does here ends what is waited for: a reload must not come before the answer to it
+  addEventListener('submit', () => events.close());
 }
 
 /** After a refusal the next request is held back for a while, and would not say so. */
