@@ -2,10 +2,13 @@
 const maxKeys = 50;
 /** Below 2048 bits RSA is weak (F1B 5.2.2); above 4096 every signature would cost the verifier more than the caller. */
 const rsaBits = { min: 2048, max: 4096 };
+/** TH-20: 65537, as everybody's keys have it. A small one is weak, a long one lets each signature cost a hundred times as much. */
+const rsaExponent = 'AQAB';
 
 interface Jwk {
   kty?: unknown;
   n?: unknown;
+  e?: unknown;
 }
 
 /** What is wrong with a client's key set, or undefined. What is no key set at all is told by the engine. */
@@ -13,7 +16,7 @@ export function checkKeySet(set: unknown, name: string): string | undefined {
   const keys = keysIn(set);
   if (keys.length > maxKeys) return `${name} must not hold more than ${maxKeys} keys`;
   if (!keys.every(isAcceptable))
-    return `${name} must not hold RSA keys below ${rsaBits.min} or above ${rsaBits.max} bits`;
+    return `${name} must not hold RSA keys below ${rsaBits.min} or above ${rsaBits.max} bits, or with an exponent other than 65537`;
   return undefined;
 }
 
@@ -29,7 +32,8 @@ export const isKeySet = (value: unknown): boolean => Array.isArray((value as { k
 const keysIn = (set: unknown): Jwk[] => (isKeySet(set) ? (set as { keys: Jwk[] }).keys : []);
 
 function isAcceptable(key: Jwk): boolean {
-  if (key?.kty !== 'RSA' || typeof key.n !== 'string') return true;
+  if (key?.kty !== 'RSA' || typeof key.n !== 'string' || typeof key.e !== 'string') return true;
+  if (key.e !== rsaExponent) return false;
   const modulus = Buffer.from(key.n, 'base64url');
   const start = modulus.findIndex((byte) => byte !== 0);
   if (start < 0) return false;

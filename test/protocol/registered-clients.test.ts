@@ -287,13 +287,17 @@ describe('clients that are registered while the servers run', () => {
       expect((await registered()).client.metadata).toMatchObject({ response_types: [] });
     });
 
-    test('keys: too many, too small, too large, private', async () => {
+    test('TH-20 keys: too many, too small, too large, with an exponent of their own, private', async () => {
       const { publicJwk } = await newKeys('RS256');
       const method = { token_endpoint_auth_method: 'private_key_jwt' };
       expect(await reasonOf({ ...method, jwks: { keys: Array(51).fill(publicJwk) } })).toMatch(/more than 50/);
       for (const bytes of [128, 255, 513, 1024]) {
         const n = Buffer.alloc(bytes, 0xff).toString('base64url');
         expect(await reasonOf({ ...method, jwks: { keys: [{ ...publicJwk, n }] } })).toMatch(/RSA keys/);
+      }
+      // 1, 3, 65539, 65537 written at length, one of 256 bytes
+      for (const e of ['AQ', 'Aw', 'AQAD', 'AAEAAQ', 'AQABAA', Buffer.alloc(256, 0xff).toString('base64url')]) {
+        expect(await reasonOf({ ...method, jwks: { keys: [{ ...publicJwk, e }] } })).toMatch(/exponent/);
       }
       expect(await reasonOf({ ...method, jwks: { keys: [{ ...publicJwk, d: 'AQAB' }] } })).toMatch(/Key Set/);
       expect(await reasonOf({ ...method, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } })).toMatch(/Key Set/);
@@ -459,10 +463,9 @@ describe('J-03 keys that are fetched', () => {
       served = { keys: [third.publicJwk] };
       scene.clock.advance(10);
       expect(await status(third)).toBe(200);
-      // one key too large among good ones does not lock the client out; fifty-one do
-      served = {
-        keys: [{ kty: 'RSA', e: 'AQAB', n: Buffer.alloc(1024, 0xff).toString('base64url') }, first.publicJwk],
-      };
+      // a key too large or of an exponent of its own among good ones does not lock the client out; fifty-one do
+      const rsa = (bytes: number, e: string) => ({ kty: 'RSA', e, n: Buffer.alloc(bytes, 0xff).toString('base64url') });
+      served = { keys: [rsa(1024, 'AQAB'), rsa(256, 'Aw'), first.publicJwk] };
       scene.clock.advance(60);
       expect(await status(first)).toBe(200);
       served = { keys: Array(51).fill(second.publicJwk) };

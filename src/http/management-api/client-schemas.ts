@@ -53,7 +53,7 @@ const authentication = {
   ),
   jwks: {
     type: 'object',
-    description: 'Its public keys, at most 50; RSA between 2048 and 4096 bits.',
+    description: 'Its public keys, at most 50; RSA between 2048 and 4096 bits with the exponent 65537.',
     required: ['keys'],
     properties: {
       keys: { type: 'array', description: 'JWKs.', items: { type: 'object', description: 'A public JWK.' } },
