@@ -3,6 +3,7 @@ import { clientSideOf } from './composition/client-side.ts';
 import type { ServerDeps } from './composition/deps.ts';
 import { createDevicePart } from './composition/device-side.ts';
 import { createDomain } from './composition/domain.ts';
+import { outboundOf } from './composition/files.ts';
 import { createHelpers, demoAddresses } from './composition/helpers.ts';
 import { type Addresses, createListeners, listenAll, tlsOf } from './composition/listeners.ts';
 import { measured, metricsOf } from './composition/metrics.ts';
@@ -23,7 +24,7 @@ import { currentTrace } from './observability/trace.ts';
 import { createProtocol } from './protocol/protocol.ts';
 import { createBeat } from './support/beat.ts';
 import { SECOND } from './support/clock.ts';
-import { asFetch, createOutbound } from './support/outbound.ts';
+import { asFetch } from './support/outbound.ts';
 
 export type { ServerDeps, Storage } from './composition/deps.ts';
 export type { Addresses } from './composition/listeners.ts';
@@ -42,12 +43,12 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   const { log } = given;
   // first: files that cannot be used are a wrong setting, and nothing has begun yet
   const tls = config.tls && tlsOf(config.tls, given);
+  const outbound = outboundOf(config.outbound, log);
   const metrics = metricsOf(config, given, () => devices.streams.count());
   const deps = metrics ? measured(given, metrics) : given;
   const domain = await createDomain(config, deps, metrics);
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
-  const outbound = createOutbound({ ...config.outbound, log });
   const pages = config.signIn.enabled ? signInPages(config) : undefined;
   const configured = config.clients.map((client) => ({ ...client, ...demoAddresses(client, config) }));
   const clients = createClients({

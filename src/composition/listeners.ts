@@ -1,11 +1,12 @@
 /** The ports: which app answers on which, plainly and over TLS, and what their addresses are once they are open. */
 
 import type { RequestListener } from 'node:http';
-import { type Config, ConfigError } from '../config.ts';
+import type { Config } from '../config.ts';
 import { createListener, type Listener } from '../http/listeners.ts';
-import { createTls, type Tls, TlsFilesError, type TlsKind } from '../http/tls.ts';
+import { createTls, type Tls, type TlsKind } from '../http/tls.ts';
 import { systemTimers } from '../support/timers.ts';
 import type { ServerDeps } from './deps.ts';
+import { fromFiles } from './files.ts';
 
 export interface Addresses {
   public: string;
@@ -52,12 +53,7 @@ function tlsListeners({ host, tls: settings, listeners: limits }: Config, tls: T
 
 /** @throws ConfigError where the files cannot be used */
 export function tlsOf(settings: NonNullable<Config['tls']>, { clock, timers = systemTimers, log }: ServerDeps): Tls {
-  try {
-    return createTls({ settings, clock, timers, log });
-  } catch (error) {
-    if (error instanceof TlsFilesError) throw new ConfigError([{ setting: error.setting, message: error.message }]);
-    throw error;
-  }
+  return fromFiles(() => createTls({ settings, clock, timers, log }));
 }
 
 /** Opens them, in this order. */

@@ -252,6 +252,15 @@ export interface Config {
     allowedPorts: number[];
     /** Private networks (CIDR) that may be called all the same. */
     allowedNetworks: string[];
+    /** Files with root certificates, PEM, of authorities that are believed beside the public ones. Read at the start. */
+    trustAnchors: string[];
+    /** What is shown to receivers that ask for a certificate. Read at the start. */
+    clientCertificate?: {
+      /** File with the certificate and its chain, PEM. */
+      certificate: string;
+      /** File with the private key of the certificate, PEM, not encrypted. */
+      key: string;
+    };
   };
   /** Polling too fast. */
   pacing: {

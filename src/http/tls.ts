@@ -1,8 +1,9 @@
-import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { constants, X509Certificate } from 'node:crypto';
+import { statSync } from 'node:fs';
 import type { SecureContextOptions, SecureVersion } from 'node:tls';
 import type { Log } from '../observability/log.ts';
 import type { Clock } from '../support/clock.ts';
+import { certificatesIn, checkCertificates, checkKey, type PemFileError, readPem } from '../support/pem-files.ts';
 import type { Timers } from '../support/timers.ts';
 
 /** `config.tls` is one of these. */
@@ -29,16 +30,6 @@ export interface Tls {
 
 export type TlsKind = 'server' | 'client-certificates';
 
-/** The files cannot be used. One sentence, with the setting that is to blame. */
-export class TlsFilesError extends Error {
-  override readonly name = 'TlsFilesError';
-  readonly setting: string;
-  constructor(setting: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.setting = setting;
-  }
-}
-
 export interface TlsDeps {
   settings: TlsSettings;
   clock: Clock;
@@ -54,7 +45,7 @@ const TLS_1_3 = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA
  * for new connections, without a restart. Changes are noticed by looking, because certificates arrive by renamed links
  * (certbot, Kubernetes) that watching a file misses.
  *
- * @throws TlsFilesError where what is there at the start cannot be used
+ * @throws PemFileError where what is there at the start cannot be used
  */
 export function createTls({ settings, clock, timers, log }: TlsDeps): Tls {
   const files = filesOf(settings);
@@ -72,7 +63,7 @@ export function createTls({ settings, clock, timers, log }: TlsDeps): Tls {
     try {
       material = read(files);
     } catch (error) {
-      log.error('tls.reload.failed', { setting: (error as TlsFilesError).setting, message: (error as Error).message });
+      log.error('tls.reload.failed', { setting: (error as PemFileError).setting, message: (error as Error).message });
       return false;
     }
     log.info('tls.reloaded', { expiresAt: tellExpiry(material.cert, clock, log) });
@@ -143,49 +134,13 @@ function stateOf(files: File[]): string {
 
 function read(files: File[]): Material {
   const texts: Partial<Record<keyof Material, string>> = {};
-  for (const { setting, path } of files) texts[setting] = readFile(settingNames[setting], path);
+  for (const { setting, path } of files) texts[setting] = readPem(settingNames[setting], path);
   const { cert = '', key = '', ca } = texts;
   const material: Material = { cert, key, ca: ca === undefined ? [] : certificatesIn(ca) };
   checkCertificates('tls.certificate', certificatesIn(cert));
   if (ca !== undefined) checkCertificates('tls.clientAuthorities', material.ca);
-  checkKey(cert, key);
+  checkKey('tls.key', cert, key);
   return material;
-}
-
-function readFile(setting: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const { code = 'error' } = cause as NodeJS.ErrnoException;
-    throw new TlsFilesError(setting, `cannot read the file (${code})`, { cause });
-  }
-}
-
-/** OpenSSL reads the first one of a text with authorities and leaves the others. */
-function certificatesIn(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-}
-
-function checkCertificates(setting: string, certificates: string[]): void {
-  if (certificates.length === 0) throw new TlsFilesError(setting, 'has no certificate (PEM) in it');
-  for (const certificate of certificates) {
-    try {
-      new X509Certificate(certificate);
-    } catch (cause) {
-      throw new TlsFilesError(setting, 'has a certificate in it that cannot be read', { cause });
-    }
-  }
-}
-
-/** OpenSSL alone would take an empty file for no key, and refuse everybody later. */
-function checkKey(cert: string, key: string): void {
-  let fits = false;
-  try {
-    fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
-  } catch {
-    // not a key at all
-  }
-  if (!fits) throw new TlsFilesError('tls.key', 'is not the private key of the certificate');
 }
 
 /** An expired certificate is still used: clients are told more by it than by a listener that is not there. */

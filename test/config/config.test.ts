@@ -255,6 +255,13 @@ describe('RL-25 config errors', () => {
     expect(loaded).toMatchObject({ ...files, port: 3443, reloadSeconds: 60, minVersion: 'TLSv1.2' });
   });
 
+  test('a certificate for outgoing calls needs its key', () => {
+    const outbound = { clientCertificate: { certificate: '/cert.pem' } };
+    expect(problemsOf(() => load({ environment: 'development', outbound }))).toEqual([
+      'outbound.clientCertificate.key: is required',
+    ]);
+  });
+
   test('a secret that cannot be read, or is given twice, is named without its value', () => {
     const settings = {
       ...production,

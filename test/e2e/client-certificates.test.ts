@@ -5,6 +5,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { type Certificate, createAuthority, selfSigned } from '../support/certificates.ts';
 import { freePorts } from '../support/ports.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
@@ -13,6 +14,7 @@ const serverAuthority = createAuthority('Web');
 const clientAuthority = createAuthority('Members');
 const bank = clientAuthority.issue({ name: 'bank.example' });
 const own = selfSigned({ name: 'own.example' });
+const partners = createAuthority('Partners');
 const stranger = createAuthority('Anybody').issue({ name: 'bank.example' });
 
 const der = (certificate: Certificate) => new X509Certificate(certificate.cert);
@@ -31,10 +33,20 @@ const clients = [
     jwks: { keys: [{ ...der(own).publicKey.export({ format: 'jwk' }), x5c: [der(own).raw.toString('base64')] }] },
   }),
 ];
+const pinged = (client_id: string, { url }: Receiver) =>
+  client(client_id, {
+    token_endpoint_auth_method: 'tls_client_auth',
+    tls_client_auth_san_dns: 'bank.example',
+    backchannel_token_delivery_mode: 'ping',
+    backchannel_client_notification_endpoint: url,
+  });
 
 describe('clients with certificates, at a real server over TLS', () => {
   let server: TestServer;
   let clientPort: number;
+  /** One that only people with a certificate of its private authority reach, and one of the web. */
+  let partner: Receiver;
+  let web: Receiver;
   let clean: () => Promise<void>;
 
   beforeAll(async () => {
@@ -53,7 +65,21 @@ describe('clients with certificates, at a real server over TLS', () => {
       key: file('key.pem', issued.key),
       clientAuthorities: file('members.pem', clientAuthority.cert),
     };
-    server = await startServer({ config: { tls, clients } });
+    const ours = partners.issue({ name: 'assent.example' });
+    partner = await startReceiver({ authority: partners, asks: true });
+    web = await startReceiver({ authority: serverAuthority });
+    server = await startServer({
+      config: {
+        tls,
+        clients: [...clients, pinged('partner', partner), pinged('web', web)],
+        outbound: {
+          trustAnchors: [file('partners.pem', partners.cert)],
+          clientCertificate: { certificate: file('ours.pem', ours.cert), key: file('ours-key.pem', ours.key) },
+        },
+      },
+      // what everybody believes
+      env: { NODE_EXTRA_CA_CERTS: file('web.pem', serverAuthority.cert) },
+    });
     const device = { user: 'alice', methods: ['device', 'pin'], behaviour: { decide: 'ignore' } };
     const enrolled = await fetch(`${server.issuer}/simulator/devices`, {
       method: 'POST',
@@ -63,6 +89,8 @@ describe('clients with certificates, at a real server over TLS', () => {
     expect(enrolled.ok).toBe(true);
     clean = async () => {
       await server[Symbol.asyncDispose]();
+      await partner.close();
+      await web.close();
       await folder.remove();
     };
   }, 60_000);
@@ -91,12 +119,14 @@ describe('clients with certificates, at a real server over TLS', () => {
     for await (const chunk of res) text += chunk;
     return { status: res.statusCode as number, body: JSON.parse(text) };
   }
-  const start = (client_id: string, certificate?: Certificate, headers?: Record<string, string>) =>
+  const start = (client_id: string, certificate?: Certificate, headers?: Record<string, string>, more = {}) =>
     call('/bc-authorize', {
       certificate,
-      params: { client_id, scope: 'openid', login_hint: 'alice' },
+      params: { client_id, scope: 'openid', login_hint: 'alice', ...more },
       ...(headers && { headers }),
     });
+  const allow = (authReqId: string) =>
+    fetch(`${server.issuer}/simulator/decide?auth_req_id=${authReqId}&action=allow`, { method: 'POST' });
   const refused = { status: 401, body: { error: 'invalid_client' } };
 
   test.each([
@@ -108,10 +138,7 @@ describe('clients with certificates, at a real server over TLS', () => {
       const started = await start(id, certificate);
       expect(started.status).toBe(200);
       const { auth_req_id } = started.body;
-      const decided = await fetch(`${server.issuer}/simulator/decide?auth_req_id=${auth_req_id}&action=allow`, {
-        method: 'POST',
-      });
-      expect(decided.status).toBe(204);
+      expect((await allow(auth_req_id)).status).toBe(204);
       const params = { client_id: id, grant_type: ciba, auth_req_id };
       expect(await call('/oauth/token', { params })).toMatchObject(refused);
       const tokens = await call('/oauth/token', { certificate, params });
@@ -138,6 +165,15 @@ describe('clients with certificates, at a real server over TLS', () => {
       expect(await start('bank', certificate)).toMatchObject(refused);
     for (const certificate of [stranger, bank, undefined])
       expect(await start('own', certificate)).toMatchObject(refused);
+  });
+
+  test('B06 N-09 a ping reaches a receiver that has a private authority and wants a certificate, and still those of the web', async () => {
+    for (const [id, receiver, shown] of [['partner', partner, 'assent.example'] as const, ['web', web] as const]) {
+      const started = await start(id, bank, undefined, { client_notification_token: 'a-notification-token' });
+      await allow(started.body.auth_req_id);
+      const [call] = await receiver.until(1);
+      expect([call!.body, call!.shown]).toEqual([{ auth_req_id: started.body.auth_req_id }, shown]);
+    }
   });
 
   test('a certificate that is only written into a header opens nothing, at either listener', async () => {

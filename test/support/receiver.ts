@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { canaries } from './canaries/index.ts';
 import { type Authority, createAuthority } from './certificates.ts';
 
@@ -8,6 +9,8 @@ export interface Received {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];
+  /** The common name of the certificate that the caller showed, where callers are asked for one. */
+  shown?: string;
   text: string;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of any shape
   body: any;
@@ -35,19 +38,28 @@ export interface ReceiverOptions {
   port?: number;
   authority?: Authority;
   answer?: Answer;
+  /** Nobody is heard who shows no certificate of its authority. */
+  asks?: boolean;
 }
 
 /** @param options.authority so that several receivers are trusted by one anchor */
-export async function startReceiver({ port = 0, authority, answer = 204 }: ReceiverOptions = {}): Promise<Receiver> {
+export async function startReceiver({
+  port = 0,
+  authority,
+  answer = 204,
+  asks,
+}: ReceiverOptions = {}): Promise<Receiver> {
   const issuer = authority ?? createAuthority();
   const { cert, key } = issuer.issue({ name: 'localhost', names: ['localhost', '127.0.0.1'] });
   const received: Received[] = [];
   const waiting = new Set<() => void>();
   let answers: Answer[] = [answer];
 
-  const server = createHttpsServer({ cert, key }, async (req, res) => {
+  const asking = asks && { ca: issuer.cert, requestCert: true, rejectUnauthorized: true };
+  const server = createHttpsServer({ cert, key, ...asking }, async (req, res) => {
     const text = await textOf(req);
     const one: Received = { method: req.method!, path: req.url!, headers: req.headers, text, body: parsed(text) };
+    if (asks) one.shown = String((req.socket as TLSSocket).getPeerCertificate().subject.CN);
     received.push(one);
     canaries.learn(text);
     canaries.header('authorization', req.headers.authorization ?? '');
