@@ -1,7 +1,7 @@
 import { createDispatcher } from '../../src/channels/dispatcher.ts';
 import { createNotificationHandler, type NotificationOptions } from '../../src/channels/notifications.ts';
 import { createOutbound, type OutboundOptions } from '../../src/support/outbound.ts';
-import { systemTimers } from '../../src/support/timers.ts';
+import { systemTimers, type Timers } from '../../src/support/timers.ts';
 import type { Authority } from '../support/certificates.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { openProtocol, type ProtocolOptions, type ProtocolScene } from './scene.ts';
@@ -12,6 +12,8 @@ export interface NotifiedOptions extends Omit<ProtocolOptions, 'clients'> {
   authority?: Authority;
   outbound?: Partial<OutboundOptions>;
   delivery?: Partial<NotificationOptions>;
+  /** What the first attempt waits by. */
+  leaving?: Timers;
 }
 
 export type NotifiedScene = ProtocolScene & {
@@ -26,6 +28,7 @@ export async function openNotified({
   authority,
   outbound,
   delivery,
+  leaving = systemTimers,
   ...options
 }: NotifiedOptions): Promise<NotifiedScene> {
   const receiver = await startReceiver({ ...(authority && { authority }) });
@@ -37,7 +40,7 @@ export async function openNotified({
     events: store.events,
     deliveries: scene.deliveries,
     clock: clock.now,
-    timers: systemTimers,
+    timers: leaving,
     random: () => 0.5,
     log: deps.log,
     options: { leaveAfterMs: 0, ...delivery },

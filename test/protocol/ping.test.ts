@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
+import { notificationDefaults } from '../../src/channels/notifications.ts';
 import { ClientMetadataError, createProtocol } from '../../src/protocol/protocol.ts';
 import { operationIdOf } from '../../src/support/ids.ts';
+import { createOutbound } from '../../src/support/outbound.ts';
 import { createAuthority } from '../support/certificates.ts';
+import { createClock } from '../support/clock.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { createTimers } from '../support/timers.ts';
 import { type NotifiedScene, notifiedForEach, openNotified } from './notified.ts';
 import { type Alice, aClient, answer, CIBA, protocolForAll, withAlice } from './scene.ts';
 
@@ -479,6 +483,35 @@ describe('who can be called', () => {
     }
   });
 });
+
+test('a ping leaves a moment after the decision: whoever decided has the answer by then, and the client can have its result', async () => {
+  const held = createTimers(createClock());
+  const { leaveAfterMs } = notificationDefaults;
+  const scene = await openNotified({ clients: clientsAt, leaving: held, delivery: { leaveAfterMs } });
+  const { received } = scene.receiver;
+  try {
+    const alice = await withAlice(scene);
+    const { body } = await scene.client('shop').authenticate({ client_notification_token: token });
+    // resolves with the outcome that the device is answered with: no decision waits for its ping
+    await answer(scene, alice, body.auth_req_id);
+    while (held.pending() + received.length === 0) await new Promise(setImmediate);
+    expect((await scene.client('shop').poll(body.auth_req_id)).status).toBe(200);
+    held.advance((leaveAfterMs - 1) / 1000);
+    // what had left would be here before this
+    await visit(scene.receiver);
+    expect(received.map(({ method }) => method)).toEqual(['GET']);
+    held.advance(1 / 1000);
+    const [, call] = await scene.receiver.until(2);
+    expect(call).toMatchObject({ method: 'POST', body: { auth_req_id: body.auth_req_id } });
+  } finally {
+    held.advance(1);
+    await scene.close();
+  }
+});
+
+/** A call of somebody else's. */
+const visit = ({ ca, url }: Receiver) =>
+  createOutbound({ allowLoopback: true, ca: [ca] }).request(url, { ignoreBody: true });
 
 describe('registration', () => {
   const scene = protocolForAll();
