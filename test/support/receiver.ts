@@ -57,7 +57,9 @@ export async function startReceiver({
 
   const asking = asks && { ca: issuer.cert, requestCert: true, rejectUnauthorized: true };
   const server = createHttpsServer({ cert, key, ...asking }, async (req, res) => {
-    const text = await textOf(req);
+    const text = await textOf(req).catch(() => undefined);
+    // it was cut off, by us where we close
+    if (text === undefined) return;
     const one: Received = { method: req.method!, path: req.url!, headers: req.headers, text, body: parsed(text) };
     if (asks) one.shown = String((req.socket as TLSSocket).getPeerCertificate().subject.CN);
     received.push(one);

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Authority, createAuthority } from '../../support/certificates.ts';
 import { freePort } from '../../support/ports.ts';
-import { type Receiver, startReceiver } from '../../support/receiver.ts';
+import { type Received, type Receiver, startReceiver } from '../../support/receiver.ts';
 import { checkHistory } from '../../support/reliability/checker.ts';
 import { createVirtualClient, type Request, recorded, type VirtualClient } from '../../support/reliability/clients.ts';
 import { inParallel } from '../../support/reliability/concurrency.ts';
@@ -152,6 +152,9 @@ export function deliveryModes(kind: StoreKind): void {
     let pings: Asked[];
     let pushes: Asked[];
     let receiver: Receiver;
+    /** Answered with 503: before the outage, and after it. */
+    let before: Received[];
+    const refused: string[] = [];
     const received = (path: string) => receiver.received.filter((each) => each.path === path);
     const expected = (asked: Asked[]) => asked.map((_, i) => (i % 4 === 3 ? 'access_denied' : 200));
 
@@ -159,14 +162,22 @@ export function deliveryModes(kind: StoreKind): void {
     beforeAll(async () => {
       pings = await requested(client('pinged'), OWED, { client_notification_token: token });
       pushes = await requested(client('pushed'), OWED, { client_notification_token: token });
+      const failing = await startReceiver({ port, authority, answer: 503 });
       await decideAll(pings);
+      before = await failing.until(1);
+      await failing.close();
       await decideAll(pushes);
-      let refusals = 2;
+      // of each path, the first ones
+      const refusals: Record<string, number> = { '/ping': 1, '/push': 2 };
       receiver = await crashAll(() =>
         startReceiver({
           port,
           authority,
-          answer: ({ path }, res) => res.writeHead(path === '/push' && refusals-- > 0 ? 503 : 204).end(),
+          answer: ({ path, body }, res) => {
+            const isRefused = refusals[path]!-- > 0;
+            if (isRefused) refused.push(body.auth_req_id);
+            res.writeHead(isRefused ? 503 : 204).end();
+          },
         }),
       );
       await arrived(receiver, 2 * OWED);
@@ -201,6 +212,20 @@ export function deliveryModes(kind: StoreKind): void {
       const tokens = [...last.values()].flatMap(({ access_token }) => access_token ?? []);
       const active = await inParallel(tokens, 4, (each) => pushed.call('/oauth/introspect', { token: each }));
       expect(active.map(({ body }) => body['active'])).toEqual(tokens.map(() => true));
+    }, 120_000);
+
+    test('B06 promise 7 what comes again has the id that it had, also where the server was killed in between', async () => {
+      const idsOf = (authReqId: string) =>
+        [...before, ...receiver.received].flatMap(({ body, headers }) =>
+          body.auth_req_id === authReqId ? [headers['webhook-id']] : [],
+        );
+      expect(refused).toHaveLength(3);
+      while (refused.some((authReqId) => idsOf(authReqId).length < 2)) {
+        await receiver.until(receiver.received.length + 1);
+      }
+      const ids = [...pings, ...pushes].map(({ request }) => [...new Set(idsOf(request.authReqId))]);
+      expect(ids).toEqual(ids.map(() => [expect.stringMatching(/./)]));
+      expect(new Set(ids.flat()).size).toBe(2 * OWED);
     }, 120_000);
   });
 
