@@ -16,7 +16,7 @@ export interface Measured {
 }
 
 /** As the server starts (bin/setup.js, Dockerfile). The peer gets them too. */
-export const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=32'];
+export const flags = ['--disable-warning=ExperimentalWarning', '--disable-proto=delete', '--max-semi-space-size=32'];
 
 /** @param folder left out: no profile */
 export const profiling = (folder?: string): string[] =>

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from './support/tmp.ts';
 
@@ -85,6 +85,24 @@ describe.each([
     const result = await run("process.kill(process.pid, 'SIGKILL');", { nodeArgs, args: ['<script>'] });
     expect(result.status === 137 || result.endedBy === 'SIGKILL').toBe(true);
   });
+});
+
+test('TH-21 what it starts has no __proto__, in none of its threads, as in the image', async () => {
+  const thread = "require('node:worker_threads').parentPort.postMessage('__proto__' in {})";
+  const { output, errors } = await run(
+    `import { once } from 'node:events';
+     import { Worker } from 'node:worker_threads';
+     const worker = new Worker(${JSON.stringify(thread)}, { eval: true });
+     const [there] = await once(worker, 'message');
+     console.log(JSON.stringify({ here: '__proto__' in {}, there, flags: process.execArgv }));`,
+    { args: ['<script>'] },
+  );
+  expect(errors).toBe('');
+  const { flags, ...has } = JSON.parse(output);
+  expect(has).toEqual({ here: false, there: false });
+  const image = await readFile(join(import.meta.dirname, '..', 'Dockerfile'), 'utf8');
+  const [, entry = ''] = /^ENTRYPOINT (.*)$/m.exec(image) ?? [];
+  expect(JSON.parse(entry)).toEqual(['node', ...flags, 'src/main.ts']);
 });
 
 test('a platform without a packaged Node gets one sentence that says what to install', async () => {

@@ -133,7 +133,9 @@ interface Running {
 }
 
 function launch(env: Record<string, string>, cwd: string, wrapper: string[] = []): Running {
-  const program = [process.execPath, '--disable-warning=ExperimentalWarning', join(repository, 'src/main.ts')];
+  // as bin/setup.js and the image start it
+  const flags = ['--disable-warning=ExperimentalWarning', '--disable-proto=delete'];
+  const program = [process.execPath, ...flags, join(repository, 'src/main.ts')];
   const [command = '', ...args] = [...wrapper, ...program];
   const child = spawn(command, args, {
     cwd,
