@@ -14,7 +14,8 @@ type Rule = (metadata: ClientMetadata, settings: ProtocolSettings) => string | u
 
 const hasCiba = ({ grant_types: grants }: ClientMetadata) =>
   grants === undefined || (Array.isArray(grants) && grants.includes(grantType.ciba));
-const methodOf = (metadata: ClientMetadata) => String(metadata['token_endpoint_auth_method'] ?? 'client_secret_basic');
+/** Of any kind, as it came: what is no text is none of the methods. */
+const methodOf = (metadata: ClientMetadata): unknown => metadata['token_endpoint_auth_method'] ?? 'client_secret_basic';
 
 const rules: readonly Rule[] = [
   // C-08: CIBA Core 7.1
@@ -24,7 +25,7 @@ const rules: readonly Rule[] = [
     'token_endpoint_auth_method must not be none for a client with the CIBA grant',
   (metadata, { clientAuthentication: { methods } }) =>
     methodOf(metadata) !== 'none' &&
-    !methods.includes(methodOf(metadata)) &&
+    !methods.some((method) => method === methodOf(metadata)) &&
     `token_endpoint_auth_method must be one of ${methods.join(', ')}`,
   ({ token_endpoint_auth_signing_alg: alg }, { clientAuthentication: { signingAlgs } }) =>
     typeof alg === 'string' &&

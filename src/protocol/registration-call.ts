@@ -71,7 +71,7 @@ export function createRegistrationCalls(deps: Deps, { clients, initialAccessToke
       const forbidden = ofServer.find((member) => metadata[member] !== undefined);
       if (forbidden) throw new ProtocolError('invalid_request', `the request must not include ${forbidden}`);
       if (named !== id) throw new ProtocolError('invalid_request', 'client_id must be the registered one');
-      if (secret !== undefined && !clients.isSecretOf(client, String(secret))) {
+      if (secret !== undefined && !(typeof secret === 'string' && clients.isSecretOf(client, secret))) {
         throw new ProtocolError('invalid_request', 'client_secret must be the current one');
       }
       const next = { ...ownMembers(client.metadata), ...foreignMembers(metadata) };

@@ -86,6 +86,8 @@ describe('dynamic client registration', () => {
       { ...poller, backchannel_token_delivery_mode: undefined },
       { ...poller, backchannel_token_delivery_mode: 'ping' },
       { ...poller, token_endpoint_auth_method: 'none' },
+      { ...poller, token_endpoint_auth_method: { toString: 1 } },
+      { ...poller, token_endpoint_auth_method: ['client_secret_basic'] },
       { ...poller, id_token_signed_response_alg: 'none' },
       { ...poller, grant_types: ['password'] },
       [],
