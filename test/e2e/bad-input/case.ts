@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
-import { b64, jweDir, jweTo, jws, padded } from '../../vectors/forge.ts';
+import { b64, jweDir, jweTo, jws, padded, sha256 } from '../../vectors/forge.ts';
 import type { World } from './world.ts';
 
 /**
@@ -24,14 +24,18 @@ export interface Case {
   /** Nothing is expected but that the server lives on: the connection ends before the request does. */
   abandoned?: true;
   jws?: Jws;
+  /** Well made, `{{message}}` in the envelope; the token is a proof of it, of its `{{payload_sha256}}`. */
+  message?: Jws;
   up?: Up;
   /** The only statuses that may come, where the documented ones are too many. */
   only?: number[];
   /** The error that would tell that it was believed. */
   never?: string;
+  /** Where a browser would be sent if it was believed. */
+  neverTo?: string;
 }
 
-export type Signer = 'client' | 'device' | 'stranger';
+export type Signer = 'client' | 'device' | 'pending' | 'stranger';
 
 /** A JWS of which every part is free to be wrong. Templates of JSON text. */
 export interface Jws {
@@ -59,10 +63,16 @@ export interface Request extends Omit<Case, 'body' | 'wire'> {
 }
 
 export function materialize(each: Case, world: World): Request {
-  const token = each.jws && makeJws(each.jws, world);
+  const payload = each.message && filled(each.message.payload, world.values);
+  const values = { ...world.values, ...(payload !== undefined && { payload_sha256: sha256(payload) }) };
+  const token = each.jws && makeJws(each.jws, { ...world, values });
   const more: Record<string, string> = { ...(token !== undefined && { jws: token }) };
-  if (each.up) more['up'] = makeUp(each.up, token ?? '', world);
-  const fill = (text: string) => filled(text, { ...world.values, ...more });
+  if (each.message && payload !== undefined) {
+    const header = filled(each.message.header, { ...values, proof_sha256: sha256(token ?? '') });
+    more['message'] = jws(header, payload, world.keys[each.message.by]);
+  }
+  if (each.up) more['up'] = makeUp(each.up, { ...values, jws: '', ...more }, world);
+  const fill = (text: string) => filled(text, { ...values, ...more });
   return {
     ...each,
     path: fill(each.path),
@@ -83,7 +93,7 @@ export function filled(text: string, values: Record<string, string>): string {
 
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 
-function makeJws({ header, payload, sign, by }: Jws, { values, keys }: World): string {
+function makeJws({ header, payload, sign, by }: Jws, { values, keys }: Pick<World, 'values' | 'keys'>): string {
   const [head, body] = [filled(header, values), filled(payload, values)];
   const input = `${b64(head)}.${b64(body)}`;
   switch (sign) {
@@ -108,12 +118,14 @@ function publicPem(key: KeyObject): string {
   return JSON.stringify(key.export({ format: 'jwk' }), ['crv', 'kty', 'x', 'y']);
 }
 
-function makeUp({ header = {}, envelope, plaintext, damage }: Up, token: string, { box, values }: World): string {
+type Values = World['values'];
+
+function makeUp({ header = {}, envelope, plaintext, damage }: Up, values: Values, { box }: World): string {
   const rk = randomBytes(32).toString('base64url');
   const head = withoutNulls({ typ: 'assent-up', cty: 'json', kid: box.kid, ...header });
-  const whole = JSON.parse(filled(JSON.stringify({ rk, jws: token, ...envelope }), { ...values, jws: token }));
+  const whole = JSON.parse(filled(JSON.stringify({ rk, jws: '{{jws}}', ...envelope }), values));
   const inside = damage === 'unpadded' ? JSON.stringify(whole) : padded(whole);
-  const text = plaintext === undefined ? inside : spaced(filled(plaintext, { ...values, jws: token, rk }));
+  const text = plaintext === undefined ? inside : spaced(filled(plaintext, { ...values, rk }));
   const made =
     damage === 'session'
       ? jweDir({ alg: 'dir', enc: 'A256GCM', ...head }, text, randomBytes(32))

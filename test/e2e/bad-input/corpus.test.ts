@@ -16,7 +16,7 @@ import {
 import { goodClient } from './bystander.ts';
 import type { Case } from './case.ts';
 import { corpus } from './families/index.ts';
-import { routes } from './routes.ts';
+import { documentedIn, routes } from './routes.ts';
 import { runCases } from './run.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -31,6 +31,25 @@ beforeAll(async () => {
   before = await snapshotOf(world);
 });
 afterAll(async () => world?.[Symbol.asyncDispose]());
+
+test('the list of endpoints is whole: whatever the OpenAPI documents or discovery tell of is in it', async () => {
+  const documented = world.documents.flatMap(([prefix, document]) => documentedIn(prefix, document));
+  expect(documented.length).toBeGreaterThan(50);
+  expect(documented.filter(({ rows }) => rows.length === 0).map(({ name }) => name)).toEqual([]);
+
+  const { servers, values } = world;
+  const issuer = values['issuer']!;
+  const discovery = await fetch(`${servers[0]!.issuer}/.well-known/openid-configuration`);
+  const told = Object.values((await discovery.json()) as Record<string, unknown>)
+    .filter((value): value is string => typeof value === 'string' && value.startsWith(`${issuer}/`))
+    .map((value) => value.slice(issuer.length));
+  expect(told.length).toBeGreaterThan(8);
+  const listed = new Set([...routes.values()].map(({ path }) => path));
+  expect(told.filter((path) => !listed.has(path))).toEqual([]);
+  expect(Object.keys(values)).toEqual(
+    expect.arrayContaining([...listed].flatMap((path) => [...path.matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name))),
+  );
+});
 
 test('every bad input that once got through is refused', async () => {
   const kept = readdirSync(regressions).filter((name) => name.endsWith('.json'));

@@ -10,13 +10,14 @@ const tooLong = [413, 431];
 /** RFC 6749 5.2 */
 const errorText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
-/** ciba.md 1.9 and 1.10, RFC 6749 5.2, RFC 6750 3.1, RFC 9449 5. */
+/** ciba.md 1.9 and 1.10, RFC 6749 5.2 and 4.1.2.1, RFC 6750 3.1, RFC 7591 3.2.2, RFC 9101 7, RFC 9449 5. */
 const oauthErrors = new Set([
   ...['invalid_request', 'invalid_scope', 'expired_login_hint_token', 'unknown_user_id', 'unauthorized_client'],
   ...['missing_user_code', 'invalid_user_code', 'invalid_binding_message', 'invalid_authorization_details'],
   ...['invalid_target', 'invalid_client', 'access_denied', 'authorization_pending', 'slow_down', 'expired_token'],
   ...['invalid_grant', 'unsupported_grant_type', 'unsupported_token_type', 'invalid_token', 'insufficient_scope'],
-  ...['invalid_dpop_proof', 'use_dpop_nonce', 'server_error'],
+  ...['invalid_dpop_proof', 'use_dpop_nonce', 'server_error', 'unsupported_response_type', 'invalid_request_object'],
+  ...['invalid_client_metadata', 'invalid_redirect_uri', 'invalid_request_uri'],
 ]);
 
 /** What may be kept by a cache: it is the same for everybody. */
@@ -32,8 +33,11 @@ export function violations(each: Case, { answers, broken }: Outcome, world: Worl
   return answers.flatMap((answer) => [
     ...aboutStatus(each, answer),
     ...(each.never !== undefined && parsed(answer.text)['error'] === each.never ? [`believed: ${each.never}`] : []),
+    ...(each.neverTo !== undefined && String(answer.headers['location']).includes(each.neverTo)
+      ? [`believed: goes on to ${each.neverTo}`]
+      : []),
     ...aboutForm(each, answer),
-    ...aboutSecrets(answer, world),
+    ...aboutSecrets(each, answer, world),
   ]);
 }
 
@@ -95,8 +99,12 @@ function parsed(text: string): Record<string, unknown> {
   }
 }
 
-function aboutSecrets({ status, text, headers }: Answer, { secrets }: World): string[] {
-  const wrong = leak.test(text) ? [`shows the inside: ${leak.exec(text)?.[0]}`] : [];
+/** What they say is written for whoever reads it, and names what it likes. */
+const isDocument = ({ path }: Case) => /\/openapi\.json|^\/metrics/.test(path);
+
+function aboutSecrets(each: Case, { status, text, headers }: Answer, { secrets }: World): string[] {
+  const wrong =
+    leak.test(text) && !(status === 200 && isDocument(each)) ? [`shows the inside: ${leak.exec(text)?.[0]}`] : [];
   if (status < 400) return wrong;
   const all = text + JSON.stringify(headers);
   return [...wrong, ...secrets.filter(([, secret]) => all.includes(secret)).map(([name]) => `shows ${name}`)];

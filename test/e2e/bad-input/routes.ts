@@ -1,8 +1,9 @@
 import type { Case } from './case.ts';
 
 /**
- * Every public endpoint, with the answers that are documented for it: CIBA Core 13 (ciba.md, 1.9), RFC 6749 5.2, RFC 6750 3.1
- * and RFC 7009 for the provider; the served OpenAPI documents for our own APIs, see {@link documentedBy}.
+ * Every endpoint, with the answers that are documented for it: CIBA Core 13 (ciba.md, 1.9), RFC 6749 5.2, RFC 6750 3.1, RFC 7009
+ * and RFC 7591 for the provider; the served OpenAPI documents for our own APIs, see {@link documentedBy}. That none is missing
+ * which these or discovery tell of is a test of `corpus.test.ts`.
  */
 export interface Route {
   listener: Case['listener'];
@@ -12,7 +13,7 @@ export interface Route {
   kind: 'oauth' | 'problem' | 'page';
   statuses: number[];
   /** How a caller proves who it is. */
-  auth: 'client' | 'key' | 'token' | 'none';
+  auth: 'client' | 'key' | 'token' | 'registrar' | 'registered' | 'browser' | 'none';
   /** What its body is; none where it takes none. */
   body?: 'form' | 'json' | 'jose';
 }
@@ -25,6 +26,8 @@ export const deviceActs = [
   'events',
   'present',
   'decide',
+  'document',
+  'claim',
   'status',
   'methods',
   'rotate',
@@ -52,6 +55,9 @@ const own = (
 
 const key = { auth: 'key' as const };
 const json = { body: 'json' as const };
+const page = { kind: 'page' as const };
+const managed = (method: string, path: string, more: Partial<Route> = {}): Route =>
+  own('management', method, `/management/v1${path}`, [], { ...key, ...more });
 const device = (listener: 'public' | 'authenticator'): Route[] => [
   ...deviceActs.map((act) => own(listener, 'POST', `/device/v1/${act}`, [], { body: 'jose' })),
   own(listener, 'GET', '/device/v1/keys', []),
@@ -61,6 +67,7 @@ const device = (listener: 'public' | 'authenticator'): Route[] => [
 const list: Route[] = [
   oauth('POST', '/bc-authorize', [200, 400, 401, 403, 429]),
   oauth('DELETE', '/bc-authorize', [204, 400, 401, 409]),
+  oauth('POST', '/bc-authorize/deliveries', [200, 400, 401]),
   oauth('POST', '/oauth/token', [200, 400, 401]),
   oauth('POST', '/oauth/introspect', [200, 400, 401]),
   oauth('POST', '/oauth/revoke', [200, 400, 401]),
@@ -69,38 +76,94 @@ const list: Route[] = [
   oauth('GET', '/.well-known/openid-configuration', [200], 'none'),
   oauth('GET', '/.well-known/oauth-authorization-server', [200], 'none'),
   oauth('GET', '/.well-known/jwks.json', [200], 'none'),
+  oauth('GET', '/fapi/resource', [200, 400, 401], 'token'),
+
+  // RFC 7591, RFC 7592
+  { ...oauth('POST', '/oauth/register', [201, 400, 401], 'registrar'), ...json },
+  oauth('GET', '/oauth/register/{{registered_id}}', [200, 401], 'registered'),
+  { ...oauth('PUT', '/oauth/register/{{registered_id}}', [200, 400, 401], 'registered'), ...json },
+  { ...own('public', 'DELETE', '/oauth/register/{{registered_id}}', [204, 401]), kind: 'oauth' },
 
   // for browsers
-  own('public', 'GET', '/authorize', [200, 302, 303, 400], { kind: 'page' }),
-  own('public', 'GET', '/logout', [200, 302, 303, 400], { kind: 'page' }),
-  own('public', 'GET', '/sign-in/nothing', [200, 303, 400, 404], { kind: 'page' }),
+  own('public', 'GET', '/authorize', [200, 302, 303, 400], page),
+  own('public', 'GET', `/authorize/${'a'.repeat(43)}`, [200, 302, 303, 400], page),
+  own('public', 'GET', '/logout', [200, 302, 303, 400], page),
+  own('public', 'POST', '/logout/confirm', [200, 303, 400], { ...page, body: 'form' }),
+  own('public', 'GET', '/logout/success', [200, 400], page),
+  own('public', 'GET', '/sign-in/nothing', [404], page),
+  own('public', 'GET', '/sign-in/{{sign_in}}', [200, 303, 404], page),
+  own('public', 'POST', '/sign-in/{{sign_in}}', [303, 403, 404, 422, 429], { ...page, auth: 'browser', body: 'form' }),
+  own('public', 'POST', '/sign-in/nothing', [303, 403, 404, 422, 429], { ...page, auth: 'browser', body: 'form' }),
+  own('public', 'GET', '/sign-in/{{sign_in}}/events', [200, 404]),
+  own('public', 'GET', '/sign-in/assets/nothing', [404]),
   oauth('POST', '/oauth/par', [201, 400, 401]),
 
   ...device('public'),
   ...device('authenticator'),
+  own('public', 'GET', '/device/v1/openapi.json', [200]),
   own('public', 'GET', '/health/live', [200]),
   own('public', 'GET', '/health/ready', [200]),
   own('management', 'GET', '/health/live', [200]),
   own('management', 'GET', '/health/ready', [200]),
-  own('authenticator', 'GET', '/', [200], { kind: 'page' }),
+  own('management', 'GET', '/metrics', [200]),
+  own('authenticator', 'GET', '/', [200], page),
 
-  own('management', 'POST', '/management/v1/users', [], { ...key, ...json }),
-  own('management', 'GET', '/management/v1/users', [], key),
-  own('management', 'GET', '/management/v1/users/{{scratch_id}}', [], key),
-  own('management', 'PATCH', '/management/v1/users/{{scratch_id}}', [], { ...key, ...json }),
-  own('management', 'GET', '/management/v1/users/{{scratch_id}}/attributes', [], key),
-  own('management', 'PATCH', '/management/v1/users/{{scratch_id}}/attributes', [], { ...key, ...json }),
-  own('management', 'GET', '/management/v1/users/{{scratch_id}}/devices', [], key),
-  own('management', 'POST', '/management/v1/users/{{scratch_id}}/enrollment-tickets', [], { ...key, ...json }),
-  own('management', 'GET', '/management/v1/devices/{{device_id}}', [], key),
+  own('management', 'GET', '/management/v1/openapi.json', [200]),
+  managed('POST', '/users', json),
+  managed('GET', '/users'),
+  managed('GET', '/users/{{scratch_id}}'),
+  managed('PATCH', '/users/{{scratch_id}}', json),
+  managed('GET', '/users/{{scratch_id}}/attributes'),
+  managed('PATCH', '/users/{{scratch_id}}/attributes', json),
+  managed('DELETE', '/users/{{scratch_id}}/limits'),
+  managed('GET', '/users/{{scratch_id}}/devices'),
+  managed('POST', '/users/{{spare_id}}/lock'),
+  managed('POST', '/users/{{spare_id}}/unlock'),
+  managed('POST', '/users/{{spare_id}}/deactivate'),
+  managed('POST', '/users/{{scratch_id}}/enrollment-tickets', json),
+  managed('GET', '/users/{{scratch_id}}/enrollment-tickets/{{ticket_id}}'),
+  managed('POST', '/users/{{scratch_id}}/enrollment-tickets/{{ticket_id}}/confirm', json),
+  managed('GET', '/devices'),
+  managed('GET', '/devices/{{device_id}}'),
+  managed('POST', '/devices/{{spare_device_id}}/lock'),
+  managed('POST', '/devices/{{spare_device_id}}/unlock'),
+  managed('POST', '/devices/{{spare_device_id}}/deactivate'),
+  managed('POST', '/clients', json),
+  managed('GET', '/clients'),
+  managed('GET', '/clients/{{client_id}}'),
+  managed('PUT', '/clients/{{client_id}}', json),
+  managed('PATCH', '/clients/{{client_id}}', json),
+  managed('DELETE', '/clients/{{client_id}}'),
+  managed('GET', '/clients/{{client_id}}/deliveries'),
+  managed('POST', '/clients/{{client_id}}/secret', json),
+  managed('GET', '/clients/{{client_id}}/notification-secrets'),
+  managed('POST', '/clients/{{client_id}}/activate'),
+  managed('POST', '/clients/{{client_id}}/deactivate'),
+  managed('GET', '/keys'),
+  managed('POST', '/keys/rotate', json),
+  managed('GET', '/keys/master'),
+  managed('POST', '/keys/master/rotate'),
+  managed('DELETE', '/keys/master/slots/{{ticket_id}}'),
+  managed('GET', '/operations/{{op}}'),
+  managed('POST', '/operations/{{op}}/pin-proof', json),
 
   // development only
-  own('public', 'GET', '/demo/helpdesk', [200], { kind: 'page' }),
-  own('public', 'GET', '/demo/tv', [200], { kind: 'page' }),
-  own('public', 'GET', '/demo/enroll', [302, 404], { kind: 'page' }),
-  own('public', 'POST', '/demo/helpdesk/requests', [201, 400, 413], json),
-  own('public', 'POST', '/demo/tv/requests', [201, 400, 413], json),
-  own('public', 'GET', '/demo/tv/requests/nothing/events', [404]),
+  own('public', 'GET', '/', [200], page),
+  own('public', 'GET', '/demo', [200], page),
+  own('public', 'GET', '/demo/helpdesk', [200], page),
+  own('public', 'GET', '/demo/tv', [200], page),
+  own('public', 'GET', '/demo/assets/nothing', [404]),
+  own('public', 'GET', '/demo/enroll', [302, 404], page),
+  own('public', 'GET', '/demo/web', [200], page),
+  own('public', 'GET', '/demo/web/state', [200]),
+  own('public', 'GET', '/demo/web/sign-in', [302], page),
+  own('public', 'GET', '/demo/web/callback', [302], page),
+  own('public', 'GET', '/demo/web/sign-out', [302], page),
+  ...['helpdesk', 'tv'].flatMap((desk) => [
+    own('public', 'POST', `/demo/${desk}/requests`, [201, 400, 413], json),
+    own('public', 'DELETE', `/demo/${desk}/requests/nothing`, [204]),
+    own('public', 'GET', `/demo/${desk}/requests/nothing/events`, [404]),
+  ]),
   own('public', 'POST', '/simulator/decide', [204, 400, 404, 409]),
   own('public', 'POST', '/simulator/devices', [201, 400, 404, 409, 413], json),
 ];
@@ -114,15 +177,30 @@ export const nowhere = 'public GET /nothing';
 /** What the edge may say to anybody, before a route is looked at: always a problem document, or the parser's bare refusal. */
 export const edgeStatuses = [400, 404, 405, 408, 413, 415, 417, 421, 431];
 
-type OpenApi = { paths: Record<string, Record<string, { responses: Record<string, unknown> }>> };
+export type OpenApi = { paths: Record<string, Record<string, { responses: Record<string, unknown> }>> };
+
+/** As `{id}` or `{{scratch_id}}` of one. */
+const shapeOf = (path: string) => path.replaceAll(/\{\{\w+\}\}|\{\w+\}/g, '{}');
+
+/** Every operation that an API documents of itself, and its row here: none where it was forgotten. */
+export function documentedIn(
+  prefix: string,
+  { paths }: OpenApi,
+): { name: string; rows: Route[]; statuses: number[] }[] {
+  return Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, { responses }]) => ({
+      name: `${method.toUpperCase()} ${prefix}${path}`,
+      rows: [...routes.values()].filter(
+        (route) => route.method === method.toUpperCase() && shapeOf(route.path) === shapeOf(prefix + path),
+      ),
+      statuses: Object.keys(responses).map(Number),
+    })),
+  );
+}
 
 /** Fills in the statuses that an API documents of itself. */
-export function documentedBy(prefix: string, { paths }: OpenApi): void {
-  for (const route of routes.values()) {
-    if (!route.path.startsWith(prefix)) continue;
-    const path = route.path.slice(prefix.length).replaceAll(/\{\{\w+\}\}/g, '{id}');
-    const operation = paths[path]?.[route.method.toLowerCase()];
-    if (!operation) throw new Error(`${nameOf(route)} is not documented`);
-    route.statuses = Object.keys(operation.responses).map(Number);
-  }
+export function documentedBy(prefix: string, document: OpenApi): void {
+  for (const { rows, statuses } of documentedIn(prefix, document)) for (const row of rows) row.statuses = statuses;
+  const unknown = [...routes.values()].find(({ path, statuses }) => path.startsWith(prefix) && statuses.length === 0);
+  if (unknown) throw new Error(`${nameOf(unknown)} is not documented`);
 }

@@ -1,14 +1,15 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { compactDecrypt } from 'jose';
 import { beginEnrollment, type Device, memoryStorage } from '../../../src/device-sdk/index.ts';
 import { type Deployment, deploy, type StoreKind } from '../../support/reliability/deployment.ts';
 import { repository, type TestServer } from '../../support/server.ts';
-import { type Agreement, agreementWith, sha256 } from '../../vectors/forge.ts';
+import { type Agreement, agreementWith, b64, jweTo, jws, padded, sha256 } from '../../vectors/forge.ts';
 import type { Signer } from './case.ts';
 import { bent } from './families/ids.ts';
-import { documentedBy } from './routes.ts';
+import { documentedBy, type OpenApi } from './routes.ts';
 
 interface Trap {
   port: number;
@@ -29,6 +30,8 @@ export interface World extends AsyncDisposable {
   values: Record<string, string>;
   keys: Record<Signer, KeyObject>;
   box: { kid: string; key: KeyObject; agreement: Agreement };
+  /** What the servers say of themselves, by prefix. */
+  documents: [prefix: string, document: OpenApi][];
   /** Listens where hostile input points to: nobody may ever come. */
   trap: Trap;
   /** What no refusal may repeat. */
@@ -48,13 +51,20 @@ const secrets = {
   posted: 'posted-secret-0123456789-abcdefghij-klm',
   other: 'other-secret-0123456789-abcdefghij-klmno',
   requests: 'requests-secret-0123456789-abcdefghij-klm',
+  pushed: 'pushed-secret-0123456789-abcdefghij-klmn',
 };
+const initialAccessToken = 'initial-access-token-0123456789-abcdefghij';
+/** Of a client in a browser. */
+const back = 'https://web.example/back';
 
 /** @param kind one process on the embedded store, or two on one Redis */
 export async function createWorld(kind: StoreKind = 'embedded'): Promise<World> {
   const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const deployment = await deploy(kind, {
-    config: { hints: { issuers: [{ issuer: 'https://hints.example', jwks: { keys: [jwkOf(clientKey)] } }] } },
+    config: {
+      registration: { enabled: true, initialAccessToken },
+      hints: { issuers: [{ issuer: 'https://hints.example', jwks: { keys: [jwkOf(clientKey)] } }] },
+    },
     moreClients: clientsWith(clientKey),
   });
   try {
@@ -98,6 +108,8 @@ async function settle(deployment: Deployment, clientKey: KeyObject): Promise<Wor
 
   const user = async (username: string) => (await api('POST', '/users', { username })).body['id'] as string;
   const [targetId, scratchId, lockedId] = [await user('target'), await user('scratch'), await user('locked')];
+  // of whom anything may become
+  const spareId = await user('spare');
   await api('POST', `/users/${lockedId}/lock`);
   const ticketFor = async (id: string) => (await api('POST', `/users/${id}/enrollment-tickets`)).body;
   const usedTicket = await ticketFor(targetId);
@@ -134,13 +146,26 @@ async function settle(deployment: Deployment, clientKey: KeyObject): Promise<Wor
   const foreign = (await start({ requested_expiry: '600' }, 'other')).authReqId;
   const expiring = (await start({ requested_expiry: '10' })).authReqId;
 
-  for (const prefix of ['/device/v1', '/management/v1']) {
-    const base = prefix === '/device/v1' ? url : management;
-    documentedBy(prefix, (await (await fetch(`${base}${prefix}/openapi.json`)).json()) as never);
-  }
+  const documents: World['documents'] = [
+    ['/device/v1', await jsonAt(`${url}/device/v1/openapi.json`)],
+    ['/management/v1', await jsonAt(`${management}/management/v1/openapi.json`)],
+  ];
+  for (const [prefix, document] of documents) documentedBy(prefix, document);
   const fragment = (ticket: Json) => new URLSearchParams(new URL(ticket['ticket_uri']).hash.slice(1)).get('t')!;
+  const box = await boxOf(url);
+  const pending = await redeemed(fragment(await ticketFor(spareId)), { url, issuer, box });
+  const client = (await api('POST', '/clients', registration)).body;
+  const registered = await answered(
+    await fetch(`${url}/oauth/register`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${initialAccessToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify(registration),
+    }),
+  );
+  const browser = await signInAt(url);
   const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const { x, y } = stranger.export({ format: 'jwk' });
+  const { x: clientX, y: clientY } = clientKey.export({ format: 'jwk' });
   const trap = await openTrap();
   const values = {
     issuer,
@@ -148,7 +173,10 @@ async function settle(deployment: Deployment, clientKey: KeyObject): Promise<Wor
     stranger_x: x!,
     stranger_y: y!,
     stranger_thumbprint: sha256(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y })),
+    client_x: clientX!,
+    client_y: clientY!,
     fuzzed: basic('fuzzed'),
+    pushed: basic('pushed'),
     other: basic('other'),
     requests: basic('requests'),
     fuzzed_secret: secrets.fuzzed,
@@ -172,6 +200,15 @@ async function settle(deployment: Deployment, clientKey: KeyObject): Promise<Wor
     used_ticket: fragment(usedTicket),
     open_ticket: fragment(openTicket),
     activation_code: String(openTicket['activation_code']),
+    spare_id: spareId,
+    spare_device_id: pending.id,
+    pending_nonce: pending.nonce,
+    ticket_id: String(openTicket['operation_id']),
+    client_id: String(client['client_id']),
+    initial_token: initialAccessToken,
+    registered_id: String(registered.body['client_id']),
+    registration_token: String(registered.body['registration_access_token']),
+    ...browser,
   };
   return {
     servers,
@@ -185,9 +222,11 @@ async function settle(deployment: Deployment, clientKey: KeyObject): Promise<Wor
     keys: {
       client: clientKey,
       device: createPrivateKey({ key: stored.sig.privateKey as never, format: 'jwk' }),
+      pending: pending.key,
       stranger,
     },
-    box: await boxOf(url),
+    box,
+    documents,
     secrets: [
       ['a client secret', secrets.fuzzed],
       ['a client secret', secrets.other],
@@ -198,6 +237,8 @@ async function settle(deployment: Deployment, clientKey: KeyObject): Promise<Wor
       ['a refresh token', values.refresh_token],
       ['a ticket', values.open_ticket],
       ['an activation code', values.activation_code],
+      ['the initial access token', initialAccessToken],
+      ['a registration access token', values.registration_token],
     ],
     kept: { ...kept, device },
     api,
@@ -212,6 +253,7 @@ export const basic = (client: string) =>
 function clientsWith(key: KeyObject): Record<string, unknown>[] {
   const { clients } = JSON.parse(readFileSync(join(repository, 'config/development.json'), 'utf8'));
   const common = { grant_types: [ciba, 'refresh_token'], backchannel_token_delivery_mode: 'poll' };
+  const forBrowsers = { grant_types: ['authorization_code'], response_types: ['code'], redirect_uris: [back] };
   return [
     ...clients,
     { ...common, client_id: 'fuzzed', client_secret: secrets.fuzzed, assent_documents: true },
@@ -231,12 +273,72 @@ function clientsWith(key: KeyObject): Record<string, unknown>[] {
       backchannel_authentication_request_signing_alg: 'ES256',
       jwks: { keys: [jwkOf(key)] },
     },
+    {
+      ...forBrowsers,
+      client_id: 'web',
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'ES256',
+      jwks: { keys: [jwkOf(key)] },
+    },
+    {
+      ...forBrowsers,
+      client_id: 'pushed',
+      client_secret: secrets.pushed,
+      request_object_signing_alg: 'ES256',
+      jwks: { keys: [jwkOf(key)] },
+    },
   ];
 }
+
+/** Of a client that is registered, by the management API or by itself. */
+const registration = {
+  client_name: 'Kiosk',
+  grant_types: [ciba],
+  response_types: [],
+  backchannel_token_delivery_mode: 'poll',
+};
 
 function jwkOf(key: KeyObject): Record<string, unknown> {
   const { kty, crv, x, y } = key.export({ format: 'jwk' });
   return { kty, crv, x, y, kid: 'signed-1', alg: 'ES256', use: 'sig' };
+}
+
+async function jsonAt<T>(url: string): Promise<T> {
+  return (await (await fetch(url)).json()) as T;
+}
+
+/** A browser on its way between `/authorize` and the answer: its page, and the cookies that go with it. */
+async function signInAt(url: string): Promise<{ sign_in: string; sign_in_cookie: string }> {
+  const asked = new URLSearchParams({
+    ...{ client_id: 'web', response_type: 'code', scope: 'openid', redirect_uri: back },
+    ...{ code_challenge: 'A'.repeat(43), code_challenge_method: 'S256' },
+  });
+  const { headers } = await fetch(`${url}/authorize?${asked}`, { redirect: 'manual' });
+  const cookies = headers.getSetCookie().map((cookie) => cookie.split(';', 1)[0]);
+  return { sign_in: headers.get('location')!.split('/').at(-1)!, sign_in_cookie: cookies.join('; ') };
+}
+
+/** As a phone redeems its ticket, and before it brings its further keys. */
+async function redeemed(
+  ticket: string,
+  { url, issuer, box }: { url: string; issuer: string; box: World['box'] },
+): Promise<{ key: KeyObject; id: string; nonce: string }> {
+  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  const { x, y } = key.export({ format: 'jwk' });
+  const kid = sha256(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }));
+  const header = { alg: 'ES256', typ: 'assent-request+jwt', kid, jwk: { kty: 'EC', crv: 'P-256', x, y } };
+  const common = { iss: kid, aud: issuer, iat: Math.floor(Date.now() / 1000), jti: b64(randomBytes(16)) };
+  const token = jws(header, { ...common, act: 'redeem', ticket }, key);
+  const rk = randomBytes(32);
+  const up = { typ: 'assent-up', cty: 'json', kid: box.kid };
+  const answer = await fetch(`${url}/device/v1/redeem`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/jose' },
+    body: jweTo(up, padded({ rk: b64(rk), jws: token }), box.key, box.agreement),
+  });
+  const { plaintext } = await compactDecrypt(await answer.text(), rk);
+  const { device_id: id, nonce } = JSON.parse(Buffer.from(plaintext).toString());
+  return { key, id, nonce };
 }
 
 async function boxOf(url: string): Promise<World['box']> {

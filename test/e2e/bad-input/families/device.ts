@@ -25,6 +25,7 @@ const members: Record<string, Record<string, unknown>> = {
     method: 'device',
     match: '42',
   },
+  claim: { code: '{{jti}}' },
   status: { confirm: '{{jti}}', op: '{{op}}' },
   methods: { action: 'change', method: 'pin', key: { kid: 'k' }, ticket: '{{used_ticket}}' },
   rotate: { keys: { sig: { kty: 'EC', crv: 'P-256', x: '{{stranger_x}}', y: '{{stranger_y}}' }, enc: 'enc' } },

@@ -12,6 +12,11 @@ const needs: Record<string, string> = {
   'POST /oauth/introspect': 'token=unknown',
   'POST /oauth/revoke': 'token=unknown',
   'POST /userinfo': '',
+  'POST /bc-authorize/deliveries': 'auth_req_id={{consumed}}',
+  'POST /oauth/par': 'response_type=code&scope=openid&redirect_uri=https://web.example/back',
+  'POST /logout/confirm': 'xsrf=unknown&logout=yes',
+  'POST /sign-in/{{sign_in}}': 'do=ask&who=nobody-at-all',
+  'POST /sign-in/nothing': 'do=ask&who=nobody-at-all',
 };
 const needsOf = ({ method, path }: Route) => needs[`${method} ${path}`]!;
 
@@ -67,7 +72,8 @@ export function forms(): Case[] {
   return endpoints
     .flatMap((route) => [
       ...bodies.map(([name, body, more]) =>
-        form(route, name, body, route.auth === 'token' ? { ...more, only: undefined as never } : more),
+        // what they say of credentials is said of clients'
+        form(route, name, body, route.auth === 'client' ? more : { ...more, only: undefined as never }),
       ),
       ...polluting.map((name) => form(route, name, `${needsOf(route)}&${encodeURIComponent(name)}=x&${name}[x]=y`)),
       ...[false, true].flatMap((known) =>

@@ -282,6 +282,10 @@ export function credentials({ auth }: Route): Record<string, string> {
   if (auth === 'client') return { authorization: '{{fuzzed}}' };
   if (auth === 'key') return { authorization: 'Bearer {{management_key}}' };
   if (auth === 'token') return { authorization: 'Bearer {{access_token}}' };
+  if (auth === 'registrar') return { authorization: 'Bearer {{initial_token}}' };
+  if (auth === 'registered') return { authorization: 'Bearer {{registration_token}}' };
+  // one of its own pages, in the browser that came from /authorize
+  if (auth === 'browser') return { cookie: '{{sign_in_cookie}}', 'sec-fetch-site': 'same-origin' };
   return {};
 }
 

@@ -1,7 +1,7 @@
 import { type Case, flipped } from '../case.ts';
-import { nameOf, nowhere, routes } from '../routes.ts';
+import { nameOf, type Route, routes } from '../routes.ts';
 import { ciba } from '../world.ts';
-import { mediaTypes } from './http.ts';
+import { credentials, mediaTypes } from './http.ts';
 import type { Random } from './index.ts';
 
 /** Names of `World.values` that are handles or tokens of some kind. */
@@ -107,20 +107,18 @@ export function ids(_random: Random): Case[] {
       only: [400],
     })),
     ...all.filter((id) => !id.includes('{{access_token}}')).flatMap((id) => inHeader(id)),
-    ...bent.flatMap((id) => [
-      managed('GET', `/management/v1/users/${id}`),
-      managed('GET', `/management/v1/devices/${id}`),
-      managed('POST', `/management/v1/devices/${id}/deactivate`),
-      managed('POST', `/management/v1/users/${id}/deactivate`),
-      managed('GET', `/management/v1/users?cursor=${id}`),
-      managed('GET', `/management/v1/users/{{scratch_id}}/enrollment-tickets/${id}`),
+    // whoever has the key, and of what there is nothing
+    ...[...routes.values()]
+      .filter(({ auth, path }) => auth === 'key' && path.includes('{{'))
+      .flatMap((route) => bent.map((id) => called(route, route.path.replace(/\{\{\w+\}\}(?!.*\{\{)/, id)))),
+    ...lists.flatMap((route) => [
+      ...['0', '-1', '201', '1.5', '1e1', 'x', '', '99999999999999999999', '0x10', '%00'].map((limit) =>
+        called(route, `${route.path}?limit=${limit}`, [200, 400]),
+      ),
+      ...[...bent, '{{issuer}}', 'a'.repeat(600), 'AAAA', '%00', '__proto__', `${'A'.repeat(22)}x`].map((cursor) =>
+        called(route, `${route.path}?cursor=${cursor}`),
+      ),
     ]),
-    ...['0', '-1', '201', '1.5', '1e1', 'x', '', '99999999999999999999', '0x10', '%00'].map((limit) =>
-      managed('GET', `/management/v1/users?limit=${limit}`, [200, 400]),
-    ),
-    ...['{{issuer}}', 'a'.repeat(600), 'AAAA', '%00', '__proto__', `${'A'.repeat(22)}x`].map((cursor) =>
-      managed('GET', `/management/v1/users?cursor=${cursor}`),
-    ),
     ...[...bent, ...strange.filter((id) => id !== '')].map((id) => simulated(id)),
   ];
 }
@@ -151,16 +149,26 @@ function inHeader(id: string): Case[] {
   ];
 }
 
-function managed(method: string, path: string, only = [400, 404, 405]): Case {
-  const asked = path.startsWith('/management/v1/users?') ? 'management GET /management/v1/users' : nowhere;
+/** Management calls that answer in pages. */
+const lists = [...routes.values()].filter(
+  ({ path, method, auth }) =>
+    auth === 'key' &&
+    method === 'GET' &&
+    /\/(users|devices|clients|deliveries)$/.test(path) &&
+    !path.endsWith('}}/devices'),
+);
+
+function called(route: Route, path: string, only = [400, 404]): Case {
+  const { method, body } = route;
   return {
     family: 'ids',
-    name: `${method} ${path.slice(0, 90)}`,
-    route: routes.has(asked) ? asked : nowhere,
+    name: `${method} ${path.slice(0, 110)}`,
+    route: nameOf(route),
     listener: 'management',
     method,
     path,
-    headers: { authorization: 'Bearer {{management_key}}' },
+    headers: { ...credentials(route), ...(body === 'json' && { 'content-type': mediaTypes.json }) },
+    ...(body === 'json' && { body: '{}' }),
     only,
   };
 }

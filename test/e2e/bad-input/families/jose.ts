@@ -10,21 +10,27 @@ interface Reader {
   /** `nobody`: only the server has the key, so nothing at all may be believed. */
   by: Jws['by'] | 'nobody';
   around: Omit<Case, 'family' | 'name' | 'jws'>;
+  /** Reads by the same function as another one: a part of the vectors is enough. */
+  sampled?: true;
+  /** A right one would change what the others are tried on. */
+  once?: true;
   /** Statuses of refusals. */
   refused: number[];
   /** The error that tells that it was believed; where there is none, the status does. */
   believed?: string;
+  /** For browsers: where they go if it was believed. */
+  goesOn?: string;
   /** Header members that may stand there and mean nothing. */
   ignores: readonly string[];
 }
 
-const assertion = (path: string, rest: string, believed?: string): Reader => ({
-  name: `client_assertion of ${path}`,
+const assertion = (path: string, rest: string, believed?: string, client = 'signed', method = 'POST'): Reader => ({
+  name: `client_assertion of ${method === 'POST' ? '' : `${method} `}${path}`,
   header: { alg: 'ES256', kid: 'signed-1' },
-  payload: { iss: 'signed', sub: 'signed', aud: '{{issuer}}', jti: '{{jti}}', iat: '{{#now}}', exp: '{{#now+60}}' },
+  payload: { iss: client, sub: client, aud: '{{issuer}}', jti: '{{jti}}', iat: '{{#now}}', exp: '{{#now+60}}' },
   by: 'client',
   around: {
-    ...at('POST', path),
+    ...at(method, path),
     headers: { 'content-type': mediaTypes.form },
     body: `client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion={{jws}}&${rest}`,
   },
@@ -82,6 +88,44 @@ function hinted(name: string, payload: Record<string, unknown>, from: string): R
 
 const strangerJwk = { kty: 'EC', crv: 'P-256', x: '{{stranger_x}}', y: '{{stranger_y}}' };
 
+/** Of the device that has redeemed its ticket, and nothing wrong with it but perhaps the proof. */
+const enrollment: Jws = {
+  header: JSON.stringify({
+    ...{ alg: 'ES256', typ: 'assent-request+jwt', kid: '{{spare_device_id}}' },
+    proofs_sha256: ['{{proof_sha256}}'],
+  }),
+  payload: JSON.stringify({
+    ...{ iss: '{{spare_device_id}}', aud: '{{issuer}}', iat: '{{#now}}', jti: '{{jti}}', act: 'enroll' },
+    nonce: '{{pending_nonce}}',
+    keys: { enc: { ...strangerJwk, x: '{{client_x}}', y: '{{client_y}}' }, pin: { kid: 'pin-1' } },
+    device: { name: 'x' },
+  }),
+  sign: 'es256',
+  by: 'pending',
+};
+
+/** What a browser would bring, or a client for it. */
+const authorization = {
+  ...{ response_type: 'code', scope: 'openid', redirect_uri: 'https://web.example/back' },
+  ...{ code_challenge: 'A'.repeat(43), code_challenge_method: 'S256' },
+};
+
+/** A request object of an authorization request. */
+const requestAt = (method: string, path: string, around: Partial<Case>): Reader => ({
+  name: `the request object of ${path}`,
+  header: { alg: 'ES256', kid: 'signed-1' },
+  payload: {
+    ...{ iss: 'pushed', aud: '{{issuer}}', client_id: 'pushed', ...authorization },
+    ...{ iat: '{{#now}}', nbf: '{{#now}}', exp: '{{#now+60}}', jti: '{{jti}}' },
+  },
+  by: 'client',
+  around: { ...at(method, path), ...around },
+  // a browser goes back to the client with the error: it has one address only, so that nobody need name it
+  refused: method === 'GET' ? [303, 400] : [400],
+  ...(method === 'GET' && { goesOn: '/sign-in/' }),
+  ignores: ['kid', 'jwk', 'jku', 'x5u', 'x5c', 'zip', 'p2c', 'cty'],
+});
+
 /** Every endpoint that reads a JWT. */
 export const readers: readonly Reader[] = [
   assertion('/bc-authorize', 'scope=openid&login_hint=nobody-at-all', 'unknown_user_id'),
@@ -127,6 +171,48 @@ export const readers: readonly Reader[] = [
     body: 'grant_type=urn:openid:params:grant-type:ciba&auth_req_id={{consumed}}',
   }),
   dpop('GET', '/userinfo', { headers: { authorization: 'DPoP {{access_token}}' } }),
+  ...[
+    assertion('/oauth/par', new URLSearchParams(authorization).toString(), undefined, 'web'),
+    assertion('/bc-authorize', 'auth_req_id={{consumed}}', 'invalid_grant', 'signed', 'DELETE'),
+    assertion('/bc-authorize/deliveries', 'limit=1'),
+    requestAt('POST', '/oauth/par', {
+      headers: { authorization: '{{pushed}}', 'content-type': mediaTypes.form },
+      body: 'request={{jws}}',
+    }),
+    requestAt('GET', '/authorize', { path: '/authorize?client_id=pushed&request={{jws}}' }),
+    {
+      name: 'id_token_hint of /logout',
+      header: { alg: 'ES256', typ: 'JWT', kid: '{{id_token_kid}}' },
+      payload: { iss: '{{issuer}}', sub: '{{target_id}}', aud: 'web', iat: '{{#now}}', exp: '{{#now+60}}' },
+      by: 'nobody' as const,
+      around: { ...at('GET', '/logout'), path: '/logout?id_token_hint={{jws}}' },
+      refused: [400],
+      ignores: [],
+    },
+    act('methods', { action: 'remove', method: 'pin' }),
+    act('rotate', { keys: { sig: strangerJwk, enc: { ...strangerJwk, x: '{{client_x}}', y: '{{client_y}}' } } }),
+    act('tickets', { ttl_seconds: 60 }),
+    act('document', { op: '{{op}}', offset: 0 }),
+    act('claim', { code: '{{jti}}' }),
+    // of a PIN that a device brings with its keys: the one place where a wrong one is not counted against it
+    {
+      name: 'the PIN proof inside enroll',
+      header: { alg: 'ES256', typ: 'assent-proof+jwt', kid: 'pin-1', jwk: strangerJwk },
+      payload: { payload_sha256: '{{payload_sha256}}', salt: 'A'.repeat(43) },
+      by: 'stranger' as const,
+      around: {
+        ...at('POST', '/device/v1/enroll'),
+        headers: { 'content-type': mediaTypes.jose },
+        body: '{{up}}',
+        up: { envelope: { jws: '{{message}}', proofs: ['{{jws}}'] } },
+        message: enrollment,
+      },
+      refused: [400, 401, 403, 404, 409],
+      ignores: [],
+      once: true as const,
+    },
+    dpop('GET', '/fapi/resource', { headers: { authorization: 'DPoP {{access_token}}' } }),
+  ].map((reader): Reader => ({ ...reader, sampled: true })),
 ];
 
 type Change = [name: string, header: (right: Record<string, unknown>) => string];
@@ -213,6 +299,10 @@ export const vectors: readonly Vector[] = [
   ...moreSignatures.map((sign) => ({ header: headers[0]!, payload: payloads[0]!, sign })),
 ].filter(({ header, payload, sign }) => !(header === headers[0] && payload === payloads[0] && sign === 'es256'));
 
+/** Those that this reader must refuse, or may believe without harm. */
+export const vectorsFor = (reader: Reader): readonly Vector[] =>
+  reader.once ? vectors.filter((vector) => !isHarmless(reader, vector)) : vectors;
+
 export function joseCase(reader: Reader, { header, payload, sign }: Vector): Case {
   const { name, around } = reader;
   return {
@@ -226,8 +316,12 @@ export function joseCase(reader: Reader, { header, payload, sign }: Vector): Cas
 
 const signerOf = ({ by }: Reader) => (by === 'nobody' ? 'stranger' : by);
 
-function refusal({ refused, believed }: Reader): Pick<Case, 'only' | 'never'> {
-  return { only: refused, ...(believed !== undefined && { never: believed }) };
+function refusal({ refused, believed, goesOn }: Reader): Pick<Case, 'only' | 'never' | 'neverTo'> {
+  return {
+    only: refused,
+    ...(believed !== undefined && { never: believed }),
+    ...(goesOn !== undefined && { neverTo: goesOn }),
+  };
 }
 
 /** Rightly signed over the right payload, with a header member that must be ignored: believed for its signature, not for that. */
@@ -249,7 +343,8 @@ const isSame = (a: unknown, b: unknown) => JSON.stringify(a)?.toLowerCase() === 
 
 /** The grid, one reader for each vector: TH-15 has all of them at every reader. */
 export function joseGrid(): Case[] {
-  return vectors.map((vector, i) => joseCase(readers[i % readers.length]!, vector));
+  const always = readers.filter(({ once }) => !once);
+  return vectors.map((vector, i) => joseCase(always[i % always.length]!, vector));
 }
 
 const wrongValues = [
@@ -301,6 +396,8 @@ function claimCase(reader: Reader, claim: string, value: string | undefined): Ca
 function isTolerated({ around, name }: Reader, claim: string): boolean {
   // a request object needs no subject; whoever its hint names, it is nobody
   if (name.startsWith('request ')) return ['sub', 'login_hint', 'iat', 'jti'].includes(claim);
+  // one address is registered, and need not be named; without `nbf` the window begins now
+  if (name.startsWith('the request object ')) return ['iat', 'jti', 'nbf', 'redirect_uri'].includes(claim);
   if (name.startsWith('login_hint_token ')) return ['iat', 'jti', 'sub_id'].includes(claim);
   return (
     claim === 'iat' || (claim === 'jti' && !around.path.startsWith('/device')) || around.path === '/device/v1/decide'

@@ -85,6 +85,17 @@ const broken: [string, string, Partial<Case>?][] = [
   ['1 MB', `{"user":"${'a'.repeat(1024 * 1024)}"}`],
 ];
 
+/** RFC 7591, CIBA Core 4, and members of ours. */
+const metadata = [
+  ...['client_id', 'client_name', 'grant_types', 'response_types', 'redirect_uris', 'jwks', 'jwks_uri', 'logo_uri'],
+  ...['token_endpoint_auth_method', 'token_endpoint_auth_signing_alg', 'sector_identifier_uri', 'subject_type'],
+  ...['backchannel_token_delivery_mode', 'backchannel_client_notification_endpoint', 'default_max_age', 'unknown'],
+  ...['assent_match', 'assent_introspect', 'authorization_details_types', 'post_logout_redirect_uris'],
+];
+
+/** What whoever has the key may well mean. */
+const isMeant = (member: string, value: string) => ['immediate', 'revoke'].includes(member) && value === 'true';
+
 const members: Record<string, string[]> = {
   '/management/v1/users': [
     'username',
@@ -110,11 +121,22 @@ const members: Record<string, string[]> = {
     'unknown',
   ],
   '/management/v1/users/{{scratch_id}}/attributes': ['a', 'toString', 'a b', ''],
-  '/management/v1/users/{{scratch_id}}/enrollment-tickets': ['application', 'ttl_seconds', 'unknown'],
+  '/management/v1/users/{{scratch_id}}/enrollment-tickets': ['application', 'ttl_seconds', 'post_context', 'unknown'],
+  '/management/v1/users/{{scratch_id}}/enrollment-tickets/{{ticket_id}}/confirm': ['code', 'unknown'],
+  '/management/v1/clients': metadata,
+  '/management/v1/clients/{{client_id}}': metadata,
+  '/management/v1/clients/{{client_id}}/secret': ['overlap_seconds', 'unknown'],
+  '/management/v1/keys/rotate': ['use', 'alg', 'immediate', 'revoke', 'unknown'],
+  '/management/v1/operations/{{op}}/pin-proof': ['reason', 'unknown'],
+  '/oauth/register': [...metadata, 'registration_access_token'],
+  '/oauth/register/{{registered_id}}': [...metadata, 'client_secret', 'registration_access_token'],
   '/demo/helpdesk/requests': ['user', 'text'],
   '/demo/tv/requests': ['user', 'text'],
   '/simulator/devices': ['user', 'methods', 'behaviour', 'unknown'],
 };
+
+/** Without it, nothing else is looked at. */
+const beside: Record<string, string> = { '/oauth/register/{{registered_id}}': '"client_id":"{{registered_id}}",' };
 
 export function jsonBodies(): Case[] {
   const refused = [400, 401, 404, 409, 413, 415];
@@ -127,7 +149,15 @@ export function jsonBodies(): Case[] {
         json(route, `${name}, from nobody`, body, { headers: { 'content-type': mediaTypes.json }, only: refused }),
       ),
     ...members[route.path]!.flatMap((member) =>
-      values.map((value) => json(route, `${member} ${value.slice(0, 30)}`, `{${JSON.stringify(member)}:${value}}`)),
+      values
+        .filter((value) => !isMeant(member, value))
+        .map((value) =>
+          json(
+            route,
+            `${member} ${value.slice(0, 30)}`,
+            `{${beside[route.path] ?? ''}${JSON.stringify(member)}:${value}}`,
+          ),
+        ),
     ),
   ]);
 }
