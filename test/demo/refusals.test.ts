@@ -1,4 +1,4 @@
-/** The demo pages' own calls, on a real server. */
+/** What a start shows, and the demo pages' own calls, on a real server. */
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -59,6 +59,29 @@ test('a person who comes to the address alone, or to one that leads nowhere, is 
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
     expect(await answer.text()).toContain('/demo/assets/index.js');
   }
+});
+
+test('who has just started it reads where everything is, and each of these addresses answers', async () => {
+  const { issuer, authenticator, management } = server;
+  // written last of all, a moment after it is ready
+  while (!server.output().includes('Stop with Ctrl+C')) await call('/demo');
+  const welcome = server.output().slice(server.output().indexOf('Assent is ready'));
+  const enroll = `${issuer}/demo/enroll?user=alice`;
+  for (const line of [
+    `1. Enroll this browser as alice's authenticator:  ${enroll}`,
+    `Issuer          ${issuer}`,
+    `Authenticator   ${authenticator}`,
+    `Management API  ${management}/management/v1    key: ${server.managementKey}`,
+    'Users           alice, bob',
+    `npx assent device enroll "${enroll}"`,
+  ])
+    expect(welcome).toContain(`  ${line}\n`);
+  for (const path of ['/demo/helpdesk', '/demo/tv', '/demo/web', '/.well-known/openid-configuration'])
+    expect([path, welcome.includes(` ${issuer}${path}\n`), (await call(path)).status]).toEqual([path, true, 200]);
+  expect((await fetch(authenticator)).status).toBe(200);
+  // the page of this device, with a ticket that the address bar alone has
+  const answer = await fetch(enroll, { redirect: 'manual' });
+  expect([answer.status, answer.headers.get('location')]).toEqual([302, expect.stringContaining(`${authenticator}/#`)]);
 });
 
 test('who closes a page that waits leaves nothing behind in the log', async () => {

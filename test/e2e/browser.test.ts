@@ -17,7 +17,7 @@ requireSystem('chromium')('in a browser', () => {
   });
   afterAll(async () => server[Symbol.asyncDispose]());
 
-  test('B02 F190 from an empty profile to the verified person on the help desk page', async () => {
+  test('B02 F190 F204 from an empty profile to the verified person on the help desk page', async () => {
     const user = await newUser(server);
     await using phone = await openBrowser({ size: phoneSize });
     await using desk = await openBrowser();
@@ -27,7 +27,7 @@ requireSystem('chromium')('in a browser', () => {
     const number = await desk.page.textContent('#number');
     await phone.page.waitForSelector('#approve');
     expect(await phone.page.textContent('h1')).toBe('Demo help desk');
-    // F204: the same text on both sides
+    // the same text on both sides
     expect(await phone.page.textContent('blockquote')).toBe('Change of address, case 4711');
     expect(await desk.page.textContent('blockquote')).toBe('Change of address, case 4711');
     await choose(phone.page, number);
@@ -43,7 +43,7 @@ requireSystem('chromium')('in a browser', () => {
     expect([...phone.complaints, ...desk.complaints]).toEqual([]);
   });
 
-  test('F204 a denial with a reason is told to the help desk in plain words', async () => {
+  test('a denial with a reason is told to the help desk in plain words', async () => {
     const user = await newUser(server);
     await using phone = await openBrowser({ size: phoneSize });
     await using desk = await openBrowser();
@@ -316,6 +316,25 @@ requireSystem('chromium')('in a browser', () => {
     await phone.page.waitForSelector('text=Nothing to answer');
   });
 
+  test('B02 the authenticator can be installed: Chromium has nothing against its manifest and its icons', async () => {
+    await using phone = await openBrowser({ size: phoneSize });
+    await phone.page.goto(server.authenticator);
+    const session = await phone.page.context().newCDPSession(phone.page);
+    const { url, errors, data } = await session.send('Page.getAppManifest');
+    expect([url, errors]).toEqual([`${server.authenticator}/manifest.webmanifest`, []]);
+    const { installabilityErrors } = await session.send('Page.getInstallabilityErrors');
+    // all that it has against it, and that is ours: each window of these tests has a profile that is thrown away
+    expect(installabilityErrors.map(({ errorId }) => errorId)).toEqual(['in-incognito']);
+    const { icons } = JSON.parse(data!) as { icons: { src: string; sizes: string; type: string }[] };
+    expect(icons.map(({ sizes }) => sizes)).toEqual(expect.arrayContaining(['192x192', '512x512']));
+    for (const { src, sizes, type } of icons) {
+      const answer = await fetch(new URL(src, server.authenticator));
+      expect([src, answer.status, answer.headers.get('content-type')]).toEqual([src, 200, type]);
+      if (type === 'image/png') expect(sizeOf(await answer.bytes())).toBe(sizes);
+    }
+    expect(phone.complaints).toEqual([]);
+  });
+
   test('no script can make a Trusted Types policy beside the one for the service worker', async () => {
     await using phone = await openBrowser({ size: phoneSize });
     await phone.page.goto(server.authenticator);
@@ -422,6 +441,12 @@ requireSystem('chromium')('a second device, where the first one must say yes and
     await thief.page.waitForSelector('text=No enrollment on this device yet');
   });
 });
+
+/** Of a PNG, from the chunk that each begins with. */
+function sizeOf(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return `${view.getUint32(16)}x${view.getUint32(20)}`;
+}
 
 let users = 0;
 
