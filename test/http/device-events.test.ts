@@ -51,7 +51,7 @@ describe('the event stream of a device', () => {
     };
   }
 
-  test('begins with the whole inbox, then tells what comes and goes, numbered without gaps', async () => {
+  test('K-06 begins with the whole inbox, that is all that was asked while nobody was connected; then tells what comes and goes, numbered without gaps', async () => {
     const user = await server.alice();
     const raw = await enrollRaw(server, user);
     const waiting = (await server.ask(user)).operation;

@@ -486,7 +486,7 @@ describe('the acknowledgement', () => {
 });
 
 describe('when it does not work', () => {
-  test('K-06 E-05 a store that does not answer is 503 with a time to come back, and nothing is acknowledged', async () => {
+  test('E-05 a store that does not answer is 503 with a time to come back, and nothing is acknowledged', async () => {
     const scene = await openProtocol({
       overrides: ({ operations }) => ({
         operations: {

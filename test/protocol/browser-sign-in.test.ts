@@ -268,7 +268,7 @@ describe('the session of a browser', () => {
     expect(strong.url.searchParams.has('code')).toBe(true);
   });
 
-  test('TH-06 of somebody who was locked since is none', async () => {
+  test('of somebody who was locked since is none', async () => {
     const { browser, shop } = await open();
     await signIn(scene, alice, browser, (await shop.begin()).url);
     await scene.users.lock(alice.user.id, { actor: 'management:test' });
@@ -606,6 +606,44 @@ describe('without a name', () => {
     expect(scene.scene.operations.matchCodeOf((await scene.store.operations.get(op))!)).toBe(number);
     await answerOf(scene, alice);
     expect((await redeem((await browser.go(page.url)).url)).claims()?.sub).toBe(alice.user.id);
+  });
+
+  test('a page shows ten codes, however often it begins again; then a name leads on', async () => {
+    const { browser, page } = await scanning();
+    for (let shown = 1; shown < 10; shown++) {
+      await browser.post(page.url, { do: 'again' });
+      expect((await browser.post(page.url, { do: 'scan' })).html).toContain('#c=');
+    }
+    await browser.post(page.url, { do: 'again' });
+    const refused = await browser.post(page.url, { do: 'scan' });
+    expect([refused.status, refused.title]).toEqual([429, 'Sign in']);
+    expect(refused.html).toContain('too many codes');
+    await browser.post(page.url, { do: 'ask', who: 'alice' });
+    expect(await waitingFor(scene, alice)).toHaveLength(1);
+  });
+
+  test('a fourth code that one device takes ends the request of the first, and its page says so', async () => {
+    const { shop } = await open();
+    const pages = [];
+    for (let taken = 0; taken < 4; taken++) {
+      const browser = browserOf(scene);
+      const page = await browser.go((await shop.begin()).url);
+      await claim(scene, alice, await browser.post(page.url, { do: 'scan' }));
+      pages.push({ browser, page });
+    }
+    const titles = await Promise.all(pages.map(async ({ browser, page }) => (await browser.go(page.url)).title));
+    expect(titles).toEqual(['Newer requests took over', ...Array(3).fill('Approve on your device')]);
+    expect(await waitingFor(scene, alice)).toHaveLength(3);
+  });
+
+  test('forms are counted by address: beyond the limit nothing is done, and the page says when to try again', async () => {
+    const { browser, page } = await scanning({ formsPerMinute: 2 });
+    await browser.post(page.url, { do: 'again' });
+    const refused = await browser.post(page.url, { do: 'scan' });
+    expect([refused.status, refused.title]).toEqual([429, 'Too many requests']);
+    expect(refused.headers.get('retry-after')).toBe('30');
+    scene.clock.advance(30);
+    expect((await browser.post(page.url, { do: 'scan' })).html).toContain('#c=');
   });
 
   test('six digits where the client’s requests have them', async () => {

@@ -203,7 +203,7 @@ describe('a push', () => {
     expect(await events(id)).toMatchObject([{ type: 'notification.failed', data: { status, final: true } }]);
   });
 
-  test('promise 5: a user who is locked after the approval is not told of, nor are tokens left that were sent before', async () => {
+  test('TH-06 promise 5: a user who is locked after the approval is not told of, nor are tokens left that were sent before', async () => {
     scene.receiver.answers(500);
     const id = await asked();
     await answer(scene, alice, id);

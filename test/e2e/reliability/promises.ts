@@ -170,7 +170,7 @@ export function promises(kind: StoreKind): void {
       },
     ] as const;
 
-    test.each(cases)('$what: $verb', async ({ what, verb, undo, atStart, atDecision }) => {
+    test.each(cases)('TH-06 $what: $verb', async ({ what, verb, undo, atStart, atDecision }) => {
       const phone = await newPhone(`${what}-${verb}`);
       const id = what === 'users' ? phone.userId : phone.device.deviceId;
       const approved = (await client.start(phone.user))!;
