@@ -1,6 +1,7 @@
 /** How clients learn the result, through HTTP and over crashes: long polls, pings, pushes. Called once for each store. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Authority, createAuthority } from '../../support/certificates.ts';
 import { freePort } from '../../support/ports.ts';
 import { type Received, type Receiver, startReceiver } from '../../support/receiver.ts';
@@ -81,6 +82,12 @@ export function deliveryModes(kind: StoreKind): void {
       }),
     );
 
+  const heldAt = async ({ management }: TestServer) =>
+    Number(/^assent_holds (\d+)$/m.exec(await (await fetch(`${management}/metrics`)).text())![1]);
+
+  /** To Redis, of everybody; that of who asks is one in each answer. */
+  const connections = async () => (await deployment.redis?.command('client', 'list'))?.split('\n').length;
+
   /** One request of each of the phones' people, as often as it takes. */
   async function requested(virtual: VirtualClient, count: number, params: Record<string, string> = {}) {
     return inParallel(Array.from({ length: count }), PHONES, async (_, lane) => {
@@ -90,10 +97,13 @@ export function deliveryModes(kind: StoreKind): void {
     });
   }
 
-  test(`B01 P-07 ${HELD} requests that wait at one server are answered on decisions taken at another, with one set each`, async () => {
+  test(`B01 P-07 ${HELD} requests that wait at one server take no connection to the store, and are answered on decisions taken at another, with one set each`, async () => {
     const shop = client('shop');
     const asked = await requested(shop, HELD);
+    const before = await connections();
     const replies = asked.map(({ request }) => wait(request, holder()));
+    while ((await heldAt(holder())) < HELD) await sleep(20);
+    expect(await connections()).toBe(before);
     const approve = asked.map(async ({ request, phone }, i) => {
       const deny = i % 4 === 3;
       expect(await phone.decide(request.name, deny ? 'deny' : 'approve')).toEqual({ outcome: 'acknowledged' });
