@@ -63,6 +63,8 @@ export function replaceOperation(tx: Tx, operation: Operation, changes: Partial<
   if (hasEnded) {
     wake(tx, next);
     notify(tx, next, operation.notification);
+    // nobody can fetch it any longer
+    tx.db.run('DELETE FROM documents WHERE operation_id = ?', next.id);
     noteEnd(tx, next);
   }
   return next;

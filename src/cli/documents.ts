@@ -46,9 +46,10 @@ export function documentLines({ document }: ChallengeView): string[] {
 }
 
 /**
- * Fetches what the request is about, which an approval needs. A text is shown; anything else is written to `out`.
+ * Fetches what the request is about, which an approval needs. A text is shown; anything else is written to `out`, without which there
+ * is nothing to read.
  *
- * @throws CliError document_exists; DeviceError document_changed
+ * @throws CliError document_unread | document_exists; DeviceError document_changed
  */
 export async function readDocument(
   device: Device,
@@ -57,11 +58,11 @@ export async function readDocument(
 ): Promise<void> {
   const { document } = view;
   if (!document || document.display === 'external') return;
+  if (out === undefined && (quiet || document.display === 'file')) throw unread(document);
   const content = await device.document(view);
   if (out !== undefined) await save(out, content);
   if (quiet) return;
   if (document.display === 'text') for (const line of textLines(content)) terminal.print(line);
-  else if (out === undefined) terminal.print(unseen(document));
   if (out !== undefined) terminal.print(`  Written to ${out}.\n`);
 }
 
@@ -78,5 +79,7 @@ function textLines(content: Uint8Array): string[] {
   return [...lines.map((line) => `  │ ${plain(line.replaceAll('\t', '    '))}`), ''];
 }
 
-const unseen = ({ title }: DocumentView) =>
-  `  To read ${plain(title)}, add --document <file> with a file to write it to.\n`;
+function unread({ title }: DocumentView) {
+  const advice = 'Add --document with a file to write it to. Nothing was approved.';
+  return usage('document_unread', `The request is about “${plain(title)}”, which cannot be shown here.`, { advice });
+}

@@ -10,7 +10,7 @@ const purposes: Record<string, string> = {
 };
 
 export function requestLines(view: ChallengeView): string[] {
-  const { client, bindingMessage, context, transaction, origin, match } = view;
+  const { client, bindingMessage, context, transaction, origin, claimed, match } = view;
   const reported = [origin?.place, origin?.browser, origin?.os, origin?.ip].filter((part) => part !== undefined);
   return [
     '',
@@ -22,6 +22,7 @@ export function requestLines(view: ChallengeView): string[] {
     ...transactionLines(transaction ?? {}),
     ...documentLines(view),
     ...(reported.length === 0 ? [] : [`  Reported by the service: ${plain(reported.join(', '))}`]),
+    ...(claimed ? ['', '  It came of a code on another screen. Approve only if you opened that page yourself.'] : []),
     ...(match.options ? ['', `  Numbers:   ${match.options.map(plain).join('   ')}`] : []),
     '',
     `  Request ${view.op}, ${duration(view.expiresAt - Date.now() / 1000)} left`,
@@ -48,7 +49,8 @@ export function afterLines(after: PostContext | undefined): string[] {
 }
 
 export function requestDocument(view: ChallengeView) {
-  const { op, kind, purpose, client, bindingMessage, document, context, transaction, origin, match, methods } = view;
+  const { op, kind, purpose, client, bindingMessage, document, context, transaction, origin, claimed, match, methods } =
+    view;
   return {
     op,
     kind,
@@ -59,6 +61,7 @@ export function requestDocument(view: ChallengeView) {
     context,
     transaction,
     origin,
+    claimed,
     match,
     methods,
     expires_at: new Date(view.expiresAt * 1000).toISOString(),

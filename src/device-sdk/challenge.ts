@@ -25,6 +25,8 @@ export interface ChallengeView {
   enrolling?: { name?: string; model?: string; os?: string; application?: string };
   /** as reported by the service; not verified by anybody */
   origin?: { ip?: string; browser?: string; os?: string; place?: string };
+  /** a device took it from another screen: tell the person to go on only if they opened that page themselves */
+  claimed?: true;
   match: Match;
   /** preferred first */
   methods: Method[];
@@ -108,6 +110,7 @@ function readContext(
     ...(isContext(rest.context) && { context: rest.context }),
     ...(isObject(rest.enrolling) && { enrolling: textsOf(rest.enrolling) }),
     ...(isObject(rest.origin) && { origin: rest.origin }),
+    ...(rest.claimed === true && { claimed: true as const }),
   };
 }
 

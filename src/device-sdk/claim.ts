@@ -1,4 +1,4 @@
-/** Taking what is offered under a code (device-protocol, section 6): a QR code on another screen, or a link. */
+/** Taking what is offered under a code (device-protocol, section 5): a QR code on another screen, or a link. */
 import type { Caller } from './caller.ts';
 import { DeviceError } from './errors.ts';
 import type { ClaimAnswer } from './wire.ts';

@@ -14,7 +14,7 @@ export const defaultBindingMessageLimits: BindingMessageLimits = { maxCodePoints
 export const unshowable = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 // Spaces, the fillers of Hangul, the blank of Braille: a message of these alone shows nothing.
-const blank = /^[\p{Z}\u115f\u1160\u2800\u3164\uffa0]*$/u;
+export const blank = /^[\p{Z}\u115f\u1160\u2800\u3164\uffa0]*$/u;
 
 /**
  * Shown and stored exactly as it came: never cut, trimmed or normalised, so that both screens show the same.

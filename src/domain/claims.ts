@@ -1,5 +1,5 @@
 /**
- * A device takes what is offered under a code (device-protocol, section 6). It approves nothing: it is asked, as for anything else.
+ * A device takes what is offered under a code (device-protocol, section 5). It approves nothing: it is asked, as for anything else.
  *
  *     message again? ─> its answer
  *     code known, offer pending, its client not stopped, a method of this device fits      else refused, nothing is written
@@ -111,9 +111,11 @@ export function createClaims(deps: Deps): Claims {
     const now = clock();
     const lifetimeSeconds = Math.floor((expiresAt - now) / SECOND);
     if (lifetimeSeconds < 1) throw new DomainError('operation_expired');
+    const { shown, ...offered } = openOffer(secrets, offer);
     try {
       await operations.start({
-        ...openOffer(secrets, offer),
+        ...offered,
+        shown: { ...shown, claimed: true },
         handle,
         userId: device.userId,
         deviceId: device.id,

@@ -5,7 +5,7 @@
  */
 import { sha256Base64url } from '../support/bytes.ts';
 import { isJsonObject, type JsonObject } from '../support/strict-json.ts';
-import { unshowable } from './binding-message.ts';
+import { blank, unshowable } from './binding-message.ts';
 import { DomainError } from './errors.ts';
 
 /** `text`: shown where the request is shown. `file`: opened apart. `external`: only its hash is known here. */
@@ -90,7 +90,7 @@ function withContent(
 function titleIn({ title }: JsonObject, name: string): string {
   // a code point has at most two UTF-16 units: what is far too long is not walked through
   const isText = typeof title === 'string' && title.length <= 2 * maxTitle && [...title].length <= maxTitle;
-  if (!isText || title.trim() === '') throw problem(`${name}.title`, `must have 1 to ${maxTitle} characters`);
+  if (!isText || blank.test(title)) throw problem(`${name}.title`, `must have 1 to ${maxTitle} characters`);
   if (unshowable.test(title)) throw problem(`${name}.title`, 'must not have control, format or broken characters');
   return title;
 }
@@ -111,8 +111,9 @@ function hashIn({ content_sha256: hash }: JsonObject, name: string): string {
 
 /** Lines and tabs are fine; what hides, reorders or breaks what is read is not, as in a binding message. */
 function plainText(text: string, name: string): Buffer {
-  if (unshowable.test(text.replace(/\r?\n|\t/g, ''))) {
-    throw problem(`${name}.content`, 'must not have control, format or broken characters');
+  const shown = text.replace(/\r?\n|\t/g, '');
+  if (unshowable.test(shown) || blank.test(shown)) {
+    throw problem(`${name}.content`, 'must have something to read, and no control, format or broken characters');
   }
   return Buffer.from(text);
 }

@@ -1,5 +1,5 @@
 /**
- * What nobody is asked yet (device-protocol, section 6): whoever sees the code, in a QR code or a link, claims it with a device of
+ * What nobody is asked yet (device-protocol, section 5): whoever sees the code, in a QR code or a link, claims it with a device of
  * theirs, and is asked on that device alone.
  *
  *     offer ──claim (claims.ts)──> an operation like any other, in the partition of who claimed it, for the device that did

@@ -30,6 +30,8 @@ export interface Shown {
   /** Purpose `enrollment`: the device that asks to be added, in its own words. */
   enrolling?: { name?: string; model?: string; os?: string; application: string };
   origin?: { ip?: string; browser?: string; os?: string; place?: string };
+  /** The device took it from another screen (claims.ts): the person is to be sure that they have that screen before them. */
+  claimed?: true;
 }
 
 export interface StartOperation {

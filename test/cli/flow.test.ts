@@ -110,6 +110,8 @@ test('a document is sent from a file; a text is shown before it is approved, any
   );
 
   const match = await start('deed.pdf');
+  const unread = await answer(match, '--json');
+  expect([unread.status, unread.json().error.code]).toEqual([2, 'document_unread']);
   const taken = await answer(match, '--document', file('terms.txt'), '--json');
   expect([taken.status, taken.json().error.code]).toEqual([2, 'document_exists']);
   expect(await answer(match, '--document', file('copy.pdf'))).toMatchObject({ status: 0 });

@@ -60,7 +60,7 @@ export const operationStoreSuite: Suite = (name, open) => {
       expect(await at.store.events.ofOperation(operation.id)).toHaveLength(1);
     });
 
-    test('promise 1: a document is kept beside its operation, for a decoy as well, and goes with it', async () => {
+    test('promise 1: a document is kept beside its operation, for a decoy as well, and goes when that has ended', async () => {
       const user = await withUser(at.store);
       const [operation, plain] = [anOperation(user), anOperation(user)];
       const document = randomBytes(200_000).toString('base64url');
@@ -81,11 +81,15 @@ export const operationStoreSuite: Suite = (name, open) => {
         events: [],
         outbox: [],
       });
-      const collect = (now: number) => at.store.collectGarbage({ partitions: ALL_PARTITIONS, now, limit: HUNDRED });
-      await collect(operation.retainUntil + HOUR - 1);
-      expect(await at.store.operations.document(operation.id)).toBe(document);
-      await collect(operation.retainUntil + HOUR);
       expect(await at.store.operations.document(operation.id)).toBeUndefined();
+      const late = {
+        partitions: ALL_PARTITIONS,
+        now: decoy.expiresAt,
+        limit: HUNDRED,
+        event: { type: 'operation.expired' as const, at: T0 },
+      };
+      await at.store.operations.expireDue(late);
+      expect(await at.store.operations.document(decoy.id)).toBeUndefined();
     });
 
     test.each(['locked', 'deactivated'] as const)('promise 5: nothing is started for a %s user', async (state) => {

@@ -35,6 +35,8 @@ test.each<[string, unknown, string]>([
   ['an unknown member', { ...aText, url: 'https://example.test' }, 'document.url'],
   ['no title', { ...aText, title: undefined }, 'document.title'],
   ['a title of spaces', { ...aText, title: '   ' }, 'document.title'],
+  ['a title that shows nothing', { ...aText, title: '\u2800\u3164' }, 'document.title'],
+  ['a text that shows nothing', { ...aText, content: ' \n\t\u2800' }, 'document.content'],
   ['a title of two lines', { ...aText, title: 'a\nb' }, 'document.title'],
   ['a title that runs backwards', { ...aText, title: 'a\u202eb' }, 'document.title'],
   ['a title that is too long', { ...aText, title: 'a'.repeat(maxTitle + 1) }, 'document.title'],

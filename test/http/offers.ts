@@ -52,7 +52,9 @@ export function offers(options: () => Promise<SceneOptions>): void {
 
     const view = await device.claim(server.scene.offers.linkOf(code));
     expect(view).toMatchObject({ client: { name: 'The shop' }, origin: start.shown.origin, match: { mode: 'type2' } });
-    expect((await device.inbox()).operations.map(({ op }) => op)).toEqual([view.op]);
+    // also for who comes to it by the inbox: the person must be told that it came of a code (S-09)
+    const [{ op } = { op: '' }] = (await device.inbox()).operations;
+    expect(await device.present(op)).toMatchObject({ op: view.op, claimed: true });
     expect((await other.inbox()).operations).toEqual([]);
     await expect(other.present(view.op)).rejects.toMatchObject({ code: 'operation_not_found' });
 

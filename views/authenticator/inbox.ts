@@ -53,8 +53,6 @@ export function followInbox(
   /** In the settings: what to do when a request arrives. */
   let away: (() => void) | undefined;
   let settings: Settings | undefined;
-  /** The request that came of the code of another screen. */
-  let claimed: string | undefined;
   const stopped = new AbortController();
   const contact: Contact = { at: 0, isLost: false };
 
@@ -103,7 +101,6 @@ export function followInbox(
     try {
       const view = await device.claim(link);
       waiting.add(view.op);
-      claimed = view.op;
       reading = false;
       comeUp(view);
     } catch (error) {
@@ -204,7 +201,7 @@ export function followInbox(
       needsPin: !view.methods.includes('device'),
       expiresAt: view.expiresAt * 1000,
       createdAt: view.issuedAt * 1000,
-      isClaimed: view.op === claimed,
+      isClaimed: view.claimed === true,
       document: documentOf(view),
       ...(isEnrollment(view) && { joining: { ...view.enrolling, server: new URL(device.issuer).host } }),
     };

@@ -11,7 +11,7 @@ local over = now - 3600000
 local deleted = 0
 
 local function dropOperation(id)
-  if redis.call('DEL', root .. NAME.operation .. id, root .. NAME.body .. id, root .. NAME.document .. id) > 0 then deleted = deleted + 1 end
+  if redis.call('DEL', root .. NAME.operation .. id, root .. NAME.body .. id) > 0 then deleted = deleted + 1 end
   local last = redis.call('LINDEX', root .. NAME.eventsOfOperation .. id, -1)
   if last then redis.call('ZADD', KEYS[2], cjson.decode(last).at + keepMs, 'e' .. id) end
 end

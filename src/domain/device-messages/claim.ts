@@ -1,4 +1,4 @@
-/** Reader of the call by which a device takes what is offered under a code (device-protocol, section 6). */
+/** Reader of the call by which a device takes what is offered under a code (device-protocol, section 5). */
 import { invalid, textOf } from './payload.ts';
 import type { VerifiedRequest } from './request.ts';
 

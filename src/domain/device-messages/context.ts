@@ -17,7 +17,7 @@ export interface ContextOf extends Shown {
  * @throws TypeError if `transaction` holds a number, which is a fault of the caller
  */
 export function buildContext({ op, kind, salt = randomBytes(16), ...shown }: ContextOf): string {
-  const { purpose, client, bindingMessage, transaction, document, context, enrolling, origin } = shown;
+  const { purpose, client, bindingMessage, transaction, document, context, enrolling, origin, claimed } = shown;
   refuseNumbers(transaction);
   return JSON.stringify({
     v: 1,
@@ -32,6 +32,7 @@ export function buildContext({ op, kind, salt = randomBytes(16), ...shown }: Con
     context,
     enrolling,
     origin,
+    claimed,
   });
 }
 

@@ -57,7 +57,7 @@ export interface Start {
    */
   cap: { perClient: number; policy: 'replace' | 'refuse'; perUser: number };
   now: number;
-  /** Its content, sealed; kept under the operation's id as long as the operation itself, and read by itself. */
+  /** Its content, sealed; kept under the operation's id until the operation has ended, and read by itself. */
   document?: string;
   events: AuditEvent[];
   /** Written once for each operation that this start supersedes; the store fills in id suffix and operation id. */
@@ -332,7 +332,7 @@ export interface OperationStore {
     | Replayed
   >;
 
-  /** What was given as {@link Start.document}, byte for byte; undefined where there is none, or it is gone. */
+  /** What was given as {@link Start.document}, byte for byte; undefined where there is none, or the operation has ended. */
   document(operationId: string): Promise<string | undefined>;
 
   /** The evidence of a decision, sealed as it was given. */

@@ -54,6 +54,8 @@ local function endOperation(root, id, state, finishedAt, reason)
   -- the device that came of the ticket has a copy of its own
   if kind == 'registration' then redis.call('HDEL', operation, 'tx') end
   redis.call('ZREM', root .. NAME.due, id)
+  -- nobody can fetch it any longer
+  redis.call('DEL', root .. NAME.document .. id)
   notify(root, id, state, finishedAt, reason)
   redis.call('ZADD', root .. NAME.garbage, retainUntil, 'o' .. id)
   if kind ~= 'registration' then noteEnd(root, operation, state, finishedAt, reason) end
