@@ -54,7 +54,7 @@ export function startOperation(tx: Tx, start: Start) {
   const one = unasked === undefined ? start : asDecoy(start);
   insertOperation(tx, one.operation);
   if (start.document !== undefined) {
-    tx.db.run('INSERT INTO documents VALUES (?, ?)', operation.id, start.document);
+    tx.db.run('INSERT INTO documents (operation_id, sealed) VALUES (?, ?)', operation.id, start.document);
   }
   if (operation.kind !== 'registration') {
     const { userId, askedAs = userId } = one.operation;
@@ -94,7 +94,9 @@ interface Judged {
 function judged(db: Db, start: Start): Judged {
   const { operation, cap, now, decoy, orDecoy } = start;
   if (operation.kind === 'registration') return { open: [], ofPerson: [], superseded: [] };
-  const openOf = (userId: string) => unsweptOf(db, userId).filter(({ kind }) => kind !== 'registration');
+  if (operation.claimOf !== undefined) return { open: [], ofPerson: [], superseded: claimsBeyond(db, start) };
+  const openOf = (userId: string) =>
+    unsweptOf(db, userId).filter(({ kind, claimOf }) => kind !== 'registration' && claimOf === undefined);
   const isLive = ({ expiresAt }: Operation) => expiresAt > now;
   const isOurs = ({ clientId }: Operation) => clientId === operation.clientId;
   const [person, name] = [openOf(operation.userId), orDecoy ? openOf(orDecoy.userId) : []];
@@ -108,7 +110,7 @@ function judged(db: Db, start: Start): Judged {
   const beyond = decoy ? 0 : left.length + 1 - cap.perUser;
   const byOthers: Refusal[] = beyond > 0 ? [{ limit: 'user', retryAt: whenFree(left, beyond) }] : [];
 
-  const late = (of: Operation[]) => of.filter((one) => !isLive(one) && isOurs(one) && one.claimOf === undefined);
+  const late = (of: Operation[]) => of.filter((one) => !isLive(one) && isOurs(one));
   const missed = {
     person: late(person),
     name: orDecoy ? late([...person.filter(({ askedAs }) => askedAs === orDecoy.userId), ...name]) : late(person),
@@ -116,6 +118,14 @@ function judged(db: Db, start: Start): Judged {
   const { open, ofPerson } = rated(db, start, missed);
   if (orDecoy) return { open: [...byCap, ...open], ofPerson: [...byOthers, ...ofPerson], superseded };
   return { open: [...byCap, ...byOthers, ...open, ...ofPerson], ofPerson: [], superseded };
+}
+
+/** Of what this device has claimed and not answered, the oldest: those that have to go for one more. */
+function claimsBeyond(db: Db, { operation, cap, now }: Start): Operation[] {
+  const claims = pendingOf(db, operation.userId, now).filter(
+    ({ claimOf, deviceId }) => claimOf !== undefined && deviceId === operation.deviceId,
+  );
+  return claims.slice(0, Math.max(0, claims.length + 1 - (cap.claims ?? Number.MAX_SAFE_INTEGER)));
 }
 
 /** When so many of them have expired. */
@@ -190,7 +200,8 @@ function settle(tx: Tx, device: Device, decide: Decide): void {
 function keepEvidence({ db }: Tx, { operationId, evidence }: Decide): void {
   if (!evidence) return;
   const { sealed, retainUntil, pinProof = null } = evidence;
-  db.run('INSERT INTO evidence VALUES (?, ?, ?, ?)', operationId, sealed, retainUntil, pinProof);
+  const sql = 'INSERT INTO evidence (operation_id, sealed, retain_until, pin_proof) VALUES (?, ?, ?, ?)';
+  db.run(sql, operationId, sealed, retainUntil, pinProof);
 }
 
 export function cancelOperation(tx: Tx, { operationId, clientId, reason, now, events, outbox }: Cancel) {

@@ -205,8 +205,8 @@ export function operationOf([id, body, fields]: OperationRow): Operation {
 
 export const stateOf = (text: string) => text as OperationState;
 
-function capJson({ cap: { perClient, policy, perUser }, decoy }: Start): string {
-  return JSON.stringify({ perClient, perUser, replace: policy === 'replace', decoy });
+function capJson({ cap: { perClient, policy, perUser, claims }, decoy }: Start): string {
+  return JSON.stringify({ perClient, perUser, replace: policy === 'replace', claims, decoy });
 }
 
 function refusedArg(event: Start['refusedEvent']): string {

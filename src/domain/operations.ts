@@ -53,7 +53,7 @@ export interface StartOperation {
   match: MatchMode;
   /** The number itself, where somebody else has made it: six digits for `type6`. */
   matchCode?: string;
-  /** Caps and limits neither hold for it nor does it push others out: it is the user's own. */
+  /** Caps and limits neither hold for it nor does it push others out: it is the user's own. With `claimOf` it is not counted either. */
   uncapped?: true;
   /** Already clamped by the caller. */
   lifetimeSeconds: number;
@@ -263,19 +263,26 @@ function maxTries(mode: MatchMode, usable: UsableDevice[]): number {
 
 function startCall(
   operation: Operation,
-  { by, decoy, orDecoy, uncapped, receipt, ctr }: StartOperation,
+  { by, decoy, orDecoy, uncapped, claimOf, receipt, ctr }: StartOperation,
   { cap, limits }: OperationsOptions,
   now: number,
 ): Start {
   const { userId, clientId } = operation;
-  const about = { at: now, userId, clientId, ...by };
+  const ofUser = { at: now, userId, ...by };
+  const about = { ...ofUser, clientId };
   return {
     operation,
-    cap: { ...cap, perClient: orAny(uncapped ? 0 : cap.perClient), perUser: orAny(uncapped ? 0 : cap.perUser) },
+    cap: {
+      ...cap,
+      perClient: orAny(uncapped ? 0 : cap.perClient),
+      perUser: orAny(uncapped ? 0 : cap.perUser),
+      ...(claimOf !== undefined && { claims: maxClaims }),
+    },
     ...(limits && !uncapped && { limits, refusedEvent: { type: 'operation.refused', ...about } }),
     now,
     ...startChanges(operation, by, now, decoy),
-    supersededEvent: { type: 'operation.superseded', ...about },
+    // what a claim supersedes may be another client's
+    supersededEvent: { type: 'operation.superseded', ...(claimOf === undefined ? about : ofUser) },
     ...(receipt && { receipt }),
     ...(ctr && { ctr }),
     ...(decoy && { decoy }),
@@ -293,6 +300,9 @@ function startChanges(operation: Operation, by: By, now: number, decoy = false):
     outbox: [inboxEntry(operation, 'pending', now)],
   };
 }
+
+// Pending ones of one device: nobody answers more screens than that at once, and its inbox stays small.
+const maxClaims = 3;
 
 const orAny = (limit: number) => (limit === 0 ? Number.MAX_SAFE_INTEGER : limit);
 

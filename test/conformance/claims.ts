@@ -115,6 +115,43 @@ export const claimSuite: Suite = (name, open) => {
       expect(await at.store.events.ofUser(user.id, 10)).toContainEqual(suspected);
     });
 
+    test('while it waits it is in nobody’s way: it neither counts against a cap nor is it superseded by another request', async () => {
+      const user = await withUser(at.store);
+      const device = await withDevice(at.store, user);
+      const claims = [];
+      for (const clientId of ['shop', 'shop', 'library']) {
+        claims.push(await withOperation(at.store, user, { clientId, claimOf: 'an offer', deviceId: device.id }));
+      }
+      const cap = { perClient: 1, policy: 'replace', perUser: 1 } as const;
+      const started = await at.store.operations.start(startOf(anOperation(user, { clientId: 'shop' }), { cap }));
+      expect(started).toEqual({ result: 'started', superseded: [] });
+      const more = startOf(anOperation(user, { clientId: 'bank' }), { cap });
+      expect(await at.store.operations.start(more)).toMatchObject({ result: 'refused', limit: 'user' });
+      for (const claim of claims) expect(await at.store.operations.get(claim.id)).toEqual(claim);
+    });
+
+    test('of those that wait on one device the oldest make room; what waits on another, or was asked by a client, stays', async () => {
+      const user = await withUser(at.store);
+      const device = await withDevice(at.store, user);
+      const claim = (clientId: string, deviceId = device.id) =>
+        anOperation(user, { clientId, claimOf: 'an offer', deviceId });
+      const [first, elsewhere, asked] = [claim('shop'), claim('shop', 'device-2'), anOperation(user)];
+      const kept = [elsewhere, asked, claim('library'), claim('shop')];
+      for (const each of [first, ...kept]) await at.store.operations.start(startOf(each));
+      const supersededEvent = { type: 'operation.superseded' as const, at: T0, userId: user.id };
+      const next = startOf(claim('bank'), {
+        cap: { perClient: 1, policy: 'refuse', perUser: 1, claims: 3 },
+        supersededEvent,
+      });
+      expect(await at.store.operations.start(next)).toEqual({ result: 'started', superseded: [first.id] });
+      expect(await at.store.operations.get(first.id)).toMatchObject({ state: 'cancelled', endReason: 'superseded' });
+      expect(await at.store.events.ofOperation(first.id)).toEqual([
+        { ...supersededEvent, id: `${first.id}.operation.superseded`, operationId: first.id },
+      ]);
+      const pending = await at.store.operations.pendingOf(user.id, T0);
+      expect(pending.map(({ id }) => id).sort()).toEqual([...kept, next.operation].map(({ id }) => id).sort());
+    });
+
     test('S-02 how it ends says nothing of its client: neither a denial nor that nobody answered holds up the next request', async () => {
       const user = await withUser(at.store);
       const device = await withDevice(at.store, user);

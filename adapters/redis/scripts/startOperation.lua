@@ -2,7 +2,7 @@
   KEYS[1] root            KEYS[2] operation   KEYS[3] its body   KEYS[4] user   KEYS[5] receipt
   ARGV[1] now, epoch ms   ARGV[2] id   ARGV[3] user id   ARGV[4] fields, JSON array of name, value, name, value …
   ARGV[5] body, packed     ARGV[6] lifetime of the record, ms: retention and two hours
-  ARGV[7] cap, JSON { perClient, replace, perUser, decoy: the user need not exist }
+  ARGV[7] cap, JSON { perClient, replace, perUser, claims or none, decoy: the user need not exist }
   ARGV[8] superseded event, JSON text from after the brace, '' for none   ARGV[9] its user's key part   ARGV[10] its at, epoch ms
   ARGV[11] changes   ARGV[12] limits, JSON, '' for none
   ARGV[13] refused event, JSON array of text from after the brace, user's key part, at; '' for none
@@ -30,7 +30,8 @@ local fields = cjson.decode(ARGV[4])
 local of = {}
 for i = 1, #fields, 2 do of[fields[i]] = fields[i + 1] end
 
--- Ends of what is pending and of what is past its time, oldest first: of the client's, whose name each has.
+-- Ends of what is pending and of what is past its time, oldest first: of the client's, whose name each has. What came of an
+-- offer is not among them.
 local function openOf(owner)
   local open = { live = {}, ours = {}, late = {}, lateByName = {} }
   local list = root .. NAME.pendingOf .. owner
@@ -39,12 +40,12 @@ local function openOf(owner)
       unpack(redis.call('HMGET', root .. NAME.operation .. other, 's', 'x', 'c', 'al', 'co'))
     if not state then
       redis.call('LREM', list, 1, other)
-    elseif state == 'pending' then
+    elseif state == 'pending' and not offer then
       local one = { other, tonumber(ends) }
       if now < one[2] then
         open.live[#open.live + 1] = one
         if client == of.c then open.ours[#open.ours + 1] = one end
-      elseif client == of.c and not offer then
+      elseif client == of.c then
         open.late[#open.late + 1] = one[2]
         if alias == name then open.lateByName[#open.lateByName + 1] = one[2] end
       end
@@ -61,8 +62,21 @@ local function freeAt(open, limit)
   return ends[#ends - limit + 1] or now
 end
 
+-- Of what this device has claimed and not answered, the oldest: those that have to go for one more.
+local function claimsBeyond(limit)
+  local claims, beyond = {}, {}
+  for _, other in ipairs(pendingIn(root, root .. NAME.pendingOf .. user, now)) do
+    local offer, device = unpack(redis.call('HMGET', root .. NAME.operation .. other, 'co', 'd'))
+    if offer and device == of.d then claims[#claims + 1] = other end
+  end
+  for i = 1, #claims - limit + 1 do beyond[i] = claims[i] end
+  return beyond
+end
+
 local superseded, refusal, hidden = {}, nil, nil
-if of.k ~= 'registration' then
+if of.co then
+  if cap.claims then superseded = claimsBeyond(cap.claims) end
+elseif of.k ~= 'registration' then
   local person = openOf(user)
   local ours, lateByName = person.ours, person.lateByName
   if name ~= '' then

@@ -54,8 +54,11 @@ export interface Start {
    * At most `perClient` pending operations of this user and client: `replace` cancels the older ones (reason
    * `superseded`), `refuse` refuses this one. `perUser` pending ones of all clients: refused beyond. Registrations
    * neither count nor are counted.
+   *
+   * What came of an offer (`claimOf`) is not counted either, and no other start supersedes it. For its own start `claims` alone
+   * holds: at most so many pending ones of its device, whichever client's; the oldest beyond are cancelled (`superseded`).
    */
-  cap: { perClient: number; policy: 'replace' | 'refuse'; perUser: number };
+  cap: { perClient: number; policy: 'replace' | 'refuse'; perUser: number; claims?: number };
   now: number;
   /** Its content, sealed; kept under the operation's id until the operation has ended, and read by itself. */
   document?: string;
