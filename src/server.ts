@@ -12,6 +12,7 @@ import { nowherePages, signInPages } from './composition/pages.ts';
 import { createUpkeep } from './composition/upkeep.ts';
 import type { Config } from './config.ts';
 import { createClients } from './domain/clients.ts';
+import { addressLimit } from './http/address-limit.ts';
 import { createAuthenticatorApp, createManagementApp, createPublicApp } from './http/app.ts';
 import { drain } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
@@ -109,6 +110,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
           stopping: stopping.signal,
           log,
           bodyLimitBytes: config.listeners.bodyLimitBytes,
+          limit: addressLimit({ perMinute: config.device.callsPerMinute, clock: deps.clock }),
         })
       : undefined;
 

@@ -9,7 +9,7 @@ import type { Config } from '../config.ts';
 import type { AttestationVerifier } from '../domain/attestation.ts';
 import type { IsClientActive } from '../domain/client-standing.ts';
 import { createDeviceSide } from '../domain/device-side.ts';
-import { createAddressLimit, noLimit } from '../http/address-limit.ts';
+import { addressLimit } from '../http/address-limit.ts';
 import { createDeviceApi } from '../http/device-api/index.ts';
 import { approvalText } from '../http/pages/approval-text.ts';
 import type { Log } from '../observability/log.ts';
@@ -69,7 +69,7 @@ export function createDevicePart(
     log,
   });
   const perMinute = device.callsPerMinute;
-  const limit = perMinute === 0 ? noLimit : createAddressLimit({ perMinute, clock });
+  const limit = addressLimit({ perMinute, clock });
   const { streams, ownBoxes } = side;
   return { api: createDeviceApi({ ...side, limit, clock, log }), streams, ownBoxes, dispatcher };
 }

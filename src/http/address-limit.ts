@@ -36,3 +36,7 @@ export function createAddressLimit({ perMinute, clock }: { perMinute: number; cl
 }
 
 export const noLimit: AddressLimit = () => {};
+
+/** As it is configured: 0 is none. */
+export const addressLimit = (options: { perMinute: number; clock: Clock }): AddressLimit =>
+  options.perMinute === 0 ? noLimit : createAddressLimit(options);

@@ -24,16 +24,19 @@ export interface SignInRecord {
 }
 
 export interface SignInRecords {
-  /** One round trip. The uid becomes the newest of its `latestKey`. `keepUntil` in epoch milliseconds. */
-  write(uid: string, record: SignInRecord, keepUntil: number): Promise<void>;
+  /** One round trip; `offers` with it. The uid becomes the newest of its `latestKey`. `keepUntil` in epoch milliseconds. */
+  write(uid: string, record: SignInRecord, keepUntil: number, offers?: number): Promise<void>;
   read(uid: string): Promise<SignInRecord | undefined>;
   /** Which sign-in is the newest of that client and name. */
   latest(latestKey: string): Promise<string | undefined>;
+  /** How many codes its page has shown. `forget` leaves it: it ends with the interaction. */
+  offers(uid: string): Promise<number>;
   forget(uid: string): Promise<void>;
 }
 
 const model = 'SignIn';
 const latestModel = 'SignInLatest';
+const offersModel = 'SignInOffers';
 const label = 'sign-in';
 
 export function createSignInRecords({
@@ -55,16 +58,18 @@ export function createSignInRecords({
     return found && (JSON.parse(secrets.open(label, found.payload, `${kind}:${id}`).toString('utf8')) as T);
   };
   return {
-    write: (uid, record, keepUntil) =>
+    write: (uid, record, keepUntil, offers) =>
       artifacts.write(
         [
           sealed(model, uid, record, keepUntil),
+          ...(offers === undefined ? [] : [sealed(offersModel, uid, offers, keepUntil)]),
           ...(record.latestKey === undefined ? [] : [sealed(latestModel, record.latestKey, { uid }, record.expiresAt)]),
         ],
         clock(),
       ),
     read: (uid) => opened<SignInRecord>(model, uid),
     latest: async (latestKey) => (await opened<{ uid: string }>(latestModel, latestKey))?.uid,
+    offers: async (uid) => (await opened<number>(offersModel, uid)) ?? 0,
     forget: (uid) => artifacts.destroy(model, hashOf(model, uid)),
   };
 }

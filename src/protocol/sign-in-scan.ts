@@ -11,13 +11,16 @@ import type { SignInDeps, Visit } from './sign-in-visit.ts';
 import { clientMember } from './vocabulary.ts';
 
 export interface SignInScan {
-  /** Nobody is asked yet. */
-  offer(visit: Visit, ask: Pick<Ask, 'origin' | 'languages'>): Promise<void>;
+  /** Nobody is asked yet. `often`: this page has shown as many codes as it may. */
+  offer(visit: Visit, ask: Pick<Ask, 'origin' | 'languages'>): Promise<'asked' | 'often'>;
   /** `offered`: nobody has claimed it; `gone`: nobody will; else the record of what came of it. */
   claimed(offered: SignInRecord): Promise<SignInRecord | 'offered' | 'gone'>;
   linkOf(offered: SignInRecord): string;
   withdraw(offered: SignInRecord): Promise<void>;
 }
+
+/** Of one interaction. Whoever looks for their phone needs a few; each leaves a record and an event, and nobody is known by name. */
+const maxOffers = 10;
 
 export function createSignInScan(deps: SignInDeps, records: SignInRecords, inTurn: InTurn): SignInScan {
   const { log, signIn } = deps;
@@ -26,10 +29,16 @@ export function createSignInScan(deps: SignInDeps, records: SignInRecords, inTur
   const by = (clientId: string) => ({ actor: `client:${clientId}`, traceId: deps.traceId?.() });
 
   return {
-    offer(visit, ask) {
+    async offer(visit, ask) {
       const { interaction, client } = visit;
       const { clientId } = client;
-      return inTurn(interaction.uid, async () => {
+      let outcome = 'asked' as 'asked' | 'often';
+      await inTurn(interaction.uid, async () => {
+        const before = await records.offers(interaction.uid);
+        if (before >= maxOffers) {
+          outcome = 'often';
+          return;
+        }
         const isLong = [settings.match, client[clientMember.match]].includes('type6');
         const asked = askedOf(deps, visit, ask, ask.languages);
         const { code, operationId, createdAt, expiresAt } = await offers.offer(
@@ -37,9 +46,10 @@ export function createSignInScan(deps: SignInDeps, records: SignInRecords, inTur
           by(clientId),
         );
         const record = { handle: code, isOffer: true, clientId, matchCode: undefined, startedAt: createdAt, expiresAt };
-        await records.write(interaction.uid, record, interaction.exp * SECOND);
+        await records.write(interaction.uid, record, interaction.exp * SECOND, before + 1);
         log.info('sign_in.offered', { clientId, operationId });
       });
+      return outcome;
     },
 
     async claimed({ handle: code, clientId }) {

@@ -101,8 +101,8 @@ export interface SignIn {
    * it depends on the name that was typed alone, whoever has it.
    */
   ask(browser: BrowserRequest, ask: Ask): Promise<'asked' | Refused | undefined>;
-  /** Offers a code in place of a name. Once, as `ask`. */
-  scan(browser: BrowserRequest, ask: Omit<Ask, 'who'>): Promise<'asked' | undefined>;
+  /** Offers a code in place of a name. Once, as `ask`. `often`: after `again` too many times; a name may be typed. */
+  scan(browser: BrowserRequest, ask: Omit<Ask, 'who'>): Promise<'asked' | 'often' | undefined>;
   /** Back to the first step; what was asked is withdrawn. */
   again(browser: BrowserRequest): Promise<true | undefined>;
   /** Back to the relying party without a sign-in: `access_denied`. Answers where to. */

@@ -94,7 +94,7 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
 
   /**
    * An operation that was replaced says so where the newer sign-in names the person as this one did. Elsewhere it goes on waiting:
-   * two names must not tell that they are one person's.
+   * two names must not tell that they are one person's. One that was claimed has no name: only its own device can replace it.
    */
   async function stateOf(uid: string, record: SignInRecord): Promise<State> {
     const [operation, newest] = await Promise.all([
@@ -105,6 +105,7 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
     if (operation?.state === 'denied') return operation.decision?.reason === 'not_me' ? 'not_me' : 'denied';
     if (operation?.state === 'failed') return 'failed';
     if (operation?.state === 'cancelled' && newest !== undefined && newest !== uid) return 'replaced';
+    if (operation?.endReason === 'superseded' && operation.claimOf !== undefined) return 'replaced';
     return clock() >= record.expiresAt ? 'expired' : 'waiting';
   }
 
@@ -136,8 +137,7 @@ export function createSignIn(deps: SignInDeps, engine: () => Engine): SignIn {
       const visit = await visitOf(browser);
       if (!visit) return undefined;
       const isAsked = visit.record || visit.interaction.result;
-      if (!isAsked && deps.signIn.settings.scan) await scan.offer(visit, ask);
-      return 'asked';
+      return !isAsked && deps.signIn.settings.scan ? scan.offer(visit, ask) : 'asked';
     },
 
     async again(browser) {

@@ -2,6 +2,7 @@
 import type { RequestListener } from 'node:http';
 import * as client from 'openid-client';
 import { createClaims } from '../../src/domain/claims.ts';
+import { addressLimit } from '../../src/http/address-limit.ts';
 import { createSignInRoutes } from '../../src/http/pages/sign-in.ts';
 import { createSignInPages } from '../../src/http/pages/sign-in-pages.ts';
 import type { ProtocolDeps } from '../../src/protocol/deps.ts';
@@ -32,6 +33,7 @@ export async function openSignIn(
   options: ProtocolOptions & {
     sessionSeconds?: number;
     scan?: boolean;
+    formsPerMinute?: number;
     wrap?: (scene: Scene) => Partial<ProtocolDeps>;
   } = {},
 ) {
@@ -60,6 +62,7 @@ export async function openSignIn(
       stopping: scene.stopping.signal,
       log: quiet as never,
       bodyLimitBytes: 4096,
+      limit: addressLimit({ perMinute: options.formsPerMinute ?? 0, clock: scene.clock.now }),
     });
     return publicApp({ issuer, engine: protocol, others: [routes] });
   };

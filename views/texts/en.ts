@@ -350,6 +350,8 @@ export const en = {
     'A request for this name is waiting already. Answer it on the device, or wait until it has expired.',
   'signin.who.often':
     'There were too many requests for this name, or the last ones were not answered. Try again in {minutes} min.',
+  'signin.who.codes':
+    'This page has shown too many codes. Enter your user name, e-mail address or phone number instead.',
   'signin.next': 'Continue',
   'signin.scan': 'Use my authenticator app',
   'signin.scan.hint': 'Or without a name:',
@@ -410,11 +412,16 @@ export const en = {
   'signin.replaced': 'A newer sign-in took over',
   'signin.replaced.body':
     'Another window asked for {user} after this one, and only the newest number counts. Go on there, or start again here.',
+  'signin.claimed.replaced': 'Newer requests took over',
+  'signin.claimed.replaced.body':
+    'Too many requests waited on the device that scanned this, so the oldest made room. Nobody is signed in.',
   'signin.over': 'This sign-in is over',
   'signin.over.body':
     'It was finished, took too long, or belongs to another browser. Nothing was changed. Go back to where you wanted to sign in and begin there.',
   'signin.csrf': 'This form came from somewhere else',
   'signin.csrf.body': 'Nothing was done. Go back to where you wanted to sign in and begin there.',
+  'signin.often': 'Too many requests',
+  'signin.often.body': 'There were too many from your network. Nothing was done. Wait a minute, go back and try again.',
   'signin.error': 'You cannot sign in this way',
   'signin.error.body':
     'The site that sent you here asked for something that is not possible. Nothing was changed. Go back, and tell its owners: {error}.',

@@ -347,6 +347,8 @@ export const nl: Texts = {
     'Er wacht al een verzoek voor deze naam. Beantwoord het op het apparaat, of wacht tot het is verlopen.',
   'signin.who.often':
     'Er waren te veel verzoeken voor deze naam, of de laatste zijn niet beantwoord. Probeer het over {minutes} min opnieuw.',
+  'signin.who.codes':
+    'Deze pagina heeft te veel codes getoond. Vul in plaats daarvan uw gebruikersnaam, e-mailadres of telefoonnummer in.',
   'signin.next': 'Verder',
   'signin.scan': 'Gebruik mijn authenticator-app',
   'signin.scan.hint': 'Of zonder naam:',
@@ -408,11 +410,17 @@ export const nl: Texts = {
   'signin.replaced': 'Elders wordt nu ingelogd',
   'signin.replaced.body':
     'Een ander venster vroeg na dit venster om {user}, en alleen het nieuwste getal telt. Ga daar verder, of begin hier opnieuw.',
+  'signin.claimed.replaced': 'Nieuwere verzoeken gingen voor',
+  'signin.claimed.replaced.body':
+    'Op het apparaat dat dit scande wachtten te veel verzoeken, dus maakte het oudste plaats. Er is niemand ingelogd.',
   'signin.over': 'Dit inloggen is voorbij',
   'signin.over.body':
     'Het is afgerond, duurde te lang, of hoort bij een andere browser. Er is niets veranderd. Ga terug naar waar u wilde inloggen en begin daar.',
   'signin.csrf': 'Dit formulier kwam ergens anders vandaan',
   'signin.csrf.body': 'Er is niets gedaan. Ga terug naar waar u wilde inloggen en begin daar.',
+  'signin.often': 'Te veel verzoeken',
+  'signin.often.body':
+    'Er kwamen er te veel uit uw netwerk. Er is niets gedaan. Wacht een minuut, ga terug en probeer het opnieuw.',
   'signin.error': 'Zo kunt u niet inloggen',
   'signin.error.body':
     'De site die u hierheen stuurde, vroeg iets wat niet kan. Er is niets veranderd. Ga terug en meld het aan de eigenaar: {error}.',

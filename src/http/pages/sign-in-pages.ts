@@ -11,7 +11,7 @@ export interface Page {
 }
 
 /** Why what was typed does not lead on. */
-export type InputError = 'empty' | 'long' | 'busy' | 'often';
+export type InputError = 'empty' | 'long' | 'busy' | 'often' | 'codes';
 
 export interface SignInPages {
   view(page: {
@@ -21,7 +21,7 @@ export interface SignInPages {
     /** Until it may be tried again. */
     waitSeconds?: number;
   }): Page;
-  notice(page: { languages: string[]; notice: 'over' | 'csrf' }): Page;
+  notice(page: { languages: string[]; notice: 'over' | 'csrf' | 'often' }): Page;
   // what the engine shows
   error(page: { languages: string[]; status: number; error: string }): Page;
   logout(page: { languages: string[]; action: string; xsrf: string; client?: string; returnTo?: string }): Page;
@@ -192,9 +192,10 @@ ${
 
 function ended(t: Translate, view: Ended, againSeconds = 0): Content {
   const { who: user } = view;
-  const isNobody = user === undefined && view.why === 'not_me';
-  const title = isNobody ? t('signin.claimed.not_me') : t(`signin.${view.why}`, { user: user ?? '' });
-  const body = isNobody ? t('signin.claimed.not_me.body') : t(`signin.${view.why}.body`, { user: user ?? '' });
+  const isNobody = user === undefined && (view.why === 'not_me' || view.why === 'replaced');
+  const key = isNobody ? (`signin.claimed.${view.why}` as 'signin.claimed.not_me') : (`signin.${view.why}` as const);
+  const title = t(key, { user: user ?? '' });
+  const body = t(`${key}.body`, { user: user ?? '' });
   return {
     title,
     body: html`

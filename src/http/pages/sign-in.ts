@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import Router from '@koa/router';
+import { DomainError } from '../../domain/errors.ts';
 import type { Log } from '../../observability/log.ts';
+import type { AddressLimit } from '../address-limit.ts';
 import { type StaticAssets, staticAssets } from '../assets.ts';
 import { exchangeOf } from '../edge/exchange.ts';
 import { readText } from '../middleware/body.ts';
@@ -53,7 +55,7 @@ export interface SignIn {
   scan(
     browser: BrowserRequest,
     ask: { origin: { ip?: string; browser?: string; os?: string }; languages: string[] },
-  ): Promise<'asked' | undefined>;
+  ): Promise<'asked' | 'often' | undefined>;
   again(browser: BrowserRequest): Promise<true | undefined>;
   leave(browser: BrowserRequest): Promise<string | undefined>;
   watch(browser: BrowserRequest, shows: 'scan' | 'waiting', changed: () => void): Promise<(() => void) | undefined>;
@@ -68,6 +70,8 @@ export interface SignInParts {
   stopping: AbortSignal;
   log: Log;
   bodyLimitBytes: number;
+  /** Of the forms that are sent. */
+  limit: AddressLimit;
 }
 
 const maxNameLength = 256;
@@ -104,6 +108,7 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     if (!isOwnForm(app, parts.issuer)) {
       return show(app, 403, pages.notice({ languages: languagesOf(app.get('accept-language')), notice: 'csrf' }));
     }
+    if (!isWithin(app)) return;
     const text = await readText(app, { types: ['application/x-www-form-urlencoded'] });
     const form = new URLSearchParams(text);
     const browser = browserRequest(ctx);
@@ -117,6 +122,7 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
       case 'scan': {
         const languages = languagesOf(app.get('accept-language'));
         const scanned = await signIn.scan(browser, { origin: originOf(app), languages });
+        if (scanned === 'often') return refuse(app, browser, 'codes');
         return scanned ? goTo(app, app.path) : over(app);
       }
       case 'ask-account':
@@ -150,6 +156,19 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     app.body = body;
   });
 
+  /** Before anything is read: each form may start something that is kept. */
+  function isWithin(ctx: AppContext): boolean {
+    try {
+      parts.limit(exchangeOf(ctx.req).address);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      ctx.set('retry-after', String(error.members['retry_after']));
+      show(ctx, 429, pages.notice({ languages: languagesOf(ctx.get('accept-language')), notice: 'often' }));
+      return false;
+    }
+  }
+
   async function ask(ctx: AppContext, browser: BrowserRequest, who: string | undefined): Promise<void> {
     const languages = languagesOf(ctx.get('accept-language'));
     const error =
@@ -176,7 +195,7 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
       error,
       ...(waitSeconds && { waitSeconds }),
     });
-    show(ctx, waitSeconds ? 429 : 422, page);
+    show(ctx, waitSeconds || error === 'codes' ? 429 : 422, page);
   }
 
   function over(ctx: AppContext): void {
