@@ -12,7 +12,8 @@ const readClient = (db: Db, id: string): StoredClient | undefined =>
 
 export function createClient(tx: Tx, { client, events }: Create): { result: 'created' } | { result: 'exists' } {
   if (readClient(tx.db, client.id)) return { result: 'exists' };
-  tx.db.run('INSERT INTO clients VALUES (?, ?, ?)', client.id, client.version, JSON.stringify(client));
+  const sql = 'INSERT INTO clients (id, version, record) VALUES (?, ?, ?)';
+  tx.db.run(sql, client.id, client.version, JSON.stringify(client));
   changed(tx, events);
   return { result: 'created' };
 }
@@ -31,7 +32,9 @@ export function updateClient(
 }
 
 function changed(tx: Tx, events: Create['events']): void {
-  tx.db.run('INSERT INTO clients_revision VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET revision = revision + 1');
+  tx.db.run(
+    'INSERT INTO clients_revision (id, revision) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET revision = revision + 1',
+  );
   writeEvents(tx, events);
 }
 

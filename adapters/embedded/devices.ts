@@ -95,7 +95,7 @@ export function reserveProof(tx: Tx, attempt: ReserveProof) {
   }
   const which = spentOf(failures, limits);
   if (which) return { result: 'exhausted' as const, which, failures, underWay };
-  tx.db.run('INSERT INTO replays VALUES (?, ?, ?)', scope, jwsHash, until);
+  tx.db.run('INSERT INTO replays (scope, id, until) VALUES (?, ?, ?)', scope, jwsHash, until);
   begin();
   const grown = { ...failures, pin: failures.pin + 1, pinLifetime: failures.pinLifetime + 1 };
   return { result: 'reserved' as const, failures: touchDevice(tx, device, { failures: grown }).failures, underWay };

@@ -10,7 +10,9 @@ const readRing = (db: Db): StoredKeyRing | undefined =>
 
 export function saveKeyRing(tx: Tx, { ring, events }: Save): boolean {
   if ((readRing(tx.db)?.version ?? 0) !== ring.version - 1) return false;
-  tx.db.run('INSERT OR REPLACE INTO key_ring VALUES (1, ?, ?)', ring.version, JSON.stringify(ring));
+  const sql = `INSERT INTO key_ring (id, version, record) VALUES (1, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version, record = excluded.record`;
+  tx.db.run(sql, ring.version, JSON.stringify(ring));
   writeEvents(tx, events);
   return true;
 }

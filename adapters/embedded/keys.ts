@@ -19,7 +19,7 @@ export function addKey(tx: Tx, { key, replaces, now, events }: Add): { result: '
   if (rival && rival.kid !== replaces) return { result: 'exists' };
   if (rival) replaceKey(tx, { ...rival, state: 'retired', retiredAt: now });
   tx.db.run(
-    'INSERT INTO server_keys VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO server_keys (kid, use, alg, state, record) VALUES (?, ?, ?, ?, ?)',
     key.kid,
     key.use,
     key.alg,

@@ -9,7 +9,8 @@ export function appendNotification({ db }: Tx, { line, keep, keepMs }: Append): 
   const { clientId, id, at } = line;
   const last = 'SELECT coalesce(max(number), 0) AS number FROM notification_log WHERE client_id = ?';
   const number = db.get<{ number: number }>(last, clientId)!.number + 1;
-  const insert = 'INSERT INTO notification_log VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING';
+  const insert = `INSERT INTO notification_log (client_id, number, id, until, record) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO NOTHING`;
   db.run(insert, clientId, number, id, at + keepMs, JSON.stringify(line));
   db.run('DELETE FROM notification_log WHERE client_id = ? AND number <= ?', clientId, number - keep);
 }

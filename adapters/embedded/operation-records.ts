@@ -33,7 +33,8 @@ export function stateAt(operation: Operation, now: number): OperationState {
 export function insertOperation(tx: Tx, operation: Operation): void {
   const { id, version, userId, state, createdAt, expiresAt, retainUntil } = operation;
   tx.db.run(
-    'INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    `INSERT INTO operations (id, version, user_id, state, created_at, expires_at, retain_until, record)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
     version,
     userId,

@@ -56,7 +56,7 @@ export function ownerOf(file: string): string | undefined {
 function signIn(db: Db): void {
   db.exec('BEGIN IMMEDIATE');
   db.exec('CREATE TABLE IF NOT EXISTS owner (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT');
-  db.run('INSERT OR REPLACE INTO owner VALUES (1, ?)', `process ${process.pid} on ${hostname()}`);
+  db.run('INSERT OR REPLACE INTO owner (id, name) VALUES (1, ?)', `process ${process.pid} on ${hostname()}`);
   db.exec('COMMIT');
 }
 

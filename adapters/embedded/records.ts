@@ -9,7 +9,7 @@ type Begin = Parameters<IdempotencyStore['begin']>[0];
 type Finish = Parameters<IdempotencyStore['finish']>[0];
 
 export function useOnce({ db }: Tx, { scope, id, now, until }: Use): boolean {
-  const sql = `INSERT INTO replays VALUES (?, ?, ?)
+  const sql = `INSERT INTO replays (scope, id, until) VALUES (?, ?, ?)
     ON CONFLICT (scope, id) DO UPDATE SET until = excluded.until WHERE until <= ?`;
   return db.run(sql, scope, id, until, now) === 1;
 }
@@ -20,7 +20,7 @@ export function reserveCount({ db }: Tx, { key, limit, windowMs, now }: Reserve)
   const isOpen = stored !== undefined && now < stored.reset_at;
   const { count, reset_at: resetAt } = isOpen ? stored : { count: 0, reset_at: now + windowMs };
   if (count >= limit) return { allowed: false, count, resetAt };
-  db.run('INSERT OR REPLACE INTO counters VALUES (?, ?, ?)', key, count + 1, resetAt);
+  db.run('INSERT OR REPLACE INTO counters (key, count, reset_at) VALUES (?, ?, ?)', key, count + 1, resetAt);
   return { allowed: true, count: count + 1, resetAt };
 }
 
@@ -40,13 +40,15 @@ export function beginCall({ db }: Tx, begin: Begin): Awaited<ReturnType<Idempote
     if (stored.response !== null) return { result: 'done', response: stored.response };
     if (now < stored.lease_until) return { result: 'busy' };
   }
-  const claim = 'INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, NULL, ?, ?)';
+  const claim = `INSERT OR REPLACE INTO idempotency (scope, key, request_hash, lease_until, until)
+    VALUES (?, ?, ?, ?, ?)`;
   db.run(claim, scope, key, requestHash, leaseUntil, until);
   return { result: 'fresh' };
 }
 
 export function finishCall({ db }: Tx, { scope, key, requestHash, response, now, until }: Finish): void {
-  const sql = 'INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)';
+  const sql = `INSERT OR REPLACE INTO idempotency (scope, key, request_hash, response, lease_until, until)
+    VALUES (?, ?, ?, ?, ?, ?)`;
   db.run(sql, scope, key, requestHash, response, now, until);
 }
 

@@ -42,7 +42,9 @@ function writeNotes({ db }: Tx, userId: string, notes: Notes, now: number): void
     return;
   }
   const until = Math.max(...live.map(([, note]) => endOf(note)));
-  db.run('INSERT OR REPLACE INTO start_notes VALUES (?, ?, ?)', userId, until, JSON.stringify(live));
+  const sql = `INSERT INTO start_notes (user_id, until, record) VALUES (?, ?, ?)
+    ON CONFLICT (user_id) DO UPDATE SET until = excluded.until, record = excluded.record`;
+  db.run(sql, userId, until, JSON.stringify(live));
 }
 
 /** From when on nothing of it matters. An operation that it was noted for has ended by then. */

@@ -76,7 +76,8 @@ export function replayOf(
 export function writeReceipt({ db }: Tx, receipt: Receipt | undefined): void {
   if (!receipt) return;
   const { deviceId, jti, jwsHash, outcome, until } = receipt;
-  db.run('INSERT INTO receipts VALUES (?, ?, ?, ?, ?)', deviceId, jti, jwsHash, outcome, until);
+  const sql = 'INSERT INTO receipts (device_id, jti, jws_hash, outcome, until) VALUES (?, ?, ?, ?, ?)';
+  db.run(sql, deviceId, jti, jwsHash, outcome, until);
 }
 
 export function readReceipt(db: Db, deviceId: string, jti: string): Receipt | undefined {

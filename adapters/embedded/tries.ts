@@ -22,7 +22,7 @@ export function reserveAttempt(tx: Tx, attempt: Attempt) {
   const which = spent(operation, device, attempt);
   if (which) return { result: 'exhausted' as const, which, ...tallyOf(tx, operation, device, jwsHash, now) };
 
-  tx.db.run('INSERT INTO attempts VALUES (?, ?)', operationId, jwsHash);
+  tx.db.run('INSERT INTO attempts (operation_id, jws_hash) VALUES (?, ?)', operationId, jwsHash);
   begin(tx, attempt);
   const tries = { ...operation.tries, used: operation.tries.used + 1 };
   const reserved = replaceOperation(tx, operation, { tries });

@@ -15,7 +15,8 @@ export const onPin = (deviceId: string): On => `try-p:${deviceId}`;
 export const onNumber = (deviceId: string): On => `try-n:${deviceId}`;
 
 export function beginTry({ db }: Tx, on: On[], message: string, until: number): void {
-  for (const one of on) db.run('INSERT OR REPLACE INTO replays VALUES (?, ?, ?)', one, message, until);
+  const sql = 'INSERT OR REPLACE INTO replays (scope, id, until) VALUES (?, ?, ?)';
+  for (const one of on) db.run(sql, one, message, until);
 }
 
 /** Whether it was there, be it past its lease. */

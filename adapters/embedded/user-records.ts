@@ -7,7 +7,8 @@ export function readUser(db: Db, id: string): StoredUser | undefined {
 }
 
 export function insertUser({ db }: Tx, user: StoredUser): void {
-  db.run('INSERT INTO users VALUES (?, ?, ?)', user.id, user.version, JSON.stringify(user));
+  const sql = 'INSERT INTO users (id, version, record) VALUES (?, ?, ?)';
+  db.run(sql, user.id, user.version, JSON.stringify(user));
 }
 
 /** The record with the changes and the next version. */

@@ -64,7 +64,8 @@ function firstTaken(db: Db, identifiers: Identifiers, userId: string): Identifie
 }
 
 function claim({ db }: Tx, identifiers: Identifiers, userId: string): void {
-  for (const [kind, hmac] of identifiers) db.run('INSERT INTO identifiers VALUES (?, ?, ?)', kind, hmac, userId);
+  const sql = 'INSERT INTO identifiers (kind, hmac, user_id) VALUES (?, ?, ?)';
+  for (const [kind, hmac] of identifiers) db.run(sql, kind, hmac, userId);
 }
 
 function findByIdentifier(db: Db, kind: IdentifierKind, hmac: string): StoredUser | undefined {

@@ -1,11 +1,22 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Db, openDb } from '../../adapters/embedded/db.ts';
-import { openEmbeddedStore } from '../../adapters/embedded/index.ts';
+import { type EmbeddedStore, openEmbeddedStore } from '../../adapters/embedded/index.ts';
 import { preparePlace } from '../../adapters/embedded/place.ts';
 import { markerOf, migrate, SCHEMA_VERSION, type Step, schema, steps } from '../../adapters/embedded/schema.ts';
 import { applySettings } from '../../adapters/embedded/settings.ts';
-import { approved, asked, decideOf } from '../conformance/scenes.ts';
-import { aReceipt, T0 } from '../support/records.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/support/clock.ts';
+import { approved, asked, attemptOf, decideOf, startOf } from '../conformance/scenes.ts';
+import {
+  aHash,
+  anArtifact,
+  anEvent,
+  anOperation,
+  anOutboxEntry,
+  aReceipt,
+  aServerKey,
+  T0,
+} from '../support/records.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
 
 let folder: TemporaryFolder;
@@ -29,9 +40,12 @@ function asProgram<T>(program: readonly Step[], work: (db: Db) => T): T {
   }
 }
 
+const tables = steps.flatMap(({ sql }) => [...sql.matchAll(/CREATE TABLE (\w+)/g)].map(([, name]) => name!));
+
 /** What the next version may bring without locking this one out. */
 const expanding: Step = {
   sql: `
+  ${tables.map((table) => `ALTER TABLE ${table} ADD COLUMN of_later TEXT NOT NULL DEFAULT 'absent'`).join(';\n  ')};
   ALTER TABLE devices ADD COLUMN seen_in TEXT;
   CREATE TABLE places (operation_id TEXT PRIMARY KEY REFERENCES operations (id) ON DELETE CASCADE, place TEXT) STRICT;
   CREATE INDEX devices_seen ON devices (seen_in) WHERE seen_in IS NOT NULL;
@@ -62,7 +76,7 @@ test('RL-20 a file that the next version has expanded is opened and worked with,
       db.run(`UPDATE ${table} SET record = json_set(record, '$.later', 'kept')`);
     }
     db.run("UPDATE devices SET seen_in = 'Delft'");
-    db.run("INSERT INTO places VALUES (?, 'Delft')", operation.id);
+    db.run("INSERT INTO places (operation_id, place) VALUES (?, 'Delft')", operation.id);
   });
 
   const store = await openEmbeddedStore({ file });
@@ -85,6 +99,73 @@ test('RL-20 a file that the next version has expanded is opened and worked with,
     expect(db.all('SELECT seen_in FROM devices ORDER BY seen_in')).toEqual([{ seen_in: null }, { seen_in: 'Delft' }]);
     expect(db.all('SELECT place FROM places')).toEqual([{ place: 'Delft' }]);
   });
+});
+
+/** A record of everything that there is. */
+async function workWith(store: EmbeddedStore) {
+  const { user, device, operation } = await approved(store);
+  const limits = {
+    perClient: { starts: 5, windowMs: MINUTE },
+    perUser: { starts: 5, windowMs: HOUR },
+    backOff: { firstMs: SECOND, maxMs: HOUR },
+    notMeMs: HOUR,
+  };
+  const waiting = anOperation(user);
+  await store.operations.start(
+    startOf(waiting, { limits, document: 'sealed', events: [anEvent(waiting, 'operation.started')] }),
+  );
+  const open = anOperation(user);
+  await store.operations.start(startOf(open, { outbox: [anOutboxEntry(open)], receipt: aReceipt(device) }));
+  expect(await store.operations.reserveAttempt(attemptOf({ user, device, operation: waiting }))).toMatchObject({
+    result: 'reserved',
+  });
+  const evidence = { sealed: 'sealed.evidence', retainUntil: T0 + DAY, pinProof: 'sealed.proof' };
+  expect(await store.operations.decide(decideOf({ user, device, operation: open }, { evidence }))).toMatchObject({
+    result: 'decided',
+  });
+  expect(await store.devices.claimKey(aHash(), device.id, T0)).toBe(true);
+  expect(await store.replay.once({ scope: 'dpop', id: 'jti', now: T0, until: T0 + MINUTE })).toBe(true);
+  await store.counters.reserve({ key: 'codes', limit: 5, windowMs: HOUR, now: T0 });
+  const call = { scope: 'management:users', key: 'key-1', requestHash: 'request-1', now: T0, until: T0 + HOUR };
+  await store.idempotency.begin({ ...call, leaseUntil: T0 + SECOND });
+  await store.idempotency.finish({ ...call, response: 'sealed.response' });
+  expect(await store.keys.add({ key: aServerKey(), now: T0, events: [] })).toEqual({ result: 'added' });
+  for (const version of [1, 2])
+    expect(await store.keyRing.save({ ring: { version, slots: [] }, events: [] })).toBe(true);
+  const client = { id: 'shop', version: 1, metadata: {}, secrets: [], createdAt: T0, updatedAt: T0 };
+  expect(await store.clients.create({ client, events: [] })).toEqual({ result: 'created' });
+  const line = {
+    id: 'n.1',
+    clientId: 'shop',
+    operationId: operation.id,
+    mode: 'ping',
+    attempt: 1,
+    at: T0,
+    ms: 1,
+  } as const;
+  await store.notificationLog.append({ line: { ...line, outcome: 'failed' }, keep: 10, keepMs: HOUR });
+  await store.artifacts.write([anArtifact()], T0);
+  await store.check();
+}
+
+test('RL-20 a column with a default, in whichever table, hinders no program that does not know it', async () => {
+  asProgram(next, () => {});
+  const store = await openEmbeddedStore({ file });
+  await workWith(store).finally(() => store.close());
+  asProgram(next, (db) => {
+    for (const table of tables) {
+      const rows = db.all<{ of_later: string }>(`SELECT DISTINCT of_later FROM ${table}`);
+      expect([table, rows]).toEqual([table, [{ of_later: 'absent' }]]);
+    }
+  });
+});
+
+test('every statement names the columns that it fills; only a step, which knows its own form, need not', async () => {
+  const place = new URL('../../adapters/embedded/', import.meta.url);
+  for (const name of (await readdir(place)).filter((each) => each !== 'schema.ts' && each.endsWith('.ts'))) {
+    const source = await readFile(new URL(name, place), 'utf8');
+    expect([name, source.match(/\bINTO\s+\w+\s+(VALUES|SELECT|DEFAULT)\b/gi)]).toEqual([name, null]);
+  }
 });
 
 test('RL-20 a file that a version has contracted is not for older programs, and neither is what comes after it', async () => {
