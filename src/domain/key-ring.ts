@@ -3,6 +3,7 @@ import {
   createMasterKey,
   createRootedSecrets,
   type MasterKey,
+  masterKeyIdIn,
   type Root,
   rootIdIn,
   rootIdOf,
@@ -29,7 +30,7 @@ export interface KeyRing {
   status(): KeyRingStatus;
   /** What is sealed from now on (some seconds) is under new key material. Idempotent while a generation waits. */
   rotate(by: By): Promise<void>;
-  /** A master key opens the store no longer. @throws DomainError master_key_not_found | master_key_in_use */
+  /** A master key opens the store no longer, by whichever of its slots. @throws DomainError master_key_not_found | master_key_in_use */
   forget(slotId: string, by: By): Promise<void>;
   /** What other processes have changed. @throws Error once, where they forgot the master key of this one */
   reload(): Promise<void>;
@@ -38,6 +39,7 @@ export interface KeyRing {
 export interface KeyRingStatus {
   /** Slot of the master key that this process was started with. */
   inUse: string;
+  /** One for each master key. */
   slots: { id: string; createdAt: number }[];
   /** Oldest first. */
   generations: { id: string; createdAt: number; sealsFrom: number }[];
@@ -149,17 +151,18 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
     reload,
     status: () => ({
       inUse: inUse.id,
-      slots: ring.slots.map(({ id, createdAt }) => ({ id, createdAt })),
+      slots: onePerKey(ring.slots).map(({ id, createdAt }) => ({ id, createdAt })),
       generations: generations.map(({ key, createdAt, sealsFrom }) => ({ id: rootIdOf(key), createdAt, sealsFrom })),
     }),
 
     async rotate(by) {
       await change(() => {
         if (generations.at(-1)!.sealsFrom > clock()) return undefined;
+        const other = onePerKey(ring.slots).find(({ id }) => !masters.some((master) => master.id === id));
+        if (other) throw new DomainError('master_key_others', { members: { master_key_id: other.id } });
         const next = { key: random(32), createdAt: clock(), sealsFrom: clock() + settleMs };
         const slots = ring.slots.map(({ id, createdAt }) => {
-          const master = masters.find((each) => each.id === id);
-          if (!master) throw new DomainError('master_key_others', { members: { master_key_id: id } });
+          const master = masters.find((each) => each.id === id)!;
           return slotOf(master, [...generations, next], createdAt);
         });
         return { slots, event: event('key.master_rotated', by, rootIdOf(next.key)) };
@@ -167,10 +170,12 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
     },
 
     async forget(slotId, by) {
-      if (slotId === inUse.id) throw new DomainError('master_key_in_use');
+      const forgotten = masterKeyIdIn(slotId);
+      if (forgotten === inUse.id) throw new DomainError('master_key_in_use');
       await change(() => {
-        if (!ring.slots.some(({ id }) => id === slotId)) throw new DomainError('master_key_not_found');
-        const slots = ring.slots.filter(({ id }) => id !== slotId);
+        const isThere = ring.slots.some(({ id }) => id === slotId || masterKeyIdIn(id) === slotId);
+        if (!isThere) throw new DomainError('master_key_not_found');
+        const slots = ring.slots.filter(({ id }) => masterKeyIdIn(id) !== forgotten);
         return { slots, event: event('key.master_forgotten', by, slotId) };
       });
     },
@@ -184,6 +189,12 @@ function refuse(): never {
 function slotOf(master: MasterKey, generations: readonly Generation[], createdAt: number): KeySlot {
   const content = generations.map(({ key, ...rest }) => ({ key: key.toString('base64url'), ...rest }));
   return { id: master.id, createdAt, sealed: master.close(JSON.stringify(content)) };
+}
+
+/** A slot under an id of the former form is left out where the same master key has one beside it. */
+function onePerKey(slots: readonly KeySlot[]): KeySlot[] {
+  const ids = new Set(slots.map(({ id }) => id));
+  return slots.filter(({ id }) => masterKeyIdIn(id) === id || !ids.has(masterKeyIdIn(id)));
 }
 
 /** By the first master key that has a slot. @throws Error where the slot was changed */

@@ -138,6 +138,12 @@ export function createMasterKey(secret: Buffer, form: 'hexadecimal' | 'former' =
   };
 }
 
+/** The id of the master key whose slot this is, in the form of today: ids of both forms begin with the same 48 bits. */
+export function masterKeyIdIn(slotId: string): string {
+  const isFormer = /^[\w-]{10}$/.test(slotId);
+  return isFormer ? Buffer.from(slotId, 'base64url').toString('hex').slice(0, 12) : slotId;
+}
+
 /** Constant-time comparison of two texts; lengths may differ. */
 export function sameText(a: string, b: string): boolean {
   const key = asKey(randomBytes(32));

@@ -202,20 +202,53 @@ describe('the key ring', () => {
     });
   });
 
-  test('a slot under an id of the former form opens the store, and stays for programs that know no other', async () => {
-    const former = createMasterKey(A, 'former');
-    const content = [{ key: B.toString('base64url'), createdAt: clock.now(), sealsFrom: 0 }];
-    const slot = { id: former.id, createdAt: clock.now(), sealed: former.close(JSON.stringify(content)) };
-    await store.keyRing.save({ ring: { version: 1, slots: [slot] }, events: [] });
-    const ring = await start(A);
-    expect(ring.status().slots.map(({ id }) => id)).toEqual([former.id, createMasterKey(A).id]);
-    await ring.rotate(by);
-    const { slots } = (await store.keyRing.read())!;
-    expect(slots.map(({ sealed }, i) => JSON.parse([former, createMasterKey(A)][i]!.open(sealed)).length)).toEqual([
-      2, 2,
-    ]);
-    await ring.forget(former.id, by);
-    expect((await start(A)).status().inUse).toBe(createMasterKey(A).id);
+  describe('with a slot under an id of the former form', () => {
+    const [former, own] = [createMasterKey(A, 'former'), createMasterKey(A)];
+    beforeEach(async () => {
+      const content = [{ key: C.toString('base64url'), createdAt: clock.now(), sealsFrom: 0 }];
+      const slot = { id: former.id, createdAt: clock.now(), sealed: former.close(JSON.stringify(content)) };
+      await store.keyRing.save({ ring: { version: 1, slots: [slot] }, events: [] });
+    });
+    const stored = async () => (await store.keyRing.read())!.slots;
+    const listed = (ring: KeyRing) => ring.status().slots.map(({ id }) => id);
+
+    test('it opens the store, and stays for programs that know no other: two slots, one master key', async () => {
+      const ring = await start(A);
+      expect((await stored()).map(({ id }) => id)).toEqual([former.id, own.id]);
+      expect(listed(ring)).toEqual([own.id]);
+      await ring.rotate(by);
+      const contents = (await stored()).map(({ sealed }, i) => JSON.parse([former, own][i]!.open(sealed)));
+      expect(contents.map(({ length }) => length)).toEqual([2, 2]);
+      for (const { id } of [former, own]) expect(await codeOf(ring.forget(id, by))).toBe('master_key_in_use');
+      expect(await stored()).toHaveLength(2);
+    });
+
+    test.each([
+      ['hexadecimal', own.id],
+      ['former', former.id],
+    ])('forgotten by its %s id, the master key opens the store by neither slot', async (_form, id) => {
+      await start(A);
+      const ring = await start(B, A);
+      expect(listed(ring)).toEqual([own.id, createMasterKey(B).id]);
+      const alone = await start(B);
+      await expect(alone.rotate(by)).rejects.toMatchObject({ members: { master_key_id: own.id } });
+      await alone.forget(id, by);
+      expect((await stored()).map((slot) => slot.id)).toEqual([createMasterKey(B).id]);
+      await expect(start(A)).rejects.toThrow('is not the master key of this store');
+      expect(await codeOf(alone.forget(id, by))).toBe('master_key_not_found');
+      await alone.rotate(by);
+      expect(alone.status().generations).toHaveLength(2);
+    });
+
+    test.each([
+      ['former', former.id],
+      ['hexadecimal', own.id],
+    ])('where the master key has that slot alone, its %s id forgets it too', async (_form, id) => {
+      const ring = await start(B, A);
+      expect(listed(ring)).toEqual([former.id, createMasterKey(B).id]);
+      await ring.forget(id, by);
+      await expect(start(A)).rejects.toThrow('is not the master key of this store');
+    });
   });
 
   test('a slot that somebody has changed is told as that', async () => {
