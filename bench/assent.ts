@@ -89,7 +89,9 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
       pendingPerUser: 0,
       // one client holds them all
       hold: { perClient: 20_000, perProcess: 20_000 },
-      ...(userCodeTries && { userCode: { enabled: true, maxTries: userCodeTries, windowSeconds: 86_400 } }),
+      ...(userCodeTries && {
+        userCode: { enabled: true, maxTries: userCodeTries, maxTriesOfAll: userCodeTries, windowSeconds: 86_400 },
+      }),
     },
     // one person is asked thousands of times
     limits: { perUserAndClient: { starts: 0 }, perUser: { starts: 0 }, backOff: { firstSeconds: 0 }, notMeSeconds: 0 },

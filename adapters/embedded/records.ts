@@ -14,13 +14,24 @@ export function useOnce({ db }: Tx, { scope, id, now, until }: Use): boolean {
   return db.run(sql, scope, id, until, now) === 1;
 }
 
-export function reserveCount({ db }: Tx, { key, limit, windowMs, now }: Reserve) {
-  const sql = 'SELECT count, reset_at FROM counters WHERE key = ?';
-  const stored = db.get<{ count: number; reset_at: number }>(sql, key);
+interface CounterRow {
+  count: number;
+  reset_at: number;
+}
+
+/** A share is a row of its own, and ends with the counter. */
+export function reserveCount({ db }: Tx, { key, limit, share, windowMs, now }: Reserve) {
+  const read = (key: string) => db.get<CounterRow>('SELECT count, reset_at FROM counters WHERE key = ?', key);
+  const stored = read(key);
   const isOpen = stored !== undefined && now < stored.reset_at;
   const { count, reset_at: resetAt } = isOpen ? stored : { count: 0, reset_at: now + windowMs };
-  if (count >= limit) return { allowed: false, count, resetAt };
-  db.run('INSERT OR REPLACE INTO counters (key, count, reset_at) VALUES (?, ?, ?)', key, count + 1, resetAt);
+  const shareKey = share && JSON.stringify([key, share.of]);
+  const row = shareKey === undefined ? undefined : read(shareKey);
+  const shared = row?.reset_at === resetAt ? row.count : 0;
+  if (count >= limit || (share && shared >= share.limit)) return { allowed: false, count, resetAt };
+  const sql = 'INSERT OR REPLACE INTO counters (key, count, reset_at) VALUES (?, ?, ?)';
+  db.run(sql, key, count + 1, resetAt);
+  if (shareKey !== undefined) db.run(sql, shareKey, shared + 1, resetAt);
   return { allowed: true, count: count + 1, resetAt };
 }
 

@@ -203,8 +203,10 @@ export interface Config {
     userCode: {
       /** Ask for them; discovery says so. Otherwise a code that is sent is ignored. */
       enabled: boolean;
-      /** Codes that are compared for one user in `windowSeconds`, right ones included; beyond that every code is wrong. */
+      /** Codes that are compared for one user and one client in `windowSeconds`, right ones included; beyond that every code of this client is wrong. */
       maxTries: number;
+      /** The same, of all clients together: then every code is wrong. Above `maxTries`, so that one client cannot lock a person out at the others. */
+      maxTriesOfAll: number;
       /** Until the tries begin anew. */
       windowSeconds: number;
     };

@@ -12,17 +12,26 @@ export type UserCodeResult = 'right' | 'wrong' | 'missing' | 'not_needed';
 export interface UserCodes {
   /**
    * A try is counted before it is compared, whoever is named; beyond the limit every code is wrong until the window ends.
+   * Counted for the client that sends it, so that a stranger who has a client locks nobody out at the others (TH-06), and for
+   * all clients together, so that many of them are not many times the tries.
    * `expected`: the user's `userCodeHash`; without one, no code is needed.
    */
-  check(check: { userId: string; expected: string | undefined; code: string | undefined }): Promise<UserCodeResult>;
+  check(check: UserCodeCheck): Promise<UserCodeResult>;
+}
+
+export interface UserCodeCheck {
+  userId: string;
+  clientId: string;
+  expected: string | undefined;
+  code: string | undefined;
 }
 
 interface Deps {
   store: { counters: CounterStore };
   secrets: Pick<Secrets, 'hmac'>;
   clock: Clock;
-  /** Tries of one user, right ones included: nothing can be guessed by mixing them. */
-  options: { maxTries: number; windowSeconds: number };
+  /** Tries of one user, right ones included (nothing can be guessed by mixing them): by one client, and by all. */
+  options: { maxTries: number; maxTriesOfAll: number; windowSeconds: number };
 }
 
 const length = { min: 4, max: 64 };
@@ -45,11 +54,12 @@ const nobodysHash = 'A'.repeat(43);
 
 export function createUserCodes({ store, secrets, clock, options }: Deps): UserCodes {
   return {
-    async check({ userId, expected, code }) {
+    async check({ userId, clientId, expected, code }) {
       if (code === undefined) return expected === undefined ? 'not_needed' : 'missing';
       const { allowed } = await store.counters.reserve({
         key: `user-code:${userId}`,
-        limit: options.maxTries,
+        limit: options.maxTriesOfAll,
+        share: { of: clientId, limit: options.maxTries },
         windowMs: options.windowSeconds * SECOND,
         now: clock(),
       });

@@ -172,6 +172,6 @@ async function checkUserCode(
   if (!isAsked) return undefined;
   // made whether needed or not: making one takes longer than finding out, and time would tell
   const refusals = { missing: new errors.MissingUserCode(), wrong: new errors.InvalidUserCode() };
-  const result = await userCodes.check({ userId, expected: user?.userCodeHash, code });
+  const result = await userCodes.check({ userId, clientId: client.clientId, expected: user?.userCodeHash, code });
   return result === 'missing' || result === 'wrong' ? refusals[result] : undefined;
 }

@@ -69,6 +69,21 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       });
     });
 
+    test('TH-06 who has used up a share takes nothing from the others, and all shares together have the limit', async () => {
+      const of = (of: string, overrides = {}) => reserve({ share: { of, limit: 2 }, ...overrides });
+      const taken = async (...reserves: ReturnType<typeof of>[]) =>
+        (await Promise.all(reserves.map((each) => at.store.counters.reserve(each)))).map(({ allowed }) => allowed);
+      const greedy = await at.race(HUNDRED, (store) => store.counters.reserve(of('a')));
+      expect(greedy.filter(({ allowed }) => allowed)).toHaveLength(2);
+      expect(Math.max(...greedy.map(({ count }) => count))).toBe(2);
+      expect(await taken(of('b'), of('b'))).toEqual([true, true]);
+      const last = await at.store.counters.reserve(of('c:"]'));
+      expect(last).toMatchObject({ allowed: true, count: 5 });
+      expect(await taken(of('d'), reserve())).toEqual([false, false]);
+      const later = { now: last.resetAt };
+      expect(await taken(of('a', later), of('a', later), of('a', later))).toEqual([true, true, false]);
+    });
+
     test('each key counts for itself', async () => {
       await at.store.counters.reserve(reserve());
       expect(await at.store.counters.reserve(reserve({ key: 'codes:1.2.3.5' }))).toMatchObject({ count: 1 });

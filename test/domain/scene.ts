@@ -89,7 +89,7 @@ export async function openScene({ applications = [anApplication()], cap, limits,
     serverKeys,
     users: createUsers(common),
     devices: createDevices(common),
-    userCodes: createUserCodes({ ...common, options: { maxTries: 5, windowSeconds: 900 } }),
+    userCodes: createUserCodes({ ...common, options: { maxTries: 5, maxTriesOfAll: 15, windowSeconds: 900 } }),
     tickets: createTickets({
       ...common,
       serverKeys,

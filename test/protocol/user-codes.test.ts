@@ -6,6 +6,7 @@ const withCodes = { ...settings, ciba: { ...settings.ciba, userCode: { enabled: 
 const clients = [
   aClient('helpdesk'),
   aClient('coded', { backchannel_user_code_parameter: true }),
+  ...['coded-b', 'coded-c', 'coded-d'].map((id) => aClient(id, { backchannel_user_code_parameter: true })),
   aClient('quiet', { assent_unknown_user: 'decoy' }),
   aClient('quiet-coded', { assent_unknown_user: 'decoy', backchannel_user_code_parameter: true }),
 ];
@@ -53,6 +54,20 @@ describe('user codes', () => {
     expect(error(await ask('blue-harbor-42'))).toEqual([400, 'invalid_user_code']);
     scene.clock.advance(901);
     expect((await ask('blue-harbor-42')).status).toBe(200);
+  });
+
+  test('U-02 TH-06 one client’s wrong codes lock nobody out at another, and all clients together have their limit', async () => {
+    await aliceWithCode(scene);
+    const guess = (client: string, times: number) =>
+      Promise.all(Array.from({ length: times }, () => ask('no-it-is-not', client)));
+    await guess('coded', 25);
+    expect(error(await ask('blue-harbor-42'))).toEqual([400, 'invalid_user_code']);
+    expect((await ask('blue-harbor-42', 'coded-b')).status).toBe(200);
+    await guess('coded-b', 25);
+    await guess('coded-c', 4);
+    expect((await ask('blue-harbor-42', 'coded-c')).status).toBe(200);
+    // fifteen by now
+    expect(error(await ask('blue-harbor-42', 'coded-d'))).toEqual([400, 'invalid_user_code']);
   });
 
   test('U-02 one user’s wrong codes lock nobody else', async () => {

@@ -18,10 +18,14 @@ export interface ReplayStore {
 
 /** Counters of security value in fixed windows. They only grow, by being reserved before the check. */
 export interface CounterStore {
-  /** Adds one unless `limit` is reached. `count` includes this one. Partition: hash of `key`. */
+  /**
+   * Adds one unless `limit` is reached, or `share.limit` by those of `share.of`: who has used up a share takes nothing from
+   * the others. `count`: of all shares, this one included. Partition: hash of `key`.
+   */
   reserve(reserve: {
     key: string;
     limit: number;
+    share?: { of: string; limit: number };
     windowMs: number;
     now: number;
   }): Promise<{ allowed: boolean; count: number; resetAt: number }>;
