@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ciba } from './life.ts';
 import type { Failure, Report } from './run.ts';
-import { ciba, type World } from './world.ts';
+import type { World } from './world.ts';
 
 export const regressions = join(import.meta.dirname, 'regressions');
 

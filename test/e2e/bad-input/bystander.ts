@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beginEnrollment, memoryStorage } from '../../../src/device-sdk/index.ts';
-import { ciba, possession, type World } from './world.ts';
+import { ciba, type Life, possession } from './life.ts';
 
 export interface Flows {
   done: number;
@@ -8,7 +8,7 @@ export interface Flows {
 }
 
 /** A good client and a good phone, who sign in again and again while others misbehave. */
-export async function goodClient({ api, oauth, phone: options }: World): Promise<{ stop(): Promise<Flows> }> {
+export async function goodClient({ api, oauth, phone: options }: Life): Promise<{ stop(): Promise<Flows> }> {
   const user = (await api('POST', '/users', { username: 'bystander' })).body;
   const ticket = (await api('POST', `/users/${user['id']}/enrollment-tickets`)).body;
   const enrollment = await beginEnrollment(memoryStorage(), ticket['ticket_uri'], options);

@@ -1,10 +1,10 @@
 import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
 import { b64, jweDir, jweTo, jws, padded, sha256 } from '../../vectors/forge.ts';
-import type { World } from './world.ts';
+import type { Life } from './life.ts';
 
 /**
  * One thing that a stranger sends. Plain JSON, so that one which failed can be kept as a file: `{{name}}` stands for what
- * differs from run to run (`World.values`), `{{now+60}}` for an instant in epoch seconds, `{{jti}}` for a fresh id,
+ * differs from run to run (`Life.values`), `{{now+60}}` for an instant in epoch seconds, `{{jti}}` for a fresh id,
  * `{{jws}}` and `{{up}}` for the token that `jws` and `up` describe.
  */
 export interface Case {
@@ -62,7 +62,7 @@ export interface Request extends Omit<Case, 'body' | 'wire'> {
   wire: Buffer | undefined;
 }
 
-export function materialize(each: Case, world: World): Request {
+export function materialize(each: Case, world: Life): Request {
   const payload = each.message && filled(each.message.payload, world.values);
   const values = { ...world.values, ...(payload !== undefined && { payload_sha256: sha256(payload) }) };
   const token = each.jws && makeJws(each.jws, { ...world, values });
@@ -93,7 +93,7 @@ export function filled(text: string, values: Record<string, string>): string {
 
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 
-function makeJws({ header, payload, sign, by }: Jws, { values, keys }: Pick<World, 'values' | 'keys'>): string {
+function makeJws({ header, payload, sign, by }: Jws, { values, keys }: Pick<Life, 'values' | 'keys'>): string {
   const [head, body] = [filled(header, values), filled(payload, values)];
   const input = `${b64(head)}.${b64(body)}`;
   switch (sign) {
@@ -118,9 +118,9 @@ function publicPem(key: KeyObject): string {
   return JSON.stringify(key.export({ format: 'jwk' }), ['crv', 'kty', 'x', 'y']);
 }
 
-type Values = World['values'];
+type Values = Life['values'];
 
-function makeUp({ header = {}, envelope, plaintext, damage }: Up, values: Values, { box }: World): string {
+function makeUp({ header = {}, envelope, plaintext, damage }: Up, values: Values, { box }: Life): string {
   const rk = randomBytes(32).toString('base64url');
   const head = withoutNulls({ typ: 'assent-up', cty: 'json', kid: box.kid, ...header });
   const whole = JSON.parse(filled(JSON.stringify({ rk, jws: '{{jws}}', ...envelope }), values));

@@ -1,7 +1,7 @@
 import type { Case } from './case.ts';
+import type { Life } from './life.ts';
 import { edgeStatuses, routes } from './routes.ts';
 import type { Answer, Outcome } from './wire.ts';
-import type { World } from './world.ts';
 
 /** TH-23 */
 const leak = /at .*:\d+:\d+|node_modules|SQLITE|ECONN|Redis|adapters\/|src\//;
@@ -27,7 +27,7 @@ const isPublic = ({ path, listener }: Case) =>
 const bareStatuses = [400, 408, 413, 417, 431];
 
 /** @returns what is wrong with it, as sentences; nothing where all is well */
-export function violations(each: Case, { answers, broken }: Outcome, world: World): string[] {
+export function violations(each: Case, { answers, broken }: Outcome, world: Life): string[] {
   if (broken !== undefined) return [broken];
   if (answers.length === 0) return each.abandoned ? [] : ['no answer'];
   return answers.flatMap((answer) => [
@@ -102,7 +102,7 @@ function parsed(text: string): Record<string, unknown> {
 /** What they say is written for whoever reads it, and names what it likes. */
 const isDocument = ({ path }: Case) => /\/openapi\.json|^\/metrics/.test(path);
 
-function aboutSecrets(each: Case, { status, text, headers }: Answer, { secrets }: World): string[] {
+function aboutSecrets(each: Case, { status, text, headers }: Answer, { secrets }: Life): string[] {
   const wrong =
     leak.test(text) && !(status === 200 && isDocument(each)) ? [`shows the inside: ${leak.exec(text)?.[0]}`] : [];
   if (status < 400) return wrong;

@@ -1,10 +1,10 @@
 import { type Case, flipped } from '../case.ts';
+import { ciba } from '../life.ts';
 import { nameOf, type Route, routes } from '../routes.ts';
-import { ciba } from '../world.ts';
 import { credentials, mediaTypes } from './http.ts';
 import type { Random } from './index.ts';
 
-/** Names of `World.values` that are handles or tokens of some kind. */
+/** Names of `Life.values` that are handles or tokens of some kind. */
 const handles = [
   'kept',
   'foreign',
