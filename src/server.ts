@@ -26,6 +26,7 @@ import { createProtocol } from './protocol/protocol.ts';
 import { createBeat } from './support/beat.ts';
 import { SECOND } from './support/clock.ts';
 import { asFetch } from './support/outbound.ts';
+import { createUnderWay } from './support/under-way.ts';
 
 export type { ServerDeps, Storage } from './composition/deps.ts';
 export type { Addresses } from './composition/listeners.ts';
@@ -89,9 +90,11 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     log,
     traceId: () => currentTrace()?.traceId,
   });
-  const handlers = noticeHandlers(deps, domain, outbound, protocol.notifications);
+  const deciding = createUnderWay();
+  const handlers = noticeHandlers(deps, domain, { outbound, notifications: protocol.notifications, deciding });
   const devices = createDevicePart(config, deps, domain, {
     handlers,
+    deciding,
     metrics,
     isClientActive: protocol.isClientActive,
   });

@@ -18,12 +18,15 @@ import { type Clock, SECOND } from '../support/clock.ts';
 import { partitionOf } from '../support/ids.ts';
 import { type Outbound, OutboundError } from '../support/outbound.ts';
 import type { Timers } from '../support/timers.ts';
+import type { UnderWay } from '../support/under-way.ts';
 import type { DeliveryOutcome, Handler } from './outcome.ts';
 import { createReceivers, type ReceiversOptions } from './receivers.ts';
 
 export interface NotificationOptions extends ReceiversOptions {
-  /** The first attempt waits so long, for the answer to whoever decided goes first. */
+  /** The first attempt waits so long, for the answer to whoever decided goes first, at whatever process. */
   leaveAfterMs: number;
+  /** At this process it waits for that answer itself, so long at most. */
+  answerMs: number;
   /** First and longest wait before another attempt; each is twice the one before, give or take a half. */
   retry: { firstMs: number; maxMs: number };
 }
@@ -35,6 +38,7 @@ export const notificationDefaults: NotificationOptions = {
   openMs: 15 * SECOND,
   busyMs: SECOND,
   leaveAfterMs: 20,
+  answerMs: SECOND,
   retry: { firstMs: SECOND, maxMs: 60 * SECOND },
 };
 
@@ -43,6 +47,8 @@ interface Deps {
   outbound: Pick<Outbound, 'request'>;
   events: Pick<EventStore, 'write'>;
   deliveries: Pick<NotificationLog, 'append'>;
+  /** Decisions that are not answered yet. */
+  deciding: Pick<UnderWay, 'ended'>;
   clock: Clock;
   timers: Timers;
   /** Between 0 and 1. */
@@ -59,6 +65,7 @@ export function createNotificationHandler({
   outbound,
   events,
   deliveries,
+  deciding,
   clock,
   timers,
   random,
@@ -172,8 +179,16 @@ export function createNotificationHandler({
   /** Between half of it and one and a half: many that failed together come back one by one. */
   const aboutHalf = (ms: number) => Math.ceil(ms * (0.5 + random()));
 
+  async function whoeverDecidedIsAnswered(): Promise<void> {
+    await new Promise<void>((go) => timers.after(options.leaveAfterMs, go));
+    const { promise: enough, resolve } = Promise.withResolvers<void>();
+    const cancel = timers.after(options.answerMs, resolve);
+    await Promise.race([deciding.ended(), enough]);
+    cancel();
+  }
+
   return async (entry) => {
-    if (entry.attempts === 1) await new Promise<void>((go) => timers.after(options.leaveAfterMs, go));
+    if (entry.attempts === 1) await whoeverDecidedIsAnswered();
     return deliver(entry);
   };
 }

@@ -17,11 +17,13 @@ import { meteredHandlers } from '../observability/metered.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { HOUR, SECOND } from '../support/clock.ts';
 import { systemTimers } from '../support/timers.ts';
+import type { UnderWay } from '../support/under-way.ts';
 import type { ServerDeps } from './deps.ts';
 import type { Domain } from './domain.ts';
 
 interface DevicePartOf {
   handlers: Record<string, Handler>;
+  deciding: UnderWay;
   metrics: Metrics | undefined;
   isClientActive: IsClientActive;
 }
@@ -31,7 +33,7 @@ export function createDevicePart(
   config: Config,
   { store, clock, timers = systemTimers, log, plugins }: ServerDeps,
   domain: Domain,
-  { handlers, metrics, isClientActive }: DevicePartOf,
+  { handlers, deciding, metrics, isClientActive }: DevicePartOf,
 ) {
   const { issuer, acr, device, retention } = config;
   const hub = createWakeHub({ wakeups: store.wakeups });
@@ -71,7 +73,7 @@ export function createDevicePart(
   const perMinute = device.callsPerMinute;
   const limit = addressLimit({ perMinute, clock });
   const { streams, ownBoxes } = side;
-  return { api: createDeviceApi({ ...side, limit, clock, log }), streams, ownBoxes, dispatcher };
+  return { api: createDeviceApi({ ...side, deciding, limit, clock, log }), streams, ownBoxes, dispatcher };
 }
 
 /** A verifier that fails is the operator's to mend; the device is told no more than that it could not be done. */

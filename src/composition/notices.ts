@@ -7,21 +7,28 @@ import { createOutsideNotices, type NoticeTeller } from '../domain/outside-notic
 import type { Protocol } from '../protocol/protocol.ts';
 import type { Outbound } from '../support/outbound.ts';
 import { systemTimers } from '../support/timers.ts';
+import type { UnderWay } from '../support/under-way.ts';
 import type { ServerDeps } from './deps.ts';
 import type { Domain } from './domain.ts';
+
+interface NoticesOf {
+  outbound: Outbound;
+  notifications: Protocol['notifications'];
+  deciding: UnderWay;
+}
 
 /** By the kind of the outbox's message. */
 export function noticeHandlers(
   deps: ServerDeps,
   domain: Domain,
-  outbound: Outbound,
-  notifications: Protocol['notifications'],
+  { outbound, notifications, deciding }: NoticesOf,
 ): Record<string, Handler> {
   const notify = createNotificationHandler({
     notifications,
     outbound,
     events: deps.store.events,
     deliveries: domain.deliveries,
+    deciding,
     clock: deps.clock,
     timers: deps.timers ?? systemTimers,
     random: Math.random,

@@ -4,6 +4,7 @@ import type { NotificationMessage } from '../../src/domain/notification.ts';
 import type { NotificationLine } from '../../src/domain/notification-log.ts';
 import type { OutboxEntry } from '../../src/domain/ports/outbox.ts';
 import { systemTimers } from '../../src/support/timers.ts';
+import { createUnderWay } from '../../src/support/under-way.ts';
 import { createClock } from '../support/clock.ts';
 import { watchedLog } from '../support/log.ts';
 import { anOperation, anOutboxEntry, aUser } from '../support/records.ts';
@@ -39,6 +40,7 @@ function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.no
         return { status: 204, headers: {}, body: Buffer.alloc(0) };
       },
     },
+    deciding: createUnderWay(),
     events: {
       async write(_partition, events) {
         if (!store) throw new Error('away');

@@ -5,10 +5,41 @@ import { readDocument } from '../../src/domain/document.ts';
 import { openEvidence } from '../../src/domain/evidence.ts';
 import { sha256Base64url } from '../../src/support/bytes.ts';
 import { type EcPublicJwk, parseJws } from '../../src/support/jose/index.ts';
-import { deviceServerForEach } from './device-server.ts';
+import { deviceServerForEach, startDeviceServer } from './device-server.ts';
 import { enrollRaw, post, postBytes } from './raw-device.ts';
 
 const pin = '483920';
+
+test('a decision is under way until its answer has left, refused or not, so that a ping can go after it', async () => {
+  const steps: string[] = [];
+  const begin = () => {
+    steps.push('begun');
+    return () => void steps.push('answered');
+  };
+  const server = await startDeviceServer({ deciding: { begin, ended: async () => {} } });
+  const { operations } = server.scene.store;
+  const decide = operations.decide.bind(operations);
+  operations.decide = async (decision) => {
+    const outcome = await decide(decision);
+    steps.push('decided');
+    return outcome;
+  };
+  try {
+    const user = await server.alice();
+    const device = await server.enroll(user, { pin });
+    const { operation } = await server.ask(user);
+    const view = await device.present(operation.id);
+    expect(steps).toEqual([]);
+    await expect(device.decide(view, { decision: 'approve', pin: '000000' })).rejects.toMatchObject({
+      code: 'attempt_failed',
+    });
+    await device.decide(await device.present(operation.id), { decision: 'approve', pin });
+    while (steps.length < 5) await new Promise(setImmediate);
+    expect(steps).toEqual(['begun', 'answered', 'begun', 'decided', 'answered']);
+  } finally {
+    await server.close();
+  }
+});
 
 describe('from a ticket to a decision, by the SDK over HTTP', () => {
   const server = deviceServerForEach();

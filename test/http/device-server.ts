@@ -16,6 +16,7 @@ import { createPublicApp } from '../../src/http/app.ts';
 import { createDeviceApi } from '../../src/http/device-api/index.ts';
 import { createHealth } from '../../src/observability/health.ts';
 import { DAY, HOUR, SECOND } from '../../src/support/clock.ts';
+import { createUnderWay, type UnderWay } from '../../src/support/under-way.ts';
 import { by, newUser, openScene, type Scene, type SceneOptions, startOf } from '../domain/scene.ts';
 import { canaries } from '../support/canaries/index.ts';
 import { watchedLog } from '../support/log.ts';
@@ -42,6 +43,8 @@ export interface DeviceServerOptions extends SceneOptions {
   isClientActive?: IsClientActive;
   /** Of calls from one address. */
   limit?: AddressLimit;
+  /** Is told of decisions until they are answered. */
+  deciding?: UnderWay;
 }
 
 /** The device API over HTTP, on the real app and a new embedded store; time moves when a test says so. */
@@ -94,7 +97,13 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
       issuer,
       authenticatorOrigin: 'https://authenticator.example.test',
       health: createHealth({ checkStore: () => scene.store.check() }),
-      deviceApi: createDeviceApi({ ...side, limit: options.limit ?? noLimit, clock: scene.clock.now, log }),
+      deviceApi: createDeviceApi({
+        ...side,
+        deciding: options.deciding ?? createUnderWay(),
+        limit: options.limit ?? noLimit,
+        clock: scene.clock.now,
+        log,
+      }),
       engine: { paths: [], handle: () => {} },
       log,
       limits: { maxHeadersCount: 64, bodyLimitBytes: 56 * 1024 },

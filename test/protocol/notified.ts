@@ -2,6 +2,7 @@ import { createDispatcher } from '../../src/channels/dispatcher.ts';
 import { createNotificationHandler, type NotificationOptions } from '../../src/channels/notifications.ts';
 import { createOutbound, type OutboundOptions } from '../../src/support/outbound.ts';
 import { systemTimers, type Timers } from '../../src/support/timers.ts';
+import { createUnderWay, type UnderWay } from '../../src/support/under-way.ts';
 import type { Authority } from '../support/certificates.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { openProtocol, type ProtocolOptions, type ProtocolScene } from './scene.ts';
@@ -14,6 +15,8 @@ export interface NotifiedOptions extends Omit<ProtocolOptions, 'clients'> {
   delivery?: Partial<NotificationOptions>;
   /** What the first attempt waits by. */
   leaving?: Timers;
+  /** Decisions that are not answered yet. */
+  deciding?: UnderWay;
 }
 
 export type NotifiedScene = ProtocolScene & {
@@ -29,6 +32,7 @@ export async function openNotified({
   outbound,
   delivery,
   leaving = systemTimers,
+  deciding = createUnderWay(),
   ...options
 }: NotifiedOptions): Promise<NotifiedScene> {
   const receiver = await startReceiver({ ...(authority && { authority }) });
@@ -39,6 +43,7 @@ export async function openNotified({
     outbound: createOutbound({ allowLoopback: true, ca: [receiver.ca], ...outbound }),
     events: store.events,
     deliveries: scene.deliveries,
+    deciding,
     clock: clock.now,
     timers: leaving,
     random: () => 0.5,

@@ -4,6 +4,7 @@ import { notificationDefaults } from '../../src/channels/notifications.ts';
 import { ClientMetadataError, createProtocol } from '../../src/protocol/protocol.ts';
 import { operationIdOf } from '../../src/support/ids.ts';
 import { createOutbound } from '../../src/support/outbound.ts';
+import { createUnderWay } from '../../src/support/under-way.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { createClock } from '../support/clock.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -487,7 +488,8 @@ describe('who can be called', () => {
 test('a ping leaves a moment after the decision: whoever decided has the answer by then, and the client can have its result', async () => {
   const held = createTimers(createClock());
   const { leaveAfterMs } = notificationDefaults;
-  const scene = await openNotified({ clients: clientsAt, leaving: held, delivery: { leaveAfterMs } });
+  const deciding = createUnderWay();
+  const scene = await openNotified({ clients: clientsAt, leaving: held, deciding, delivery: { leaveAfterMs } });
   const { received } = scene.receiver;
   try {
     const alice = await withAlice(scene);
@@ -500,9 +502,38 @@ test('a ping leaves a moment after the decision: whoever decided has the answer 
     // what had left would be here before this
     await visit(scene.receiver);
     expect(received.map(({ method }) => method)).toEqual(['GET']);
+    const answered = deciding.begin();
     held.advance(1 / 1000);
-    const [, call] = await scene.receiver.until(2);
+    // the answer is on its way still
+    await visit(scene.receiver);
+    expect(received.map(({ method }) => method)).toEqual(['GET', 'GET']);
+    answered();
+    const [, , call] = await scene.receiver.until(3);
     expect(call).toMatchObject({ method: 'POST', body: { auth_req_id: body.auth_req_id } });
+  } finally {
+    held.advance(1);
+    await scene.close();
+  }
+});
+
+test('a ping waits a second at most for an answer that does not get through to whoever decided', async () => {
+  const held = createTimers(createClock());
+  const deciding = createUnderWay();
+  const scene = await openNotified({ clients: clientsAt, leaving: held, deciding });
+  const { received } = scene.receiver;
+  deciding.begin();
+  try {
+    const alice = await withAlice(scene);
+    const { body } = await scene.client('shop').authenticate({ client_notification_token: token });
+    await answer(scene, alice, body.auth_req_id);
+    while (held.pending() === 0) await new Promise(setImmediate);
+    held.advance(0);
+    while (held.pending() === 0) await new Promise(setImmediate);
+    held.advance(0.999);
+    await visit(scene.receiver);
+    expect(received.map(({ method }) => method)).toEqual(['GET']);
+    held.advance(0.001);
+    expect((await scene.receiver.until(2))[1]).toMatchObject({ body: { auth_req_id: body.auth_req_id } });
   } finally {
     held.advance(1);
     await scene.close();

@@ -1,5 +1,5 @@
 /** The device API: bytes in, bytes out. What a message means is the domain's matter (README.md). */
-import type { Readable } from 'node:stream';
+import { finished, type Readable } from 'node:stream';
 import type { DeviceCalls } from '../../domain/device-calls.ts';
 import { type Act, acts, type OpenedUp, sealDown } from '../../domain/device-messages/index.ts';
 import type { DeviceRequests } from '../../domain/device-requests.ts';
@@ -9,6 +9,7 @@ import type { InboxStreams } from '../../domain/inbox-stream.ts';
 import type { OwnBoxes } from '../../domain/own-boxes.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Clock } from '../../support/clock.ts';
+import type { UnderWay } from '../../support/under-way.ts';
 import type { AddressLimit } from '../address-limit.ts';
 import { readText } from '../middleware/body.ts';
 import type { AppContext, Middleware } from '../middleware/context.ts';
@@ -25,6 +26,8 @@ export interface DeviceApiParts {
   streams: Pick<InboxStreams, 'open'>;
   serverKeys: Pick<DeviceServerKeys, 'keySets' | 'sealJwks'>;
   ownBoxes: Pick<OwnBoxes, 'offered'>;
+  /** Is told of each decision until its answer has left. */
+  deciding: Pick<UnderWay, 'begin'>;
   /** Before anything is decrypted, or looked up: that is where calls begin to cost. */
   limit: AddressLimit;
   clock: Clock;
@@ -52,6 +55,7 @@ async function answerCall(parts: DeviceApiParts, act: Act, ctx: AppContext): Pro
   parts.limit(ctx.ip);
   // from here on there is a key to answer under; before, the refusal is a plain problem document
   const opened = await parts.requests.open(body);
+  if (act === 'decide') finished(ctx.res, parts.deciding.begin());
   try {
     if (act === 'events') await startStream(parts, opened, ctx);
     else sendSealed(ctx, 200, sealDown(opened.rk, await parts.calls.answer(act, opened, callerOf(ctx)), parts.clock()));
