@@ -24,7 +24,7 @@ export async function authenticate<Name extends string>(
   { req, res, route, form, parameters }: ClientCall<Name>,
 ): Promise<{ ctx: EngineContext; params: Partial<Record<Name, string>> }> {
   const params = pick(form, parameters);
-  const { shownSecrets, quickAssertions } = engine;
+  const { shownSecrets, quickAssertions, callers } = engine;
   const ctx = newContext(engine.provider, { req, res, route, body: form });
   const presented = pick(form, clientAuthenticationParameters);
   const shown = shownSecretOf(req, presented);
@@ -32,6 +32,7 @@ export async function authenticate<Name extends string>(
     shown === undefined ? await quickAssertions.clientOf(req, presented) : await shownSecrets.clientOf(shown);
   if (known) takeClient(ctx, known, params);
   else await authenticateClient(ctx, { ...presented, ...params });
+  callers.set(req, ctx.oidc.client.clientId);
   if (!known && shown !== undefined) shownSecrets.remember(shown, ctx.oidc.client);
   return { ctx, params };
 }

@@ -10,7 +10,7 @@ import { engineListener } from './engine-listener.ts';
 import { asOAuthError } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
 import { createNotifications } from './notifications.ts';
-import { buildEngine, type Engine } from './provider.ts';
+import { buildEngine, type Callers, type Engine } from './provider.ts';
 import { createRegistrationCalls } from './registration-call.ts';
 import { resourceCall } from './resource-call.ts';
 import { createRoutes, type Endpoint, type Found, type Option } from './routes.ts';
@@ -56,7 +56,8 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
   const tokenCall = createTokenCall(deps);
   const authenticationCall = createAuthenticationCall(deps);
   let current = deps;
-  let running = start(deps);
+  const callers: Callers = new WeakMap();
+  let running = start(deps, callers);
 
   async function serve(found: Found, req: IncomingMessage, res: ServerResponse): Promise<void> {
     const { engine, listener } = running;
@@ -90,7 +91,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
         await serve(found, req, res);
       } catch (thrown) {
         const error = asOAuthError(thrown);
-        logRefusal(deps.log, { route: found.pathname }, error, thrown);
+        logRefusal(deps.log, { route: found.pathname, clientId: callers.get(req) }, error, thrown);
         send(res, errorAnswer(error));
       }
     },
@@ -99,7 +100,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
 
     async reload(changed) {
       const next = { ...current, ...changed };
-      running = start(next);
+      running = start(next, callers);
       current = next;
     },
   };
@@ -111,8 +112,8 @@ const optionsOfRoutes = ({ registration, exampleResource, signIn }: ProtocolDeps
   ...(signIn ? (['browsers'] as const) : []),
 ];
 
-function start(deps: ProtocolDeps): { engine: Engine; listener: RequestListener } {
-  const engine = buildEngine(deps);
+function start(deps: ProtocolDeps, callers: Callers): { engine: Engine; listener: RequestListener } {
+  const engine = buildEngine(deps, callers);
   return { engine, listener: engineListener(engine.provider, deps) };
 }
 

@@ -45,13 +45,18 @@ export interface Engine {
   quickAssertions: QuickAssertions;
   /** What an authentication request asks, and of whom. */
   ask: Ask;
+  /** Noted once authenticated, so that the log of a refusal names it. */
+  callers: Callers;
 }
+
+/** The client of a request. */
+export type Callers = WeakMap<IncomingMessage, string>;
 
 /** A DPoP proof may be dated ahead as far as it may be old; the engine remembers it from now on, not from its date on. */
 const dpopWindowMs = 300 * SECOND;
 
 /** @throws ClientMetadataError */
-export function buildEngine(deps: ProtocolDeps): Engine {
+export function buildEngine(deps: ProtocolDeps, callers: Callers): Engine {
   const storage = createEngineStorage(deps, currentContext);
   const accounts = createAccounts(deps);
   const rich = createRichRequests({ types: deps.settings.authorizationDetails, language: deps.settings.language });
@@ -84,6 +89,7 @@ export function buildEngine(deps: ProtocolDeps): Engine {
     shownSecrets: createShownSecrets(directory),
     quickAssertions: createQuickAssertions({ ...deps, find: directory.find, audiences, once }),
     ask: createAsk({ ...deps, issuerKeys, rich }),
+    callers,
   };
 }
 

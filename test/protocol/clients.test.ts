@@ -75,7 +75,7 @@ test('I-03 C-10 pairwise clients see a sub of their own, the same for one sector
     { ...pairwise('d', 'one.example'), ...pushed },
   ];
   const scene = await openProtocol({ clients });
-  const { provider } = buildEngine(scene.deps);
+  const { provider } = buildEngine(scene.deps, new WeakMap());
   const subOf = async (clientId: string) => {
     const client = (await provider.Client.find(clientId))!;
     const token = new provider.IdToken({ sub: 'user' }, { client, ctx: undefined as never });

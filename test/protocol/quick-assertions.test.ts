@@ -29,7 +29,7 @@ beforeAll(async () => {
     ],
     settings: { ...settings, clientAuthentication: { ...settings.clientAuthentication, signingAlgs: [...algs] } },
   });
-  quick = buildEngine(scene.deps).quickAssertions;
+  quick = buildEngine(scene.deps, new WeakMap()).quickAssertions;
 });
 afterAll(() => scene.close());
 

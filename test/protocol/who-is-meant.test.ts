@@ -277,6 +277,18 @@ describe('login_hint_token', () => {
     }
   });
 
+  test('the log of a refusal names the client, once it has proved who it is', async () => {
+    await ask({ exp: 1 });
+    await scene.client('helpdesk').post('/oauth/token', { grant_type: 'urn:openid:params:grant-type:ciba' });
+    await scene.send('POST', '/bc-authorize', {
+      body: new URLSearchParams({ client_id: 'helpdesk', client_secret: 'x' }),
+    });
+    const callers = scene.logged
+      .filter(({ event }) => event === 'oauth.refused')
+      .map(({ fields }) => fields['clientId']);
+    expect(callers).toEqual(['helpdesk', 'helpdesk', undefined]);
+  });
+
   test('H-10 S-07 no hint of any kind is logged', async () => {
     const canary = { format: 'email', email: 'canary-4711@example.test' };
     await ask({ sub_id: canary });
