@@ -7,6 +7,7 @@ import type { Shown } from '../domain/operations.ts';
 import { isJsonObject, parseJsonObject } from '../support/strict-json.ts';
 import { allowedClaims, isMeant } from './claims.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
+import type { StartingKey } from './engine-patches.ts';
 import { identify, type Subject } from './identify.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
 import { obeyPolicy, type PolicyRequest } from './policy.ts';
@@ -33,6 +34,8 @@ export interface Asked {
   document?: Document;
   /** Its `jti` is used up when the operation is started. */
   signed?: SignedRequest;
+  /** The key that the token request must prove as well; its proof is used up with `signed`. */
+  startedWith?: StartingKey;
   /** For the tokens. */
   record: RequestRecord;
 }

@@ -1,11 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Client, errors } from 'oidc-provider';
 import { jsonAnswer, send } from './answer.ts';
+import type { Asked } from './asked.ts';
 import { authenticate } from './client-call.ts';
 import type { ProtocolDeps } from './deps.ts';
-import { authenticationParameters, type EngineContext, inContext, runAuthentication } from './engine-patches.ts';
+import {
+  authenticationParameters,
+  type EngineContext,
+  inContext,
+  proveStartingKey,
+  runAuthentication,
+  type StartingKey,
+} from './engine-patches.ts';
 import { ProtocolError } from './errors.ts';
 import { type Form, readForm } from './form.ts';
+import { deliveryModeOf } from './notification-record.ts';
 import { createOnce } from './once.ts';
 import type { Engine } from './provider.ts';
 import { refused } from './refused.ts';
@@ -20,8 +29,9 @@ export type AuthenticationCall = (engine: Engine, req: IncomingMessage, res: Ser
 /**
  * The authentication request, in the order of CIBA Core 7.2:
  *
- * 1. body, client authentication, grant      3. the engine: signature, scope, claims, details, resource
- * 2. signed request: all but the signature   4. `asked.ts`: whom, user code, the rest → `ciba.ts`: `jti`, and the operation in one write
+ * 1. body, client authentication, grant,     3. the engine: signature, scope, claims, details, resource
+ *    DPoP proof, where there is one          4. `asked.ts`: whom, user code, the rest → `ciba.ts`: `jti`s, and the operation in one write
+ * 2. signed request: all but the signature
  *
  * A client that must not know who exists (`assent_unknown_user: decoy`) hears the end of 2 to 4 at the next beat only.
  * With `Idempotency-Key`, 2 to 4 happen once and a repeat gets the same acknowledgement.
@@ -35,10 +45,13 @@ export function createAuthenticationCall(deps: Deps): AuthenticationCall {
     if (!client.grantTypeAllowed(grantType.ciba)) {
       throw new ProtocolError('unauthorized_client', 'requested grant type is not allowed for this client');
     }
+    const startedWith = await proveStartingKey(engine.provider, ctx);
+    if (startedWith && deliveryModeOf(client) === 'push') throw refused('tokens that are pushed are bound to no key');
     const key = req.headers['idempotency-key'];
-    const start = () => acknowledge(deps, engine, ctx, form);
+    const start = () => acknowledge(deps, engine, ctx, { form, startedWith });
     const verify = () => checkSignature(deps, ctx, form);
-    const answered = key === undefined ? start() : once({ clientId: client.clientId, key, form, verify }, start);
+    const asked = { clientId: client.clientId, key, form, provedBy: startedWith?.thumbprint, verify };
+    const answered = key === undefined ? start() : once({ ...asked, key }, start);
     send(res, jsonAnswer(200, await (mayKnow(client) ? answered : answered.finally(deps.beat))));
   };
 }
@@ -47,11 +60,16 @@ export function createAuthenticationCall(deps: Deps): AuthenticationCall {
 const mayKnow = (client: Client) => client[clientMember.unknownUser] !== 'decoy';
 
 /** Steps 2 to 4. */
-async function acknowledge(deps: Deps, engine: Engine, ctx: EngineContext, form: Form): Promise<object> {
+async function acknowledge(
+  deps: Deps,
+  engine: Engine,
+  ctx: EngineContext,
+  { form, startedWith }: { form: Form; startedWith: StartingKey | undefined },
+): Promise<object> {
   const signed = readSigned(deps, ctx, form);
   return run(ctx, async () => {
     const asked = await engine.ask(ctx, signed);
-    ctx.state['asked'] = asked;
+    ctx.state['asked'] = { ...asked, ...(startedWith && { startedWith }) } satisfies Asked;
     return asked.subject.userId;
   });
 }

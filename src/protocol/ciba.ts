@@ -3,10 +3,11 @@ import type { MatchMode } from '../domain/operation.ts';
 import type { StartOperation } from '../domain/operations.ts';
 import type { Asked } from './asked.ts';
 import type { ProtocolDeps } from './deps.ts';
+import { spendStartingKey } from './engine-patches.ts';
 import { deliveryModeOf, sealNotification } from './notification-record.ts';
 import { refused } from './refused.ts';
 import { sealRequest } from './request-record.ts';
-import { isFirstUse, type SignedRequest } from './signed-request.ts';
+import { isFirstUse } from './signed-request.ts';
 import { clientMember } from './vocabulary.ts';
 
 type CibaDeps = Pick<ProtocolDeps, 'settings' | 'operations' | 'replay' | 'secrets' | 'clock' | 'log' | 'traceId'>;
@@ -26,7 +27,7 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
     verifyUserCode() {},
 
     async triggerAuthenticationDevice(ctx, request, _account, client) {
-      await useUp(deps, client, askedIn(ctx).signed);
+      await useUp(deps, ctx, client);
       const { operation, matchCode, unasked } = await deps.operations.start(startOf(deps, ctx, request, client));
       Object.assign(ctx.body as object, {
         // CIBA Core 7.3: there is no interval for who may not poll
@@ -40,7 +41,9 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
 }
 
 /** As late as can be: what was refused before, and what could not be judged, may be sent again as it is (J-10). */
-async function useUp(deps: CibaDeps, { clientId }: Client, signed: SignedRequest | undefined): Promise<void> {
+async function useUp(deps: CibaDeps, ctx: KoaContextWithOIDC, { clientId }: Client): Promise<void> {
+  const { signed, startedWith } = askedIn(ctx);
+  if (startedWith) await spendStartingKey(ctx.oidc.provider, ctx, startedWith);
   if (signed && !(await isFirstUse(deps, clientId, signed))) throw refused('the request object was used before');
 }
 
@@ -57,8 +60,18 @@ function startOf(
   request: BackchannelAuthenticationRequest,
   client: Client,
 ): StartOperation {
-  const { subject, lifetimeSeconds, bindingMessage, possessionOnly, method, transaction, context, document, record } =
-    askedIn(ctx);
+  const {
+    subject,
+    lifetimeSeconds,
+    bindingMessage,
+    possessionOnly,
+    method,
+    transaction,
+    context,
+    document,
+    record,
+    startedWith,
+  } = askedIn(ctx);
   const trace = traceId?.();
   const purpose = transaction || document ? 'authorization' : 'authentication';
   const token = ctx.oidc.params!['client_notification_token'] as string | undefined;
@@ -83,7 +96,7 @@ function startOf(
     match: (client[clientMember.match] as MatchMode | undefined) ?? 'none',
     lifetimeSeconds,
     intervalSeconds: settings.ciba.intervalSeconds,
-    protocol: sealRequest(secrets, request.jti, record),
+    protocol: sealRequest(secrets, request.jti, { ...record, ...(startedWith && { jkt: startedWith.thumbprint }) }),
     notification: sealNotification({ secrets, clock }, client, request, { token, lifetimeSeconds }),
     by: { actor: `client:${client.clientId}`, ...(trace !== undefined && { traceId: trace }) },
   };

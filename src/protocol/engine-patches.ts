@@ -14,6 +14,7 @@ import {
   type Client,
   errors,
   type Grant,
+  type KoaContextWithOIDC,
   type TokenEndpointGrantContext,
 } from 'oidc-provider';
 import { checkRequestedExpiry, cibaLoadAccount } from 'oidc-provider/lib/actions/authorization/ciba.js';
@@ -51,6 +52,7 @@ export interface KeyProof {
   dpop?: DPoPValidationResult;
   certificate?: X509Certificate;
 }
+export type StartingKey = DPoPValidationResult;
 export type { AccountClaims };
 
 type Own<T> = { prototype: T };
@@ -233,6 +235,19 @@ export async function proveKey(provider: Provider, ctx: EngineContext): Promise<
   if (!certificate) return dpop && { thumbprint: dpop.thumbprint, dpop };
   const thumbprint = `x5t#S256:${hash('sha256', certificate.raw, 'base64url')}`;
   return dpop ? { thumbprint: `${thumbprint} ${dpop.thumbprint}`, dpop, certificate } : { thumbprint, certificate };
+}
+
+/**
+ * A DPoP proof of an authentication request, which has no other purpose there than to name the key of the later token request.
+ * Not used up yet. @throws errors of the engine: invalid_dpop_proof, use_dpop_nonce
+ */
+export function proveStartingKey(provider: Provider, ctx: EngineContext): Promise<StartingKey | undefined> {
+  return validateDpop(provider, ctx);
+}
+
+/** Uses the proof up. @throws errors of the engine: invalid_dpop_proof */
+export async function spendStartingKey(provider: Provider, ctx: KoaContextWithOIDC, key: StartingKey): Promise<void> {
+  await checkDpopReplay(provider, ctx as EngineContext, key, ctx.oidc.client!.clientId, errors.InvalidDpopProof);
 }
 
 /** Uses the proof up. `issue` does that itself. */

@@ -37,7 +37,11 @@ export async function issueTokens(
   const { operation, user, proof, pushed } = approved;
   const { decision } = operation;
   if (!decision) throw new Error('an approved operation has a decision');
-  const { scope, claims, nonce, resource, rar } = openRequest(secrets, operation);
+  const { scope, claims, nonce, resource, rar, jkt } = openRequest(secrets, operation);
+  // not invalid_grant, by which a client would give up what is alive (I-07)
+  if (jkt !== undefined && jkt !== proof?.dpop?.thumbprint) {
+    throw new ProtocolError('invalid_dpop_proof', 'the request was started with another DPoP key');
+  }
   // who was found and checked with the operation need not be read again
   ctx.state['user'] = user;
 

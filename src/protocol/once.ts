@@ -18,6 +18,8 @@ export interface OneTime {
   /** The header `Idempotency-Key`. */
   key: string | string[];
   form: Form;
+  /** Thumbprint of the key that the request is bound to: another key is another request. */
+  provedBy: string | undefined;
   /** Of a repeat that is signed anew. @throws where its signature is not right */
   verify(): Promise<void>;
 }
@@ -44,12 +46,12 @@ export function createOnce({
   clock,
   log,
 }: Pick<ProtocolDeps, 'idempotency' | 'secrets' | 'clock' | 'log'>) {
-  return async ({ clientId, key, form, verify }: OneTime, start: () => Promise<object>): Promise<object> => {
+  return async ({ clientId, key, form, provedBy, verify }: OneTime, start: () => Promise<object>): Promise<object> => {
     if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
       throw refused('Idempotency-Key must be 1 to 255 visible ASCII characters');
     }
     const name = { scope: `bc-authorize:${clientId}`, key: secrets.hmac('idempotency-key', key) };
-    const requestHash = secrets.hmac('idempotency-request', asked(form));
+    const requestHash = secrets.hmac('idempotency-request', asked(form, provedBy));
     const signed = form['request'] && secrets.hmac('idempotency-signed', String(form['request']));
     const aad = `${name.scope}:${name.key}`;
     const now = clock();
@@ -111,12 +113,13 @@ function repeated({ acknowledgement, endsAt }: Kept, now: number): object {
   return { ...acknowledgement, expires_in: left };
 }
 
-function asked(form: Form): string {
+function asked(form: Form, provedBy: string | undefined): string {
   const authentication: readonly string[] = clientAuthenticationParameters;
   const members = Object.entries(form).filter(([name, value]) => value && !authentication.includes(name));
-  return JSON.stringify(
-    ordered(Object.fromEntries(members.map(([name, value]) => [name, name === 'request' ? contentOf(value) : value]))),
+  const content = ordered(
+    Object.fromEntries(members.map(([name, value]) => [name, name === 'request' ? contentOf(value) : value])),
   );
+  return JSON.stringify(provedBy === undefined ? content : [content, provedBy]);
 }
 
 /** Of a signed request what it asks; the rest is new each time that it is signed. */

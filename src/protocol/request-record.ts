@@ -14,6 +14,8 @@ export interface RequestRecord {
   resource?: string;
   /** Authorization details, as shown (RFC 9396). */
   rar?: Record<string, unknown>[];
+  /** Thumbprint of the DPoP key that the request was started with: tokens are for whoever has it. */
+  jkt?: string;
 }
 
 const label = 'request';

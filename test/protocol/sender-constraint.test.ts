@@ -286,6 +286,10 @@ describe('names in certificates', () => {
 });
 
 describe('DPoP', () => {
+  const pushedTo = aClient('pushed', {
+    backchannel_token_delivery_mode: 'push',
+    backchannel_client_notification_endpoint: 'https://pushed.example/told',
+  });
   let scene: ProtocolScene;
   let keys: Keys;
   let others: Keys;
@@ -293,7 +297,7 @@ describe('DPoP', () => {
   beforeAll(async () => {
     [keys, others] = await Promise.all([newKeys(), newKeys('PS256')]);
     scene = await openProtocol({
-      clients: [aClient('helpdesk', { dpop_bound_access_tokens: true }), aClient('free')],
+      clients: [aClient('helpdesk', { dpop_bound_access_tokens: true }), aClient('free'), pushedTo],
       settings: { ...settings, dpop: { requireNonce: true } },
       overrides: () => ({ exampleResource: true }),
     });
@@ -394,9 +398,59 @@ describe('DPoP', () => {
     expect(body.dpop_signing_alg_values_supported).toEqual(['ES256', 'PS256', 'Ed25519', 'EdDSA']);
   });
 
-  test('I-08 a proof at the authentication endpoint is ignored', async () => {
-    const dpop = await proof({ path: '/bc-authorize' });
-    expect((await scene.client('free').authenticate({}, { dpop })).status).toBe(200);
-    expect((await scene.client('free').authenticate({}, { dpop: 'rubbish' })).status).toBe(200);
+  describe('I-08 a proof at the authentication endpoint', () => {
+    let nonce: string;
+    beforeEach(async () => {
+      const { headers } = await scene.client('free').authenticate({}, { dpop: await proof({ path: '/bc-authorize' }) });
+      nonce = headers.get('dpop-nonce')!;
+    });
+    const start = async (options: ProofOptions = {}, headers = {}) =>
+      scene
+        .client('free')
+        .authenticate({}, { dpop: await proof({ path: '/bc-authorize', nonce, ...options }), ...headers });
+
+    test('I-08 TH-07 binds the request: only whoever proves the same key gets its tokens, and others use nothing up', async () => {
+      const { body } = await start({ by: others });
+      await answer(scene, alice, body.auth_req_id);
+      const stranger = await poll(body.auth_req_id, { nonce, by: keys }, 'free');
+      expect(stranger).toMatchObject({ status: 400, body: { error: 'invalid_dpop_proof' } });
+      scene.clock.advance(5);
+      const bearer = await scene.client('free').poll(body.auth_req_id);
+      expect(bearer).toMatchObject({ status: 400, body: { error: 'invalid_dpop_proof' } });
+      scene.clock.advance(5);
+      const { status, body: tokens } = await poll(body.auth_req_id, { nonce, by: others }, 'free');
+      expect([status, tokens.token_type]).toEqual([200, 'DPoP']);
+    });
+
+    test('I-08 is checked as at the token endpoint, and what is wrong starts nothing', async () => {
+      const jti = randomUUID();
+      expect((await start({ jti })).status).toBe(200);
+      const before = await scene.store.operations.pendingOf(alice.user.id, scene.clock.now());
+      for (const wrong of [{ jti }, { htm: 'GET' }, { path: '/oauth/token' }, { nonce: 'made-up' }]) {
+        const { status, body } = await start(wrong);
+        expect(status).toBe(400);
+        expect(['invalid_dpop_proof', 'use_dpop_nonce']).toContain(body.error);
+      }
+      const rubbish = await scene.client('free').authenticate({}, { dpop: 'rubbish' });
+      expect(rubbish).toMatchObject({ status: 400, body: { error: 'invalid_dpop_proof' } });
+      const after = await scene.store.operations.pendingOf(alice.user.id, scene.clock.now());
+      expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+    });
+
+    test('I-08 a repeat by Idempotency-Key is the same request with the same key only', async () => {
+      const once = { 'idempotency-key': 'bound-once' };
+      const { body } = await start({}, once);
+      expect((await start({}, once)).body.auth_req_id).toBe(body.auth_req_id);
+      expect((await start({ by: others }, once)).status).toBe(422);
+      expect((await scene.client('free').authenticate({}, once)).status).toBe(422);
+    });
+
+    test('I-08 X-09 of a client that is pushed to it is refused: pushed tokens are bound to no key', async () => {
+      const dpop = await proof({ path: '/bc-authorize', nonce });
+      const { status, body } = await scene
+        .client('pushed')
+        .authenticate({ client_notification_token: 'x'.repeat(22) }, { dpop });
+      expect([status, body.error]).toEqual([400, 'invalid_request']);
+    });
   });
 });

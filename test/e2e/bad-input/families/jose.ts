@@ -50,14 +50,14 @@ const act = (name: string, payload: Record<string, unknown>): Reader => ({
   ignores: [],
 });
 
-const dpop = (method: string, path: string, around: Partial<Case>): Reader => ({
+const dpop = (method: string, path: string, around: Partial<Case>, believed = 'invalid_grant'): Reader => ({
   name: `the DPoP proof of ${path}`,
   header: { alg: 'ES256', typ: 'dpop+jwt', jwk: strangerJwk },
   payload: { htm: method, htu: `{{issuer}}${path}`, iat: '{{#now}}', jti: '{{jti}}' },
   by: 'stranger',
   around: { ...at(method, path), ...around, headers: { ...around.headers, dpop: '{{jws}}' } },
   refused: [400, 401],
-  ...(method === 'POST' && { believed: 'invalid_grant' }),
+  ...(method === 'POST' && { believed }),
   ignores: ['kid', 'jku', 'x5u', 'x5c', 'zip', 'cty', 'p2c', '__proto__'],
 });
 
@@ -211,6 +211,15 @@ export const readers: readonly Reader[] = [
       ignores: [],
       once: true as const,
     },
+    dpop(
+      'POST',
+      '/bc-authorize',
+      {
+        headers: { authorization: '{{fuzzed}}', 'content-type': mediaTypes.form },
+        body: 'scope=openid&login_hint=nobody-at-all',
+      },
+      'unknown_user_id',
+    ),
     dpop('GET', '/fapi/resource', { headers: { authorization: 'DPoP {{access_token}}' } }),
   ].map((reader): Reader => ({ ...reader, sampled: true })),
 ];
