@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
 import { type Client, errors } from 'oidc-provider';
+import { blank, unshowable } from '../domain/binding-message.ts';
 import { DomainError } from '../domain/errors.ts';
 import { noFetch } from './client-keys.ts';
 import { checkDelivery } from './delivery-metadata.ts';
@@ -52,7 +53,35 @@ const rules: readonly Rule[] = [
   (metadata, { ciba: { requests } }) =>
     requests.mustBeTwoFactor && metadata.assent_method === 'device' && 'assent_method must not be device',
   ({ jwks }) => checkKeySet(jwks, 'jwks'),
+  ({ client_name: name }) => checkName(name),
+  ({ redirect_uris: addresses }) => checkRedirects(addresses),
 ];
+
+/** As `client_name` of the configuration. */
+const maxNameLength = 120;
+
+/** S-03: the first thing that people read of a request, chosen by whoever registers; as strict as a binding message (R-14). */
+function checkName(name: unknown): string | undefined {
+  // the engine says what else it must be
+  if (typeof name !== 'string') return undefined;
+  if (name.length > 2 * maxNameLength || [...name].length > maxNameLength) {
+    return `client_name must not have more than ${maxNameLength} characters`;
+  }
+  const isReadable = !unshowable.test(name) && !blank.test(name);
+  return isReadable ? undefined : 'client_name must be a text that people can read, on one line';
+}
+
+/** RFC 9700 2.6: a code that leaves in the clear is anybody's. The own machine is no network (RFC 8252 7.3). */
+function checkRedirects(addresses: unknown): string | undefined {
+  const inTheClear = (address: unknown) =>
+    typeof address === 'string' && /^http:/i.test(address) && !isLoopback(address);
+  return Array.isArray(addresses) && addresses.some(inTheClear)
+    ? 'redirect_uris must be https, but for localhost'
+    : undefined;
+}
+
+const isLoopback = (address: string) =>
+  URL.canParse(address) && ['localhost', '127.0.0.1', '[::1]'].includes(new URL(address).hostname);
 
 /** @throws errors.InvalidClientMetadata */
 export function makeClient(provider: Provider, metadata: ClientMetadata, settings: ProtocolSettings): Client {

@@ -108,6 +108,25 @@ describe('dynamic client registration', () => {
     expect((await register({ ...poller, client_name: 'x'.repeat(60_000) })).status).toBe(413);
   });
 
+  test('S-03 R-14 a name that people could not read, or would read as something else, is refused', async () => {
+    const names = ['Bank\nYour bank asks', 'a\u202eb', 'a\u200bb', '\u001b[2Ja', '\u3164', ' ', 'x'.repeat(121)];
+    for (const client_name of names) {
+      const { status, body } = await register({ ...poller, client_name });
+      expect([client_name, status, body.error]).toEqual([client_name, 400, 'invalid_client_metadata']);
+    }
+    expect((await register({ ...poller, client_name: 'Ünï → ☃ 銀行'.padEnd(120, '☃') })).status).toBe(201);
+  });
+
+  test('nobody is sent back in the clear, but to the own machine (RFC 9700 2.6)', async () => {
+    const website = (address: string) => ({ ...poller, redirect_uris: ['https://shop.example/cb', address] });
+    for (const address of ['http://shop.example/cb', 'HTTP://shop.example/cb', 'http://localhost.shop.example/cb']) {
+      expect((await register(website(address))).body).toMatchObject({ error: 'invalid_redirect_uri' });
+    }
+    for (const address of ['http://localhost:8080/cb', 'http://127.0.0.1/cb', 'http://[::1]:8080/cb']) {
+      expect((await register(website(address))).status).toBe(201);
+    }
+  });
+
   test('unknown metadata are ignored; ours, the id and the secret are not for the caller to choose', async () => {
     const { body } = await register({
       ...poller,
