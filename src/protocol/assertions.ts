@@ -16,11 +16,14 @@ const plainTypes = ['jwt', assertionType];
 /**
  * A-03: whom the assertion may be made for. `core`: the issuer, or one of the two endpoints of CIBA, however it was reached
  * (CIBA Core 7.1); `rfc10070`: the issuer and nobody else, checked in {@link checkAssertion}.
+ *
+ * @param further paths of endpoints that may be named as well where they are called: RFC 9126 2 wants that of PAR
  */
-export function audiencesOf(issuer: string, mtlsOrigin: string | undefined): Set<string> {
+export function audiencesOf(issuer: string, mtlsOrigin: string | undefined, ...further: string[]): Set<string> {
   const prefix = new URL(issuer).pathname.replace(/\/$/, '');
   const bases = [issuer.replace(/\/$/, ''), ...(mtlsOrigin === undefined ? [] : [mtlsOrigin + prefix])];
-  return new Set([issuer, ...bases.flatMap((base) => [base + path.token, base + path.authentication])]);
+  const paths = [path.token, path.authentication, ...further];
+  return new Set([issuer, ...bases.flatMap((base) => paths.map((each) => base + each))]);
 }
 
 export interface Assertion {

@@ -123,10 +123,12 @@ export function replaceSecretComparison(
   };
 }
 
-/** A-03: the engine accepts the issuer, the token endpoint and the current one. */
-export function replaceAssertionAudience(provider: Provider, audience: () => Set<string>): void {
+/** A-03: the engine accepts the issuer, the token endpoint and the current one. `route`: the engine's name of that. */
+export function replaceAssertionAudience(provider: Provider, audience: (route: string) => Set<string>): void {
   const { prototype } = provider.OIDCContext as unknown as Own<{ clientJwtAuthExpectedAudience(): Set<string> }>;
-  prototype.clientJwtAuthExpectedAudience = audience;
+  prototype.clientJwtAuthExpectedAudience = function expected(this: { route: string }) {
+    return audience(this.route);
+  };
 }
 
 /** What of a client's key set decides when it is fetched again. */

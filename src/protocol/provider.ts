@@ -74,7 +74,8 @@ export function buildEngine(deps: ProtocolDeps, callers: Callers): Engine {
   };
   replaceReplayDetection(provider, once);
   const audiences = audiencesOf(deps.issuer, deps.mtls?.origin);
-  replaceAssertionAudience(provider, () => audiences);
+  const audiencesOfPushed = audiencesOf(deps.issuer, deps.mtls?.origin, path.pushedAuthorization);
+  replaceAssertionAudience(provider, (at) => (at === route.pushedAuthorization ? audiencesOfPushed : audiences));
   const fixed = loadClients(provider, deps.clients, deps.settings);
   for (const client of fixed.values()) watchKeys(client, deps.clock);
   const { clientStore: store, settings, clock, log } = deps;

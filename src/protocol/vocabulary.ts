@@ -87,6 +87,7 @@ export const route = {
   token: 'token',
   introspection: 'introspection',
   revocation: 'revocation',
+  pushedAuthorization: 'pushed_authorization_request',
   discovery: 'discovery',
   /** Ours. */
   resource: 'resource',

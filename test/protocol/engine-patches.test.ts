@@ -154,9 +154,9 @@ test('replaceSecretComparison: what we know of a secret decides, and where we kn
 
 test('replaceAssertionAudience: whom an assertion may be made for is ours to say', () => {
   const { provider } = bareEngine();
-  patches.replaceAssertionAudience(provider, () => new Set(['https://op.example/only']));
+  patches.replaceAssertionAudience(provider, (route) => new Set([`https://op.example/only/${route}`]));
   const { oidc } = contextOf(provider, {}) as unknown as { oidc: { clientJwtAuthExpectedAudience(): Set<string> } };
-  expect([...oidc.clientJwtAuthExpectedAudience()]).toEqual(['https://op.example/only']);
+  expect([...oidc.clientJwtAuthExpectedAudience()]).toEqual(['https://op.example/only/token']);
 });
 
 test('keysOf: the key set of a client has what decides when it is fetched', () => {

@@ -137,6 +137,17 @@ test('J-17 TH-09 one JWT is never both the client’s assertion and its request'
   expect(await push(await sign({ sub: 'somebody' }))).toEqual(pushed);
 });
 
+test('RFC 9126 2: an assertion may be for the address that is pushed to, which is for no other endpoint', async () => {
+  const par = `${scene.issuer}/oauth/par`;
+  const pushFor = async (aud: unknown) =>
+    (await asserting(scene, 'shop', keys).post('/oauth/par', { request: await sign() }, { aud })).status;
+  expect(await Promise.all([par, [par], `${scene.issuer}/oauth/token`].map(pushFor))).toEqual([201, 201, 201]);
+  expect(await pushFor(`${scene.issuer}/oauth/introspect`)).toBe(401);
+  for (const path of ['/oauth/token', '/oauth/introspect']) {
+    expect((await asserting(scene, 'shop', keys).post(path, { token: 'x' }, { aud: par })).status).toBe(401);
+  }
+});
+
 test('S-11 keys and critical extensions of the header, other algorithms and JSON with two readings are refused', async () => {
   const jwk = await exportJWK(rsa.publicKey);
   expect(await push(await sign({}, { jwk }))).toEqual(pushed); // it is looked past
