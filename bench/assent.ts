@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Authority } from '../src/support/certificates.ts';
 import { createManagementClient, type ManagementClient } from '../src/support/management-client.ts';
 import { benchClient, type Target } from './client.ts';
+import type { CpuTime } from './cpu-time.ts';
 import type { LoopDelay } from './loop-delay.ts';
 import { flags, freePorts, type Measured, profiling, startAnywhere, startOnServerCore, until } from './processes.ts';
 import { knownTo, type Program } from './rolling/program.ts';
@@ -16,13 +17,16 @@ export interface BenchAssent extends Target, AsyncDisposable {
   process: Measured;
   masterKey: Buffer;
   management: ManagementClient;
+  managementAt: { url: string; key: string };
   authenticator: string;
   /** From the start of the process to the end of its own preparations. */
   readyMs: number;
   /** Of the port where clients show certificates, where there is one. */
   secureUrl: string | undefined;
-  /** Of the event loop since the last reading, where it is watched. */
+  /** Of the event loop since the last reading; by that meter. */
   loopDelay(): Promise<LoopDelay>;
+  /** To the microsecond; by that meter. */
+  cpuTime(): Promise<CpuTime>;
   /** A line of its metrics. */
   metric(name: string): Promise<number>;
   ports: readonly number[];
@@ -52,11 +56,16 @@ export interface AssentOptions {
   clients?: Record<string, unknown>[];
   /** A port for certificates of this authority, which also issues the server's. */
   authority?: Authority;
-  watchesLoop?: boolean;
+  /** May call this machine, where it trusts what this authority has issued. */
+  receiversBy?: Authority;
+  /** Loaded before the server, and asked by messages. */
+  meter?: 'loop-delay' | 'cpu-time';
   /** Of a process on the same store. */
   shared?: BenchAssent['shared'];
   /** Another version; its own settings alone. Default: this one. */
   program?: Program;
+  /** Of the configuration, in the place of ours. */
+  settings?: Record<string, unknown>;
   /** Not on the servers' core alone. */
   isAnywhere?: boolean;
   /** Of one that was stopped: another takes its place. */
@@ -64,12 +73,13 @@ export interface AssentOptions {
 }
 
 export async function startAssent(options: AssentOptions = {}): Promise<BenchAssent> {
-  const { store, profile, isDiscreet = false, userCodeTries, clients = [], authority, watchesLoop = false } = options;
-  const { program, isAnywhere = false } = options;
+  const { store, profile, isDiscreet = false, userCodeTries, clients = [], authority, meter } = options;
+  const { program, isAnywhere = false, settings, receiversBy } = options;
   const folder = await mkdtemp(join(tmpdir(), 'assent-bench-'));
   const ports = options.ports ?? (await freePorts(4));
   const [port, managementPort, authenticatorPort, securePort] = ports;
   const { issuer, masterKey } = options.shared ?? { issuer: `http://localhost:${port}`, masterKey: randomBytes(32) };
+  const managementAt = { url: `http://127.0.0.1:${managementPort}`, key: apiKey };
   const config = {
     // production asks for https, which would measure TLS
     environment: 'development',
@@ -105,6 +115,8 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
       ...(userCodeTries && { backchannel_user_code_parameter: true }),
     })),
     applications: [{ id: applicationId, name: 'Bench', methods: ['device', 'pin'], enrollment_mode: 'multiple' }],
+    ...(receiversBy && { outbound: { allowLoopback: true, trustAnchors: [await anchorFile(folder, receiversBy)] } }),
+    ...settings,
   };
   const configFile = join(folder, 'config.json');
   await writeFile(configFile, JSON.stringify(program ? knownTo(program, config) : config));
@@ -112,15 +124,15 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
   const log = openSync(logFile, 'w');
   const startedAt = performance.now();
   // bin/setup.js of another version would install that version's dependencies in the place of these
-  const isPlain = !profile && !watchesLoop && !program;
-  const watching = watchesLoop ? ['--import', join(import.meta.dirname, 'loop-delay.ts')] : [];
+  const isPlain = !profile && !meter && !program;
+  const metering = meter ? ['--import', join(import.meta.dirname, `${meter}.ts`)] : [];
   const running = (isAnywhere ? startAnywhere : startOnServerCore)(
     process.execPath,
-    isPlain ? setup : [...flags, ...profiling(profile), ...watching, join(program?.root ?? root, 'src/main.ts')],
+    isPlain ? setup : [...flags, ...profiling(profile), ...metering, join(program?.root ?? root, 'src/main.ts')],
     {
       cwd: folder,
       env: { ...withoutOurs(process.env), ASSENT_CONFIG: configFile, ...(program && compileCache) },
-      stdio: ['ignore', log, log, ...(watchesLoop ? ['ipc' as const] : [])],
+      stdio: ['ignore', log, log, ...(meter ? ['ipc' as const] : [])],
     },
   );
   await until('Assent', () => {
@@ -137,22 +149,32 @@ export async function startAssent(options: AssentOptions = {}): Promise<BenchAss
     ports,
     output: () => readFileSync(logFile, 'utf8'),
     shared: { issuer, masterKey },
-    async loopDelay() {
-      running.child.send('read');
-      const [read] = (await once(running.child, 'message')) as [LoopDelay];
-      return read;
-    },
+    loopDelay: () => readMeter<LoopDelay>(running),
+    cpuTime: () => readMeter<CpuTime>(running),
     async metric(name) {
-      const text = await (await fetch(`http://127.0.0.1:${managementPort}/metrics`)).text();
+      const text = await (await fetch(`${managementAt.url}/metrics`)).text();
       return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
     },
-    management: createManagementClient({ url: `http://127.0.0.1:${managementPort}`, key: apiKey }),
+    management: createManagementClient(managementAt),
+    managementAt,
     authenticator: `http://localhost:${authenticatorPort}`,
     async [Symbol.asyncDispose]() {
       await running.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function readMeter<T>({ child }: Measured): Promise<T> {
+  const read = once(child, 'message') as Promise<[T]>;
+  child.send('read');
+  return (await read)[0];
+}
+
+async function anchorFile(folder: string, { cert }: Authority): Promise<string> {
+  const file = join(folder, 'receivers.pem');
+  await writeFile(file, cert);
+  return file;
 }
 
 async function tlsFiles(folder: string, authority: Authority) {

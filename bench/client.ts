@@ -40,12 +40,12 @@ export const withSecret = (client: { client_id: string; client_secret: string })
 const benchCaller = withSecret(benchClient);
 
 /** @param user by the user name that seed.ts gave */
-export const startForm = (user: string): string =>
+export const startForm = (user: string, lifeSeconds = 600): string =>
   new URLSearchParams({
     scope: 'openid offline_access',
     login_hint: user,
     binding_message: 'Pay 12,50 to the bakery?',
-    requested_expiry: '600',
+    requested_expiry: String(lifeSeconds),
   }).toString();
 
 export const tokenForm = (authReqId: string): string =>
@@ -93,19 +93,24 @@ export function post(
 }
 
 /** @throws Error when the server does not take it */
-export async function start(target: Target, user: string): Promise<string> {
-  const { status, body } = await post(target, paths.start, startForm(user));
+export async function start(target: Target, user: string, lifeSeconds?: number): Promise<string> {
+  const { status, body } = await post(target, paths.start, startForm(user, lifeSeconds));
   if (status !== 200) throw new Error(`start answered ${status}: ${JSON.stringify(body)}`);
   return String(body['auth_req_id']);
 }
 
 /** One for each of so many, of the users in turn. Nothing is measured here: a machine that is too busy is waited for. */
-export function startMany(target: Target, users: readonly string[], count: number): Promise<string[]> {
+export function startMany(
+  target: Target,
+  users: readonly string[],
+  count: number,
+  lifeSeconds?: number,
+): Promise<string[]> {
   const asked = Array.from({ length: count }, (_, i) => users[i % users.length]!);
   return inParallel(asked, 16, async (user) => {
     for (let tries = 0; ; tries++) {
       try {
-        return await start(target, user);
+        return await start(target, user, lifeSeconds);
       } catch (error) {
         if (tries === 5) throw error;
         await sleep(200);

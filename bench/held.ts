@@ -25,7 +25,7 @@ const now = () => performance.timeOrigin + performance.now();
 export async function measureHeld({ size, profile }: Options, report: Report): Promise<void> {
   await using redis = await startRedis();
   const store = `redis://127.0.0.1:${redis.port}`;
-  await using assent = await startAssent({ store, profile, watchesLoop: true });
+  await using assent = await startAssent({ store, profile, meter: 'loop-delay' });
   await using seeded = await seed(store, assent, users);
   const { possible: holds, why } = possibleConnections(size.holds);
   const holder = createHolder(assent);

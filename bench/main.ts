@@ -1,6 +1,9 @@
 /** `npm run bench`: Assent against a peer, against its own cryptography, and against its budgets (README.md). */
 import { againstPeer } from './against-peer.ts';
+import { measureBadJwts } from './bad-jwts.ts';
+import { measureBadReceivers } from './bad-receivers.ts';
 import { measureFlow } from './flow.ts';
+import { measureGuessing } from './guessing.ts';
 import { measureHeld } from './held.ts';
 import { describeMachine, type Machine, requirePrograms } from './machine.ts';
 import { measureMemory } from './memory.ts';
@@ -58,6 +61,9 @@ async function measure(options: Options, report: Report): Promise<void> {
   if (asked('memory')) await measureMemory(options, report);
   if (asked('ready')) await measureReady(options, report);
   if (asked('who-exists')) await measureWhoExists(options, report);
+  if (asked('bad-receivers')) await measureBadReceivers(options, report);
+  if (asked('guessing')) await measureGuessing(options, report);
+  if (asked('bad-jwts')) await measureBadJwts(options, report);
 }
 
 function sentence(machine: Machine): string {

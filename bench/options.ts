@@ -17,6 +17,9 @@ export const sections = [
   'memory',
   'ready',
   'who-exists',
+  'bad-receivers',
+  'guessing',
+  'bad-jwts',
 ] as const;
 export type Section = (typeof sections)[number];
 
@@ -61,8 +64,16 @@ export interface Size {
   pendingOperations: number;
   streams: number;
   readyStarts: number;
-  /** Of each kind of person that a discreet client asks for. */
-  requestsPerHint: number;
+  /** Of each kind that must take equally long: people that a discreet client asks for, ids that it polls. */
+  requestsPerKind: number;
+  /** `auth_req_id`s that were never given. */
+  guesses: number;
+  /** Pings due to each of the bad receivers, while others sign in for so many seconds. */
+  pingsToEachBad: number;
+  badReceiverSeconds: number;
+  /** Of the wrong JWTs, at each endpoint that reads one; every one so often. */
+  vectorsPerReader: number;
+  vectorRounds: number;
 }
 
 const full: Size = {
@@ -87,7 +98,12 @@ const full: Size = {
   pendingOperations: 10_000,
   streams: 10_000,
   readyStarts: 5,
-  requestsPerHint: 5_000,
+  requestsPerKind: 5_000,
+  guesses: 100_000,
+  pingsToEachBad: 300,
+  badReceiverSeconds: 30,
+  vectorsPerReader: Number.POSITIVE_INFINITY,
+  vectorRounds: 3,
 };
 
 const quick: Size = {
@@ -112,7 +128,12 @@ const quick: Size = {
   pendingOperations: 2_000,
   streams: 1_000,
   readyStarts: 3,
-  requestsPerHint: 700,
+  requestsPerKind: 700,
+  guesses: 5_000,
+  pingsToEachBad: 60,
+  badReceiverSeconds: 6,
+  vectorsPerReader: 60,
+  vectorRounds: 2,
 };
 
 const usage = `npm run bench -- [--quick] [--only ${sections.join(',')}] [--streams N] [--holds N] [--rate N] [--old revision] [--profile folder] [--json]`;
