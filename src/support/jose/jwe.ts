@@ -5,17 +5,17 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createECDH,
   createHash,
   diffieHellman,
+  generateKeyPairSync,
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
 import { asKey } from '../aead.ts';
-import { fromBase64url, toBase64url } from '../bytes.ts';
+import { toBase64url } from '../bytes.ts';
 import { decodePart, maxMessageBytes, readHeader, splitCompact } from './compact.ts';
 import { JoseError } from './errors.ts';
-import { type EcPublicJwk, parsePublicKey } from './jwk.ts';
+import { type EcPublicJwk, parsePublicKey, publicJwkOf, publicKeyOf } from './jwk.ts';
 
 export interface JweHeader {
   typ: string;
@@ -38,15 +38,9 @@ export type JweKey = { alg: 'ECDH-ES'; privateKey: KeyObject } | { alg: 'dir'; k
 
 /** Encrypt to a P-256 public key. */
 export function encryptTo(jwk: EcPublicJwk, header: JweHeader, plaintext: Uint8Array | string): string {
-  const ephemeral = createECDH('prime256v1');
-  const point = ephemeral.generateKeys();
-  const shared = agreeWith(jwk, (peer) => ephemeral.computeSecret(peer));
-  const epk: EcPublicJwk = {
-    kty: 'EC',
-    crv: 'P-256',
-    x: toBase64url(point.subarray(1, 33)),
-    y: toBase64url(point.subarray(33)),
-  };
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const epk = publicJwkOf(publicKey);
+  const shared = sharedSecret(privateKey, publicKeyOf(jwk));
   return seal(concatKdf(shared), { alg: 'ECDH-ES', enc: 'A256GCM', epk, ...header }, plaintext);
 }
 
@@ -111,14 +105,6 @@ function sharedSecret(privateKey: KeyObject, publicKey: KeyObject): Buffer {
     return diffieHellman({ privateKey, publicKey });
   } catch (cause) {
     throw new JoseError('decrypt', 'key agreement failed', { cause });
-  }
-}
-
-function agreeWith(jwk: EcPublicJwk, agree: (peer: Buffer) => Buffer): Buffer {
-  try {
-    return agree(Buffer.concat([Buffer.of(4), fromBase64url(jwk.x), fromBase64url(jwk.y)]));
-  } catch (cause) {
-    throw new JoseError('key', 'not a point of P-256', { cause });
   }
 }
 

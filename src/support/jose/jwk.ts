@@ -49,15 +49,24 @@ function coordinate(value: unknown): string {
   throw new JoseError('key', 'a coordinate is not 32 bytes of base64url');
 }
 
-/** @throws JoseError key, if the point is not on the curve (OpenSSL checks at import; P-256 has cofactor 1) */
-export function publicKeyOf(jwk: EcPublicJwk): KeyObject {
-  const { kty, crv, x, y } = jwk;
+/**
+ * By way of PEM: node:crypto takes a text as it is, but looks into any object for a key of its own first, by two exceptions that
+ * cost more than the import.
+ *
+ * @throws JoseError key, if the point is not on the curve (OpenSSL checks at import; P-256 has cofactor 1)
+ */
+export function publicKeyOf({ x, y }: EcPublicJwk): KeyObject {
+  const point = Buffer.concat([Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
   try {
-    return createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' });
+    return createPublicKey(`${pemHead}${point.toString('base64')}${pemEnd}`);
   } catch (cause) {
     throw new JoseError('key', 'not a point of P-256', { cause });
   }
 }
+
+/** SubjectPublicKeyInfo of P-256 up to `x ‖ y` of an uncompressed point (RFC 5480 §2): 27 bytes, so that base64 goes on behind it. */
+const pemHead = '-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE';
+const pemEnd = '\n-----END PUBLIC KEY-----';
 
 /** @throws JoseError key */
 export function privateKeyOf(jwk: EcPrivateJwk): KeyObject {
