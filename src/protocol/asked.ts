@@ -1,4 +1,4 @@
-/** What a request asks for, checked, in the order of CIBA Core 7.2: whom → their user code → the remaining parameters. */
+/** What a request asks for, checked, once it is known whom it means (`identify.ts`). */
 import type { ClaimsParameter, Client, KoaContextWithOIDC } from 'oidc-provider';
 import { checkBindingMessage } from '../domain/binding-message.ts';
 import { type Document, type DocumentLimits, readDocument } from '../domain/document.ts';
@@ -8,11 +8,10 @@ import { isJsonObject, parseJsonObject } from '../support/strict-json.ts';
 import { allowedClaims, isMeant } from './claims.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
 import type { StartingKey } from './engine-patches.ts';
-import { identify, type Subject } from './identify.ts';
-import type { IssuerKeys } from './issuer-keys.ts';
+import type { Subject } from './identify.ts';
 import { obeyPolicy, type PolicyRequest } from './policy.ts';
 import { refused } from './refused.ts';
-import { requireContents, requireSignature } from './request-policy.ts';
+import { requireContents } from './request-policy.ts';
 import type { RequestRecord } from './request-record.ts';
 import { grantedOf } from './resources.ts';
 import { type RichRequests, readDetails } from './rich-requests.ts';
@@ -40,13 +39,18 @@ export interface Asked {
   record: RequestRecord;
 }
 
-export type Ask = (ctx: KoaContextWithOIDC, signed: SignedRequest | undefined) => Promise<Asked>;
+/** What a request asks beside whom it means, of whom it means. */
+export type Ask = (
+  ctx: KoaContextWithOIDC,
+  of: { subject: Subject; signed: SignedRequest | undefined },
+) => Promise<Asked>;
 
-type Deps = Parameters<typeof identify>[0] &
-  Pick<ProtocolDeps, 'settings' | 'policy' | 'issuer' | 'timers' | 'consent'> & {
-    issuerKeys: IssuerKeys;
-    rich: RichRequests;
-  };
+type Deps = Pick<
+  ProtocolDeps,
+  'settings' | 'policy' | 'issuer' | 'timers' | 'consent' | 'clock' | 'secrets' | 'log'
+> & {
+  rich: RichRequests;
+};
 
 /** Parameters that the engine has checked for being there once and being text. */
 type Params = Partial<
@@ -58,10 +62,9 @@ type Params = Partial<
 
 export function createAsk(deps: Deps): Ask {
   const { settings, rich, issuer } = deps;
-  return async (ctx, signed) => {
-    requireSignature(settings.ciba.requests, signed !== undefined);
+  return async (ctx, { subject: identified, signed }) => {
     const client = ctx.oidc.client!;
-    const subject = whoIsMeant(deps, ctx, await identify(deps, ctx));
+    const subject = whoIsMeant(deps, ctx, identified);
     const { binding_message, requested_expiry, request_context, document: text, ...params } = ctx.oidc.params as Params;
     const lifetimeSeconds = lifetime(requested_expiry, settings.ciba.expiry);
     const bindingMessage =

@@ -13,7 +13,7 @@ import { clientMember } from './vocabulary.ts';
 type CibaDeps = Pick<ProtocolDeps, 'settings' | 'operations' | 'replay' | 'secrets' | 'clock' | 'log' | 'traceId'>;
 
 /**
- * The engine's hooks for `/bc-authorize`. What the request asks, and whom it is about, is known by then (`asked.ts`, in the
+ * The engine's hooks for `/bc-authorize`. What the request asks, and whom it is about, is known by then (`identify.ts`, `asked.ts`, in
  * place of the engine's own step, so that CIBA Core 7.2's order is kept): what is left to do is to start the operation.
  */
 export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {

@@ -17,7 +17,7 @@ import {
   type KoaContextWithOIDC,
   type TokenEndpointGrantContext,
 } from 'oidc-provider';
-import { checkRequestedExpiry, cibaLoadAccount } from 'oidc-provider/lib/actions/authorization/ciba.js';
+import { checkRequestedExpiry, cibaLoadAccount, cibaRequired } from 'oidc-provider/lib/actions/authorization/ciba.js';
 import authenticationStack from 'oidc-provider/lib/actions/authorization/index.js';
 import { getAuthorizationParams } from 'oidc-provider/lib/actions/authorization/request_parameters.js';
 import tokenStack from 'oidc-provider/lib/actions/token.js';
@@ -192,26 +192,40 @@ export function authenticationParameters(ctx: EngineContext): ReadonlySet<string
   return getAuthorizationParams(ctx);
 }
 
+/** What is ours of the engine's authentication endpoint. Each may refuse by throwing. */
+export interface AuthenticationSteps {
+  /** After the signed request was verified, and before anything else is looked at. */
+  identify(): Promise<void>;
+  /** After the engine has looked at scope, claims, details and resource. Whose request it will be. */
+  ask(): Promise<string>;
+}
+
 /**
- * The rest of the engine's authentication endpoint, once the client is known. Its step from the hint to the person is ours:
- * of three hints it leaves one out, and another it takes as the user's id. Answers the acknowledgement. Needs {@link inContext}.
+ * The rest of the engine's authentication endpoint, once the client is known, in the order of CIBA Core 7.2 (R-24). Its step from
+ * the hint to the person is ours: of three hints it leaves one out, another it takes as the user's id, and it comes last.
+ * Answers the acknowledgement. Needs {@link inContext}.
  */
 export async function runAuthentication(
   ctx: EngineContext,
-  findUser: () => Promise<string>,
+  { identify, ask }: AuthenticationSteps,
 ): Promise<Record<string, unknown>> {
-  const identify: Middleware = async (_ctx, next) => {
-    const accountId = await findUser();
+  const first: Middleware = (_ctx, next) => identify().then(next);
+  const last: Middleware = async (_ctx, next) => {
+    const accountId = await ask();
     ctx.oidc.entity('Account', { accountId, claims: () => ({ sub: accountId }) });
     await next();
   };
-  await run(afterClient.with(afterClient.indexOf(cibaLoadAccount), identify), ctx);
+  await run([...untilVerified, first, ...afterVerified.with(afterVerified.indexOf(cibaLoadAccount), last)], ctx);
   return ctx.body as Record<string, unknown>;
 }
 const authentication = authenticationStack('backchannel_authentication');
-// `requested_expiry` is looked at after the person was found, as CIBA Core 7.2 wants it, and one that is too long is shortened
-const afterClient = authentication
-  .slice(authentication.indexOf(clientAuthentication.at(-1)!) + 1)
+const untilVerified = authentication.slice(
+  authentication.indexOf(clientAuthentication.at(-1)!) + 1,
+  authentication.indexOf(cibaRequired),
+);
+// one that is too long is shortened, not refused
+const afterVerified = authentication
+  .slice(authentication.indexOf(cibaRequired))
   .filter((middleware) => middleware !== checkRequestedExpiry);
 
 /** Models ask the engine's storage which request they belong to. */

@@ -44,6 +44,8 @@ declare module 'oidc-provider/lib/actions/authorization/index.js' {
 
 declare module 'oidc-provider/lib/actions/authorization/ciba.js' {
   import type { Middleware } from 'koa';
+  /** Scope and notification token are there: the first look at what is neither client nor signature. */
+  export const cibaRequired: Middleware;
   /** A whole number that JavaScript can hold exactly. */
   export const checkRequestedExpiry: Middleware;
   /** Exactly one hint, the person, their user code. */

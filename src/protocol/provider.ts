@@ -1,5 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import Provider, { type ClientAuthMethod, type Configuration, errors, type RefreshToken } from 'oidc-provider';
+import Provider, {
+  type ClientAuthMethod,
+  type Configuration,
+  errors,
+  type KoaContextWithOIDC,
+  type RefreshToken,
+} from 'oidc-provider';
 import { acrValues } from '../domain/acr.ts';
 import { SECOND } from '../support/clock.ts';
 import { newHandle, partitionOf } from '../support/ids.ts';
@@ -25,6 +31,7 @@ import {
   replaceSecretComparison,
   setDeliveryModes,
 } from './engine-patches.ts';
+import { identify, type Subject } from './identify.ts';
 import { mayIntrospect } from './introspection.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import { signingKeys } from './keys.ts';
@@ -43,7 +50,8 @@ export interface Engine {
   settings: ProtocolSettings;
   shownSecrets: ShownSecrets;
   quickAssertions: QuickAssertions;
-  /** What an authentication request asks, and of whom. */
+  /** Whom an authentication request means, and what it asks. */
+  identify(ctx: KoaContextWithOIDC): Promise<Subject>;
   ask: Ask;
   /** Noted once authenticated, so that the log of a refusal names it. */
   callers: Callers;
@@ -89,7 +97,8 @@ export function buildEngine(deps: ProtocolDeps, callers: Callers): Engine {
     settings,
     shownSecrets: createShownSecrets(directory),
     quickAssertions: createQuickAssertions({ ...deps, find: directory.find, audiences, once }),
-    ask: createAsk({ ...deps, issuerKeys, rich }),
+    identify: (ctx) => identify({ ...deps, issuerKeys }, ctx),
+    ask: createAsk({ ...deps, rich }),
     callers,
   };
 }

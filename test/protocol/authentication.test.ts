@@ -353,10 +353,13 @@ describe('what is asked', () => {
         body: new URLSearchParams({ scope: 'openid', ...bad, ...params }),
       });
     const { headers } = scene.client('helpdesk');
+    const rest = { scope: 'profile', resource: 'nowhere', authorization_details: '[]', claims: '{' };
     const two = { login_hint: 'nobody', login_hint_token: 'x' };
     expect(error(await start({ authorization: basic('helpdesk', 'wrong') }, two))).toEqual([401, 'invalid_client']);
-    expect((await start(headers, two)).body.error_description).toMatch(/^only one of/);
-    expect(error(await start(headers, { login_hint: 'nobody' }))).toEqual([400, 'unknown_user_id']);
+    for (const also of [{}, rest]) {
+      expect((await start(headers, { ...two, ...also })).body.error_description).toMatch(/^only one of/);
+      expect(error(await start(headers, { login_hint: 'nobody', ...also }))).toEqual([400, 'unknown_user_id']);
+    }
     expect(error(await start(headers, { login_hint: 'alice' }))).toEqual([400, 'invalid_request']);
   });
 

@@ -188,9 +188,13 @@ test('newContext, authenticateClient: the engine’s own client authentication, 
   });
 });
 
-test('runAuthentication, authenticationParameters: all of the engine’s authentication endpoint after the client, but the person', async () => {
+test('runAuthentication, authenticationParameters: all of the engine’s authentication endpoint after the client, but the person, who comes before the rest', async () => {
   const { provider, saved } = bareEngine();
-  const ask = async (params: Record<string, string>, findUser = async () => 'u1') => {
+  const steps = {
+    identify: async () => {},
+    ask: async () => 'u1',
+  };
+  const ask = async (params: Record<string, string>, ours: Partial<typeof steps> = {}) => {
     const ctx = patches.newContext(provider, {
       ...requestOf('POST', post),
       route: 'backchannel_authentication',
@@ -207,7 +211,7 @@ test('runAuthentication, authenticationParameters: all of the engine’s authent
         'request',
       ]),
     );
-    return patches.inContext(ctx, () => patches.runAuthentication(ctx, findUser));
+    return patches.inContext(ctx, () => patches.runAuthentication(ctx, { ...steps, ...ours }));
   };
   // no hint: whom it is about is our matter alone
   expect(await ask({ scope: 'openid' })).toMatchObject({
@@ -216,16 +220,18 @@ test('runAuthentication, authenticationParameters: all of the engine’s authent
   });
   expect(saved.at(-1)).toMatchObject({ model: 'BackchannelAuthenticationRequest', payload: { accountId: 'u1' } });
   const before = saved.length;
-  await expect(ask({ scope: 'openid' }, () => Promise.reject(new errors.UnknownUserId()))).rejects.toThrow(
-    errors.UnknownUserId,
-  );
-  let isAsked = false;
-  const findUser = async () => {
-    isAsked = true;
-    return 'u1';
+  const unknown = { identify: () => Promise.reject(new errors.UnknownUserId()) };
+  await expect(ask({ scope: 'profile' }, unknown)).rejects.toThrow(errors.UnknownUserId);
+  const taken: string[] = [];
+  const noting = {
+    identify: async () => void taken.push('identify'),
+    ask: async () => {
+      taken.push('ask');
+      return 'u1';
+    },
   };
-  await expect(ask({ scope: 'profile' }, findUser)).rejects.toThrow(errors.InvalidRequest);
-  expect([isAsked, saved.length]).toEqual([false, before]);
+  await expect(ask({ scope: 'profile' }, noting)).rejects.toThrow(errors.InvalidRequest);
+  expect([taken, saved.length]).toEqual([['identify'], before]);
 });
 
 test('runTokenEndpoint: everything of the engine’s token endpoint but reading the body', async () => {

@@ -41,6 +41,14 @@ describe('user codes', () => {
     expect(await pendingOf(scene, user.id)).toBe(1);
   });
 
+  test('R-24 it is looked at before the rest of the request, and whatever that is like', async () => {
+    await aliceWithCode(scene);
+    const rest = { scope: 'profile', resource: 'nowhere' };
+    const asked = async (user_code: string) => error(await scene.client('coded').authenticate({ user_code, ...rest }));
+    expect(await asked('wrong-code')).toEqual([400, 'invalid_user_code']);
+    expect((await asked('blue-harbor-42'))[1]).not.toBe('invalid_user_code');
+  });
+
   test('U-01 a user who has none needs none', async () => {
     await withAlice(scene);
     expect((await ask()).status).toBe(200);
