@@ -1,4 +1,5 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import { aClient, openProtocol, protocolForEach, withAlice } from './scene.ts';
 
 const pair = await generateKeyPair('ES256', { extractable: true });
@@ -128,6 +129,45 @@ describe('a start with an Idempotency-Key', () => {
   test('must be a key', async () => {
     for (const key of ['with space', 'x'.repeat(256)]) expect(error(await ask(key))).toEqual([400, 'invalid_request']);
   });
+});
+
+test('J-10 K-06 a start that the store was away for is signed anew, and asked once under its key', async () => {
+  let isAway = true;
+  const scene = await openProtocol({
+    clients,
+    overrides: ({ operations }) => ({
+      operations: {
+        ...operations,
+        start: (start) => (isAway ? Promise.reject(new StoreUnavailable('away')) : operations.start(start)),
+      },
+    }),
+  });
+  await withAlice(scene);
+  const iat = Math.floor(scene.clock.now() / 1000);
+  const signed = (jti: string) =>
+    new SignJWT({
+      iss: 'signer',
+      aud: scene.issuer,
+      iat,
+      nbf: iat,
+      exp: iat + 60,
+      jti,
+      scope: 'openid',
+      login_hint: 'alice',
+    })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+      .sign(pair.privateKey);
+  const send = async (request: string) =>
+    scene.client('signer').post('/bc-authorize', { request }, { 'idempotency-key': 'k-1' });
+  const first = await signed('j-1');
+  const { status, headers } = await send(first);
+  expect([status, headers.get('retry-after')]).toEqual([503, expect.any(String)]);
+  isAway = false;
+  expect(error(await send(first))).toEqual([400, 'invalid_request']);
+  const again = await send(await signed('j-2'));
+  expect(again.status).toBe(200);
+  expect((await send(await signed('j-3'))).body.auth_req_id).toBe(again.body.auth_req_id);
+  await scene.close();
 });
 
 test('J-10 a signed request that could not be judged may be sent again as it is; what was started is not asked again', async () => {
