@@ -41,7 +41,7 @@ export function startOperation(tx: Tx, start: Start) {
   if (readOperation(tx.db, operation.id)) return { result: 'exists' as const };
   const isActive = decoy || readUser(tx.db, operation.userId)?.state === 'active';
   if (!isActive && !orDecoy) return { result: 'user_not_active' as const };
-  const { open, ofPerson, superseded } = judged(tx.db, start);
+  const { open, ofPerson, superseded } = judged(tx, start);
   const told = latest(open);
   if (told) {
     noteRefusal(tx, start, told, true);
@@ -91,7 +91,8 @@ interface Judged {
   superseded: Operation[];
 }
 
-function judged(db: Db, start: Start): Judged {
+function judged(tx: Tx, start: Start): Judged {
+  const { db } = tx;
   const { operation, cap, now, decoy, orDecoy } = start;
   if (operation.kind === 'registration') return { open: [], ofPerson: [], superseded: [] };
   if (operation.claimOf !== undefined) return { open: [], ofPerson: [], superseded: claimsBeyond(db, start) };
@@ -115,7 +116,7 @@ function judged(db: Db, start: Start): Judged {
     person: late(person),
     name: orDecoy ? late([...person.filter(({ askedAs }) => askedAs === orDecoy.userId), ...name]) : late(person),
   };
-  const { open, ofPerson } = rated(db, start, missed);
+  const { open, ofPerson } = rated(tx, start, missed);
   if (orDecoy) return { open: [...byCap, ...open], ofPerson: [...byOthers, ...ofPerson], superseded };
   return { open: [...byCap, ...byOthers, ...open, ...ofPerson], ofPerson: [], superseded };
 }

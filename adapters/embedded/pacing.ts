@@ -44,7 +44,7 @@ export function createPacing(remembered = REMEMBERED): Pacing {
     take({ operationId, now, pacing, by, holdMs, holder }, intervalSeconds) {
       if (by === 'held') endHold(operationId, holder);
       if (by) return { result: 'pending' };
-      const pace: Pace = paces.get(operationId) ?? { acceptedAt: Number.NEGATIVE_INFINITY, intervalSeconds };
+      const pace = asOfNow(paces.get(operationId) ?? { acceptedAt: Number.NEGATIVE_INFINITY, intervalSeconds }, now);
       const overlaps = pace.held !== undefined && now < pace.held.until && pace.held.holder !== holder;
       if (!overlaps && now - pace.acceptedAt >= pace.intervalSeconds * SECOND - pacing.toleranceMs) {
         const held = holdMs === undefined ? undefined : { holder, until: now + holdMs };
@@ -58,4 +58,11 @@ export function createPacing(remembered = REMEMBERED): Pacing {
     },
     forget: (operationId) => paces.delete(operationId),
   };
+}
+
+/** A clock that was set back stops nobody until the time has come again: the last poll counts as of now, and so does its hold. */
+function asOfNow(pace: Pace, now: number): Pace {
+  const ahead = pace.acceptedAt - now;
+  if (ahead <= 0) return pace;
+  return { ...pace, acceptedAt: now, held: pace.held && { ...pace.held, until: pace.held.until - ahead } };
 }

@@ -24,12 +24,15 @@ export function reserveCount({ db }: Tx, { key, limit, share, windowMs, now }: R
   const read = (key: string) => db.get<CounterRow>('SELECT count, reset_at FROM counters WHERE key = ?', key);
   const stored = read(key);
   const isOpen = stored !== undefined && now < stored.reset_at;
-  const { count, reset_at: resetAt } = isOpen ? stored : { count: 0, reset_at: now + windowMs };
+  const count = isOpen ? stored.count : 0;
+  // one that ends later is from before the clock was set back: nobody is stopped for longer than the window
+  const resetAt = isOpen ? Math.min(stored.reset_at, now + windowMs) : now + windowMs;
   const shareKey = share && JSON.stringify([key, share.of]);
   const row = shareKey === undefined ? undefined : read(shareKey);
-  const shared = row?.reset_at === resetAt ? row.count : 0;
-  if (count >= limit || (share && shared >= share.limit)) return { allowed: false, count, resetAt };
+  const shared = isOpen && row?.reset_at === stored.reset_at ? row.count : 0;
   const sql = 'INSERT OR REPLACE INTO counters (key, count, reset_at) VALUES (?, ?, ?)';
+  if (isOpen && resetAt !== stored.reset_at) db.run(sql, key, count, resetAt);
+  if (count >= limit || (share && shared >= share.limit)) return { allowed: false, count, resetAt };
   db.run(sql, key, count + 1, resetAt);
   if (shareKey !== undefined) db.run(sql, shareKey, shared + 1, resetAt);
   return { allowed: true, count: count + 1, resetAt };
@@ -49,7 +52,12 @@ export function beginCall({ db }: Tx, begin: Begin): Awaited<ReturnType<Idempote
   if (stored && now < stored.until) {
     if (stored.request_hash !== requestHash) return { result: 'mismatch' };
     if (stored.response !== null) return { result: 'done', response: stored.response };
-    if (now < stored.lease_until) return { result: 'busy' };
+    if (now < stored.lease_until) {
+      // one that ends later is from before the clock was set back
+      const sql = 'UPDATE idempotency SET lease_until = min(lease_until, ?) WHERE scope = ? AND key = ?';
+      db.run(sql, leaseUntil, scope, key);
+      return { result: 'busy' };
+    }
   }
   const claim = `INSERT OR REPLACE INTO idempotency (scope, key, request_hash, lease_until, until)
     VALUES (?, ?, ?, ?, ?)`;

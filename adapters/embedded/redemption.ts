@@ -9,6 +9,7 @@ type Commit = Parameters<OperationStore['commit']>[0];
 type Delivered = Parameters<OperationStore['delivered']>[0];
 type Release = Parameters<OperationStore['release']>[0];
 type Committed = Extract<Redemption, { state: 'committed' }>;
+type Held = Extract<Redemption, { until: number }>;
 type Over = Extract<Redemption, { state: 'delivered' | 'expired' }>;
 
 /**
@@ -25,11 +26,19 @@ export function lookAt(operation: Operation | undefined, poll: Poll): 'wait' | '
   return { result: 'ended', state, ...(endReason && { endReason }) };
 }
 
-function lookAtRedemption({ redemption }: Operation, { now, holder }: Poll): 'take' | PollResult {
+function lookAtRedemption({ redemption }: Operation, poll: Poll): 'take' | PollResult {
+  const { now, holder } = poll;
   if (redemption?.state === 'delivered' || redemption?.state === 'expired') return { result: redemption.state };
   if (redemption?.state === 'committed' && now >= redemption.replayUntil) return { result: 'delivered' };
-  if (redemption && now < redemption.until) return redemption.holder === holder ? 'take' : { result: 'busy' };
-  return 'take';
+  if (!redemption || now >= redemption.until || redemption.holder === holder) return 'take';
+  return isFromAhead(redemption, poll) ? 'take' : { result: 'busy' };
+}
+
+/** A lease of another's from before the clock was set back. */
+function isFromAhead(redemption: Redemption | undefined, { now, holder, leaseMs }: Poll): redemption is Held {
+  return (
+    redemption !== undefined && !isOver(redemption) && redemption.holder !== holder && redemption.until > now + leaseMs
+  );
 }
 
 /** Nobody has issued, and nobody is issuing. */
@@ -49,6 +58,11 @@ export function takeRedemption(tx: Tx, poll: Poll): PollResult {
   // what was approved does not wait again
   if (!operation || found === 'wait') return { result: 'missing' };
   if (found !== 'take') return found;
+  if (isFromAhead(operation.redemption, poll)) {
+    // nobody waits for longer than a lease
+    replaceOperation(tx, operation, { redemption: { ...operation.redemption, until: poll.now + poll.leaseMs } });
+    return { result: 'busy' };
+  }
   if (isTooLate(operation, poll.now)) {
     // What was answered stays true: whoever had the lease commits nothing any more, and no clock brings it back.
     replaceOperation(tx, operation, { redemption: { state: 'expired', at: poll.now } });

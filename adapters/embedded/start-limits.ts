@@ -58,6 +58,25 @@ function change(tx: Tx, userId: string, clientId: string, now: number, changed: 
   writeNotes(tx, userId, notes, now);
 }
 
+/** A clock that was set back stops nobody until the time has come again: what lies ahead of `now` counts as of now, from then on. */
+function notesAsOf(tx: Tx, userId: string, now: number): Notes {
+  const notes = notesOf(tx.db, userId);
+  const isAhead = ({ s = [], a = 0, m = 0 }: Note) => Math.max(...s, a, m) > now;
+  if (![...notes.values()].some(isAhead)) return notes;
+  for (const [client, note] of notes) if (isAhead(note)) notes.set(client, atMost(note, now));
+  writeNotes(tx, userId, notes, now);
+  return notes;
+}
+
+function atMost({ s, a, m, t: _told, ...note }: Note, now: number): Note {
+  return {
+    ...note,
+    ...(s && { s: s.map((at) => Math.min(at, now)) }),
+    ...(a !== undefined && { a: Math.min(a, now) }),
+    ...(m !== undefined && { m: Math.min(m, now) }),
+  };
+}
+
 /** Operations of the client that are past their time, which no sweep has written down yet: of the person, under the name. */
 export interface Missed {
   person: Operation[];
@@ -65,11 +84,11 @@ export interface Missed {
 }
 
 /** What refuses a start, apart from the caps: what the client may know of, and what only who may know of the person. */
-export function rated(db: Db, start: Start, missed: Missed): { open: Refusal[]; ofPerson: Refusal[] } {
+export function rated(tx: Tx, start: Start, missed: Missed): { open: Refusal[]; ofPerson: Refusal[] } {
   const { operation, limits, now, orDecoy, decoy } = start;
   if (!limits) return { open: [], ofPerson: [] };
   const { userId, clientId } = operation;
-  const notes = notesOf(db, userId);
+  const notes = notesAsOf(tx, userId, now);
   const note = notes.get(clientId);
   const forClient = (of: Note | undefined, late: Operation[]) => [
     ...rate('client_rate', of?.s ?? [], limits.perClient, now),
@@ -83,7 +102,7 @@ export function rated(db: Db, start: Start, missed: Missed): { open: Refusal[]; 
     ...blocked(note, limits.notMeMs, now),
   ];
   if (!orDecoy) return { open: ofPerson, ofPerson: [] };
-  return { open: forClient(notesOf(db, orDecoy.userId).get(clientId), missed.name), ofPerson };
+  return { open: forClient(notesAsOf(tx, orDecoy.userId, now).get(clientId), missed.name), ofPerson };
 }
 
 function rate(limit: StartLimit, starts: number[], { starts: most, windowMs }: Rate, now: number): Refusal[] {

@@ -69,6 +69,16 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       });
     });
 
+    test('TH-14 after the clock was set back nobody is stopped for longer than the window', async () => {
+      const back = T0 - 300 * SECOND;
+      const few = (now: number) => at.store.counters.reserve(reserve({ limit: 2, now }));
+      for (let i = 0; i < 3; i++) await few(T0);
+      const refused = { allowed: false, count: 2, resetAt: back + HOUR };
+      expect(await few(back)).toEqual(refused);
+      expect(await few(back + HOUR - 1)).toEqual(refused);
+      expect(await few(back + HOUR)).toMatchObject({ allowed: true, count: 1 });
+    });
+
     test('TH-06 who has used up a share takes nothing from the others, and all shares together have the limit', async () => {
       const of = (of: string, overrides = {}) => reserve({ share: { of, limit: 2 }, ...overrides });
       const taken = async (...reserves: ReturnType<typeof of>[]) =>
@@ -144,6 +154,17 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       });
       expect(await at.store.idempotency.begin(begin(late))).toEqual({ result: 'fresh' });
       expect(await at.store.idempotency.begin(begin(late))).toEqual({ result: 'busy' });
+    });
+
+    test('TH-14 after the clock was set back a call that died keeps its key no longer than a lease', async () => {
+      await at.store.idempotency.begin(begin());
+      const back = (seconds: number) => {
+        const now = T0 + (seconds - 300) * SECOND;
+        return at.store.idempotency.begin(begin({ now, leaseUntil: now + 10 * SECOND, until: now + HOUR }));
+      };
+      expect(await back(0)).toEqual({ result: 'busy' });
+      expect(await back(9)).toEqual({ result: 'busy' });
+      expect(await back(10)).toEqual({ result: 'fresh' });
     });
 
     test('a refused call gives its key free at once; a finished one keeps its response', async () => {

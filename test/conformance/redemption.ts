@@ -58,6 +58,22 @@ export const redemptionSuite: Suite = (name, open) => {
       expect(await poll(9)).toEqual(pending);
     });
 
+    test('TH-14 after the clock was set back five minutes the interval runs from the next poll, and a hold is not longer', async () => {
+      const poll = polling((await asked(at.store)).operation);
+      await poll(0);
+      expect(await poll(6 - 300)).toEqual(slowDown(10));
+      expect(await poll(17 - 300)).toEqual(pending);
+      expect(await poll(27 - 300)).toEqual(pending);
+
+      const { operation } = await asked(at.store);
+      const held = pollOf(operation, { now: T0, holdMs: 20 * SECOND });
+      expect(await at.store.operations.poll(held)).toEqual(pending);
+      const back = polling(operation);
+      expect(await back(7 - 300)).toEqual(slowDown(10));
+      expect(await back(26 - 300)).toEqual(slowDown(15));
+      expect(await back(27 - 300)).toEqual(pending);
+    });
+
     test('TH-16 of a hundred first polls at once, one is accepted', async () => {
       const { operation } = await asked(at.store);
       const answers = await at.race(HUNDRED, (store) => store.operations.poll(pollOf(operation)));
@@ -176,6 +192,17 @@ export const redemptionSuite: Suite = (name, open) => {
       expect(await at.store.operations.commit(commitOf(operation, { holder: 'slow', now: seconds(8) }))).toEqual({
         result: 'lost',
       });
+    });
+
+    test('TH-14 after the clock was set back nobody waits for longer than a lease, for an approval or for its response', async () => {
+      const one = await approved(at.store);
+      await poll(one.operation, { holder: 'gone', now: seconds(2) });
+      expect(await poll(one.operation, { now: seconds(-298) })).toEqual({ result: 'busy' });
+      expect(await poll(one.operation, { now: seconds(-293) - 1 })).toEqual({ result: 'busy' });
+      expect(await poll(one.operation, { now: seconds(-293) })).toMatchObject({ result: 'leased' });
+      const other = await committed(at.store);
+      expect(await poll(other.operation, { now: seconds(-298) })).toEqual({ result: 'busy' });
+      expect(await poll(other.operation, { now: seconds(-293) })).toMatchObject({ result: 'committed' });
     });
 
     test('the holder gets its own lease again: its first call may have timed out after it was done', async () => {

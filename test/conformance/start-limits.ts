@@ -189,6 +189,25 @@ export const startLimitSuite: Suite = (name, open, { knownDifferences = {} } = {
       expect(await at.store.operations.liftLimits({ userId: bob.id, now: T0, events: [] })).toBe(true);
     });
 
+    test('TH-14 after the clock was set back each limit holds for as long as it says, and no longer', async () => {
+      const [rated, denied, accused] = [await withUser(at.store), await withUser(at.store), await withUser(at.store)];
+      const limits = limited({ perClient: { starts: 1, windowMs: 10 * MINUTE } });
+      await start(T0, rated, { limits });
+      await answered(denied, T0, { approved: false });
+      await answered(accused, T0, { approved: false, reason: 'not_me' });
+      const back = T0 - 5 * MINUTE;
+      for (const [user, limit, waitMs, more] of [
+        [rated, 'client_rate', 10 * MINUTE, { limits }],
+        [denied, 'back_off', 10 * SECOND, {}],
+        [accused, 'not_me', HOUR, {}],
+      ] as const) {
+        const refusal = refused(limit, back + waitMs);
+        expect(await start(back, user, more)).toEqual(refusal);
+        expect(await start(back + waitMs - 1, user, more)).toEqual(refusal);
+        expect(await start(back + waitMs, user, more)).toMatchObject({ result: 'started' });
+      }
+    });
+
     test('a refusal is told once in the audit trail, until what it told is over', async () => {
       const user = await withUser(at.store);
       const limits = limited({ perClient: { starts: 1, windowMs: MINUTE } });

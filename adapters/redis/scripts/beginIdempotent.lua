@@ -9,7 +9,11 @@ local now = tonumber(ARGV[1])
 if hash and now < tonumber(ends) then
   if hash ~= ARGV[2] then return { 'mismatch' } end
   if response then return { 'done', response } end
-  if now < tonumber(lease) then return { 'busy' } end
+  if now < tonumber(lease) then
+    -- one that ends later is from before a clock was set back
+    if tonumber(lease) > tonumber(ARGV[3]) then redis.call('HSET', KEYS[1], 'l', ARGV[3]) end
+    return { 'busy' }
+  end
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'h', ARGV[2], 'l', ARGV[3], 'u', ARGV[4])

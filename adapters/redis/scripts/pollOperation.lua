@@ -20,9 +20,15 @@ if state == 'pending' then
     if waiter == holder then redis.call('HDEL', operation, 'wh', 'wu') end
     return { 'pending' }
   end
-  interval = tonumber(interval)
-  local overlaps = waiter and waiter ~= holder and now < tonumber(waitsUntil)
-  if overlaps or (last and now - tonumber(last) < interval * 1000 - tonumber(ARGV[6])) then
+  interval, last, waitsUntil = tonumber(interval), tonumber(last or '-inf'), tonumber(waitsUntil or 0)
+  if last > now then
+    -- a clock that was set back stops nobody until the time has come again: the last poll counts as of now, and so does its hold
+    last, waitsUntil = now, waitsUntil - (last - now)
+    redis.call('HSET', operation, 'l', ARGV[1])
+    if waiter then redis.call('HSET', operation, 'wu', string.format('%.0f', waitsUntil)) end
+  end
+  local overlaps = waiter and waiter ~= holder and now < waitsUntil
+  if overlaps or now - last < interval * 1000 - tonumber(ARGV[6]) then
     interval = math.min(interval + tonumber(ARGV[7]), tonumber(ARGV[8]))
     redis.call('HSET', operation, 'i', interval)
     return { 'slow_down', interval }
@@ -42,7 +48,11 @@ end
 if redemption == 'delivered' or redemption == 'expired' then return { redemption } end
 if redemption == 'committed' and now >= tonumber(replayUntil) then return { 'delivered' } end
 local held = heldUntil and now < tonumber(heldUntil)
-if held and heldBy ~= holder then return { 'busy' } end
+if held and heldBy ~= holder then
+  -- from before a clock was set back: nobody waits for longer than a lease
+  if tonumber(heldUntil) > tonumber(ARGV[5]) then redis.call('HSET', operation, 'ru', ARGV[5]) end
+  return { 'busy' }
+end
 if redemption == 'committed' then
   redis.call('HSET', operation, 'rh', holder, 'ru', ARGV[5])
   return give('committed')

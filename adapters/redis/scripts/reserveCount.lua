@@ -12,6 +12,12 @@ if not resetAt or now >= tonumber(resetAt) then
   redis.call('HSET', KEYS[1], 'n', 0, 'r', resetAt)
   redis.call('PEXPIRE', KEYS[1], ARGV[3] + 3600000)
 end
+if tonumber(resetAt) > now + ARGV[3] then
+  -- from before a clock was set back: nobody is stopped for longer than the window
+  resetAt = string.format('%.0f', now + ARGV[3])
+  redis.call('HSET', KEYS[1], 'r', resetAt)
+  redis.call('PEXPIRE', KEYS[1], ARGV[3] + 3600000)
+end
 local isUsedUp = share and tonumber(shared or 0) >= tonumber(ARGV[5])
 if isUsedUp or tonumber(count) >= tonumber(ARGV[2]) then return { 0, tonumber(count), resetAt } end
 if share then redis.call('HINCRBY', KEYS[1], share, 1) end

@@ -102,14 +102,14 @@ elseif of.k ~= 'registration' then
   if not cap.decoy and #staying >= cap.perUser then hidden = { 'user', freeAt(staying, cap.perUser) } end
 
   if limits then
-    local notes = notesOf(root, user)
+    local notes = notesAsOf(root, user, now)
     if cap.decoy then
       refusal = later(refusal, ofClient(notes[of.c] or {}, person.late, limits, now))
     else
       hidden = later(hidden, ofPerson(notes, of.c, person.late, limits, now))
     end
     if name ~= '' then
-      refusal = later(refusal, ofClient(notesOf(root, name)[of.c] or {}, lateByName, limits, now))
+      refusal = later(refusal, ofClient(notesAsOf(root, name, now)[of.c] or {}, lateByName, limits, now))
     end
   end
   if name == '' then refusal = later(refusal, hidden) end

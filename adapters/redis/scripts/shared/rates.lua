@@ -26,6 +26,23 @@ local function blocked(note, notMeMs, now)
   return ends > now and { 'not_me', ends } or nil
 end
 
+-- A clock that was set back stops nobody until the time has come again: what lies ahead of `now` counts as of now, from then on.
+local function notesAsOf(root, user, now)
+  local notes, isAhead = notesOf(root, user), false
+  for _, note in pairs(notes) do
+    local ahead = (note.a or 0) > now or (note.m or 0) > now
+    for i, at in ipairs(note.s or {}) do
+      if at > now then note.s[i], ahead = now, true end
+    end
+    if ahead then
+      note.a, note.m, note.t = note.a and math.min(note.a, now), note.m and math.min(note.m, now), nil
+      isAhead = true
+    end
+  end
+  if isAhead then writeNotes(root, user, notes, now) end
+  return notes
+end
+
 local function startsIn(notes)
   local all = {}
   for _, note in pairs(notes) do
