@@ -155,11 +155,11 @@ function notForAuthenticatorHost({ authenticatorOrigin }: PublicParts): Step {
 }
 
 /** The engine reads host and scheme from the request; it gets the issuer's, whatever the request said (ruling 3). */
-function withIssuer({ paths, handle }: Mounted, issuer: string): Mounted {
+function withIssuer({ handle, ...piece }: Mounted, issuer: string): Mounted {
   const { host, protocol } = new URL(issuer);
   const scheme = protocol.slice(0, -1);
   return {
-    paths,
+    ...piece,
     handle(req, res) {
       req.headers.host = host;
       req.headers['x-forwarded-proto'] = scheme;

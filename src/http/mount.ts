@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Log } from '../observability/log.ts';
 import { withTrace } from '../observability/trace.ts';
 import { beginExchange, type Exchange, type Step } from './edge/exchange.ts';
-import { answerProblem } from './edge/problems.ts';
+import { answerProblem, type Refusal } from './edge/problems.ts';
 import type { Middleware } from './middleware/context.ts';
 
 /** A piece that knows nothing of Koa: the engine, the demo, the simulator. */
@@ -11,11 +11,13 @@ export type NodeHandler = (req: IncomingMessage, res: ServerResponse) => void | 
 /**
  * A piece that answers some paths by itself: each path exactly, and everything below it. It gets the request with the body
  * unread; headers set so far stay (`X-Trace-Id` is `res.getHeader('x-trace-id')`). What it rejects with before it has
- * answered becomes a problem document.
+ * answered becomes a problem document, or what `refusal` makes of that.
  */
 export interface Mounted {
   paths: readonly string[];
   handle: NodeHandler;
+  /** How these paths tell of errors, the edge's own included. undefined: by problem documents. */
+  refusal?: Refusal;
 }
 
 /** True for the path itself and for what lies below it, not for its neighbours (`/health` is not `/healthy`). */
@@ -37,15 +39,16 @@ export interface Way {
   log: Log;
 }
 
-/** The way of every request: steps, then the piece that its path belongs to; whatever is thrown on it is a problem document. */
+/** The way of every request: steps, then the piece that its path belongs to; whatever is thrown on it is told as that piece tells it. */
 export function listenerOf({ steps, mounted, rest, log }: Way): RequestListener {
-  const handlerOf = byPath(mounted, rest);
+  const pieceAt = byPath(mounted);
   const go = async (exchange: Exchange) => {
+    const piece = pieceAt(exchange.path);
     try {
       for (const step of steps) step(exchange);
-      await handlerOf(exchange.path)(exchange.req, exchange.res);
+      await (piece?.handle ?? rest)(exchange.req, exchange.res);
     } catch (error) {
-      answerProblem(exchange, error, log);
+      answerProblem(exchange, error, log, piece?.refusal);
     }
   };
   return (req, res) => {
@@ -55,11 +58,7 @@ export function listenerOf({ steps, mounted, rest, log }: Way): RequestListener 
 }
 
 /** Most requests ask for exactly one of the paths. */
-function byPath(mounted: readonly Mounted[], rest: RequestListener): (path: string) => NodeHandler {
-  const exact = new Map(mounted.flatMap(({ paths, handle }) => paths.map((path) => [path, handle] as const)));
-  return (path) => {
-    const found = exact.get(path);
-    if (found) return found;
-    return mounted.find(({ paths }) => paths.some((each) => isBelow(path, each)))?.handle ?? rest;
-  };
+function byPath(mounted: readonly Mounted[]): (path: string) => Mounted | undefined {
+  const exact = new Map(mounted.flatMap((piece) => piece.paths.map((path) => [path, piece] as const)));
+  return (path) => exact.get(path) ?? mounted.find(({ paths }) => paths.some((each) => isBelow(path, each)));
 }

@@ -179,6 +179,11 @@ function fromEngine({ error, error_description = error, error_detail, statusCode
   };
 }
 
+/** What is refused before it comes to us: for its form, or because we did not answer in time. */
+export function refusalOfOthers(status: number, description: string): OAuthError {
+  return { status, error: status < 500 ? 'invalid_request' : 'server_error', description };
+}
+
 /** RFC 6749 5.2: `%x20-21 / %x23-5B / %x5D-7E`. Some texts name a parameter, and so may hold anything. */
 export function errorBody({ error, description }: OAuthError): { error: string; error_description: string } {
   return { error, error_description: description.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "'") };

@@ -7,13 +7,13 @@ import { checkClient } from './client-metadata.ts';
 import { deliveriesCall } from './deliveries-call.ts';
 import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
 import { engineListener } from './engine-listener.ts';
-import { asOAuthError } from './errors.ts';
+import { asOAuthError, refusalOfOthers } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
 import { createNotifications } from './notifications.ts';
 import { buildEngine, type Callers, type Engine } from './provider.ts';
 import { createRegistrationCalls } from './registration-call.ts';
 import { resourceCall } from './resource-call.ts';
-import { createRoutes, type Endpoint, type Found, type Option } from './routes.ts';
+import { createRoutes, type Endpoint, type Found, isPage, type Option } from './routes.ts';
 import { createSignIn } from './sign-in.ts';
 import type { SignIn } from './sign-in-types.ts';
 import { createTokenCall } from './token-call.ts';
@@ -39,6 +39,8 @@ export interface Protocol {
   readonly signIn?: SignIn;
   /** Never rejects. The body must not have been read. */
   handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  /** What whoever stands in front of this refuses, in our words. undefined: people look at a page there (ruling 2). */
+  refusal(pathname: string, of: { status: number; body: { detail: string } }): Answer | undefined;
   /** What clients are told by ping and push. */
   readonly notifications: Notifications;
   /**
@@ -94,6 +96,11 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
         logRefusal(deps.log, { route: found.pathname, clientId: callers.get(req) }, error, thrown);
         send(res, errorAnswer(error));
       }
+    },
+
+    refusal(pathname, { status, body }) {
+      const found = routes.find(pathname);
+      return found && isPage(found) ? undefined : errorAnswer(refusalOfOthers(status, body.detail));
     },
 
     checkClient: (metadata) => checkClient(running.engine.provider, metadata as ClientMetadata, current),

@@ -53,6 +53,10 @@ export interface Found {
   below?: string;
 }
 
+/** Ruling 2: where browsers go, a person looks at what is answered. */
+export const isPage = ({ pathname }: Found) =>
+  [path.authorization, path.logout].some((page) => pathname === page || pathname.startsWith(`${page}/`));
+
 export interface Routes {
   paths: string[];
   find(pathname: string): Found | undefined;

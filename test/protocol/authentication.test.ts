@@ -2,6 +2,8 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { ALL_PARTITIONS } from '../../src/support/ids.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import { by, enroll, newUser } from '../domain/scene.ts';
+import { exchangeRaw } from '../http/support/server.ts';
+import { behindEdge } from './edge.ts';
 import {
   ACR,
   type Alice,
@@ -561,6 +563,57 @@ describe('when it does not work', () => {
         expect(Object.keys(body)).toEqual(['error', 'error_description']);
         expect(body.error).toMatch(/^[a-z_]+$/);
         expect(body.error_description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
+      }
+    });
+  });
+
+  describe('refusals of the edge', () => {
+    const scene = protocolForAll({ clients });
+    const refusals: [string, number][] = [
+      ['Content-Length: 60000\r\n', 413],
+      ['Content-Encoding: gzip\r\nContent-Length: 9\r\n', 415],
+      ['DPoP: a\r\nDPoP: b\r\nContent-Length: 0\r\n', 400],
+    ];
+
+    test('E-01 E-03 E-04 what is refused before it comes to the provider is told in its words, at its paths', async () => {
+      await using server = await behindEdge(scene);
+      const post = (path: string, headers: string) =>
+        exchangeRaw(server.port, `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}\r\n`);
+      for (const [headers, status] of refusals) {
+        for (const path of ['/bc-authorize', '/oauth/token', '/oauth/introspect', '/userinfo', '/oauth/token/below']) {
+          const whole = await post(path, headers);
+          expect(whole).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+          for (const header of [
+            'content-type: application/json; charset=utf-8',
+            'cache-control: no-store',
+            'x-trace-id: ',
+          ]) {
+            expect(whole).toContain(`\r\n${header}`);
+          }
+          expect(whole).toMatch(/\r\n\r\n\{"error":"invalid_request","error_description":"[^"\\]+"\}$/);
+        }
+        expect(await post('/device/v1/decide', headers)).toContain('\r\ncontent-type: application/problem+json');
+      }
+    });
+
+    test('E-05 so are answers that do not come, and faults', async () => {
+      const { log } = scene.deps;
+      for (const [thrown, status, comeAgain] of [
+        [new StoreUnavailable('no answer within 31000 ms'), 503, '2'],
+        [new Error('canary 31000'), 500, null],
+      ] as const) {
+        const engine = { ...scene.protocol, handle: () => Promise.reject(thrown) };
+        await using server = await behindEdge(scene, { log, engine });
+        const answer = await fetch(`${server.url}/oauth/token`, { method: 'POST' });
+        expect([answer.status, answer.headers.get('retry-after')]).toEqual([status, comeAgain]);
+        expect(await answer.json()).toEqual({
+          error: 'server_error',
+          error_description: expect.not.stringContaining('31000'),
+        });
+        expect(scene.logged).toContainEqual({
+          event: 'http.fault',
+          fields: expect.objectContaining({ error: thrown }),
+        });
       }
     });
   });

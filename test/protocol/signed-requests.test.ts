@@ -1,4 +1,6 @@
 import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'jose';
+import { exchangeRaw } from '../http/support/server.ts';
+import { behindEdge } from './edge.ts';
 import { aClient, answer, type ProtocolScene, protocolForAll, withAlice } from './scene.ts';
 
 const pair = await generateKeyPair('ES256', { extractable: true });
@@ -301,6 +303,11 @@ describe('signed authentication requests', () => {
     expect(error(await send('a'.repeat(33 * 1024)))).toEqual(refused);
     const { status, body } = await send('a'.repeat(60 * 1024));
     expect([status, body.error]).toEqual([413, 'invalid_request']);
+    // where its length is announced, the edge says so before any of it is read
+    await using server = await behindEdge(scene);
+    const announced = 'POST /bc-authorize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n';
+    const refusal = await exchangeRaw(server.port, announced);
+    expect(refusal).toMatch(/^HTTP\/1\.1 413 [\s\S]*\{"error":"invalid_request","error_description":"[^"]+"\}$/);
   });
 
   test('S-11 keys and critical extensions in the header are not followed, and JSON has one reading', async () => {

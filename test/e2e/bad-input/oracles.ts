@@ -58,7 +58,8 @@ function aboutForm(each: Case, { status, headers, text }: Answer): string[] {
   if (headers['x-trace-id'] === undefined) wrong.push('no X-Trace-Id');
   if (headers['x-content-type-options'] !== 'nosniff') wrong.push('no nosniff');
   if (each.method === 'HEAD' || status < 400) return wrong;
-  if (type.startsWith('application/problem+json')) return [...wrong, ...aboutProblem(status, text)];
+  if (type.startsWith('application/problem+json') && !isForClients(each))
+    return [...wrong, ...aboutProblem(status, text)];
   if (type.startsWith('application/json')) return [...wrong, ...aboutOAuthError(text)];
   if (type.startsWith('application/jose')) return wrong; // sealed for whoever has the response key
   if (type.startsWith('text/html') && isForPeople(each)) return wrong;
@@ -68,6 +69,15 @@ function aboutForm(each: Case, { status, headers, text }: Answer): string[] {
 /** Ruling 2: a browser is told on a page what it cannot do; everybody else gets JSON. */
 function isForPeople({ path }: Case): boolean {
   return /^\/(?:authorize|logout|sign-in)(?:[/?]|$)/.test(path ?? '');
+}
+
+const oauthPaths = [...new Set([...routes.values()].filter(({ kind }) => kind === 'oauth').map(({ path }) => path))];
+
+/** RFC 6749 5.2, ciba.md 1.9: whoever refuses there, the edge included, speaks as OAuth's clients understand it. */
+function isForClients({ listener, path, wire }: Case): boolean {
+  const asked = wire === undefined ? path : (/^[A-Z]+ (\S+) HTTP\/1\.1\r\n/.exec(wire)?.[1] ?? '');
+  const bare = asked.split('?', 1)[0]!;
+  return listener === 'public' && oauthPaths.some((each) => bare === each || bare.startsWith(`${each}/`));
 }
 
 function aboutProblem(status: number, text: string): string[] {

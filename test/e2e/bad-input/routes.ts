@@ -174,7 +174,7 @@ export const routes: ReadonlyMap<string, Route> = new Map(list.map((route) => [n
 /** Whatever is asked for that is not there. */
 export const nowhere = 'public GET /nothing';
 
-/** What the edge may say to anybody, before a route is looked at: always a problem document, or the parser's bare refusal. */
+/** What the edge may say to anybody, before a route is looked at: an OAuth error at `oauth` paths, else a problem document, or the parser's bare refusal. */
 export const edgeStatuses = [400, 404, 405, 408, 413, 415, 417, 421, 431];
 
 export type OpenApi = { paths: Record<string, Record<string, { responses: Record<string, unknown> }>> };

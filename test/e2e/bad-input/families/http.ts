@@ -289,6 +289,8 @@ export function credentials({ auth }: Route): Record<string, string> {
   return {};
 }
 
+const forClients = all.filter(({ kind, method }) => kind === 'oauth' && method === 'POST').map(({ path }) => path);
+
 /** Byte for byte; framing that two parsers could cut in two ways is in test/http/framing.test.ts. */
 export function wires(random: Random): Case[] {
   const ports = ['public', 'management', 'authenticator'] as const;
@@ -395,10 +397,12 @@ export function wires(random: Random): Case[] {
       'a chunk extension of 20 kB',
       `POST /oauth/token HTTP/1.1\r\n${head}Transfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(20_000)}\r\na\r\n0\r\n\r\n`,
     ),
-    wire(
-      port,
-      'more chunks than allowed',
-      `POST /oauth/token HTTP/1.1\r\n${head}Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n${'1000\r\n'.concat('a'.repeat(4096), '\r\n').repeat(16)}0\r\n\r\n`,
+    ...forClients.map((path) =>
+      wire(
+        port,
+        `more chunks than allowed to ${path}`,
+        `POST ${path} HTTP/1.1\r\n${head}Authorization: {{fuzzed}}\r\nContent-Type: ${mediaTypes.form}\r\nTransfer-Encoding: chunked\r\n\r\n${'1000\r\n'.concat('a'.repeat(4096), '\r\n').repeat(16)}0\r\n\r\n`,
+      ),
     ),
   ]);
 }
