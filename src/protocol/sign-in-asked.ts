@@ -24,15 +24,23 @@ export function askedOf(
       ...(context && { context }),
       origin,
     },
-    ...strengthOf(interaction, client, acr),
+    ...strengthOf(interaction, client, acr, ciba.requests),
     lifetimeSeconds: ciba.expiry.defaultSeconds,
     intervalSeconds: ciba.intervalSeconds,
   } satisfies Partial<StartOperation>;
 }
 
-/** Two factors, unless possession alone was asked for. */
-function strengthOf({ params }: Interaction, client: Client, acr: SignInDeps['settings']['acr']) {
+type Settings = SignInDeps['settings'];
+
+/** Two factors, unless possession alone was asked for, and is enough. */
+function strengthOf(
+  { params }: Interaction,
+  client: Client,
+  acr: Settings['acr'],
+  { mustBeTwoFactor }: Settings['ciba']['requests'],
+) {
   const method = client[clientMember.method] as 'device' | 'pin' | undefined;
   const wanted = String(params['acr_values'] ?? '').split(' ');
-  return { possessionOnly: method === 'device' || wanted.includes(acr.possession), ...(method && { method }) };
+  const isEnough = method === 'device' || (wanted.includes(acr.possession) && !mustBeTwoFactor);
+  return { possessionOnly: isEnough, ...(method && { method }) };
 }

@@ -268,6 +268,14 @@ describe('the session of a browser', () => {
     expect(strong.url.searchParams.has('code')).toBe(true);
   });
 
+  test('B10 where two factors are a must, who asks for possession alone gets both', async () => {
+    const requests = { ...settings.ciba.requests, mustBeTwoFactor: true };
+    const { browser, shop } = await open({ settings: { ...settings, ciba: { ...settings.ciba, requests } } });
+    const page = await browser.go((await shop.begin({ acr_values: 'urn:assent:acr:possession' })).url);
+    await browser.post(page.url, { do: 'ask', who: 'alice' });
+    expect((await waitingFor(scene, alice))[0]?.methods).not.toContain('device');
+  });
+
   test('of somebody who was locked since is none', async () => {
     const { browser, shop } = await open();
     await signIn(scene, alice, browser, (await shop.begin()).url);
