@@ -39,6 +39,15 @@ const always: Rule[] = [
         ? { setting: `applications[${index}].pin.length`, message: 'must not be less than device.pin.minLength' }
         : [],
     ),
+  ({ device, applications }) =>
+    applications.flatMap(({ pin }, index) =>
+      pin.max_failures > device.pin.maxFailures
+        ? {
+            setting: `applications[${index}].pin.max_failures`,
+            message: 'must not be more than device.pin.maxFailures',
+          }
+        : [],
+    ),
   ({ device: { enrollment }, applications }) =>
     applications.flatMap((application, index) => weaker(application, enrollment, `applications[${index}]`)),
   ({ applications, plugins }) =>

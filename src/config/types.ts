@@ -98,6 +98,8 @@ export interface Config {
   dpop: {
     /** Proofs must hold a nonce of this server; a client that brings none is told one (`use_dpop_nonce`). Without it a proof counts for five minutes by the client's clock. */
     requireNonce: boolean;
+    /** Algorithms of proofs. */
+    signingAlgs: ('ES256' | 'PS256' | 'Ed25519' | 'EdDSA')[];
   };
   /** Certificates of clients (RFC 8705). They come in by `tls.clientPort` or `proxy.clientCertificateHeader`. */
   mtls: {
@@ -131,6 +133,8 @@ export interface Config {
     headersTimeout: number;
     /** Time for the complete request, then 408. Held requests and event streams are not affected: they have been read. */
     requestTimeout: number;
+    /** How late the event loop may be over a second before new authentication requests are answered 503 with `Retry-After`; token requests at twice as much, devices never. 0: whatever comes is taken on. */
+    overloadMs: number;
     /** How often these two are looked at. */
     connectionsCheckingInterval: number;
     /** Open connections per listener; what comes beyond is closed. Keep it 64 below the limit of open files. */
@@ -154,7 +158,7 @@ export interface Config {
       mustHaveContext: boolean;
       /** With `authorization_details`. */
       mustHaveDetails: boolean;
-      /** Possession of the device alone is never enough. */
+      /** Possession of the device alone is never enough, also in browsers. */
       mustBeTwoFactor: boolean;
       /** Clients must be registered for number matching (`assent_match`). */
       mustMatch: boolean;
@@ -339,7 +343,7 @@ export interface Config {
       minLength: number;
       /** Digits, where an application says nothing. */
       defaultLength: number;
-      /** Wrong ones in a row before the device is locked, where an application says nothing. */
+      /** Wrong ones in a row before the device is locked. Applications may say fewer. */
       maxFailures: number;
       /** Wrong ones in the life of the key. 100 is the limit of NIST SP 800-63B-4. */
       lifetimeFailures: number;

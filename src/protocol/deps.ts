@@ -77,7 +77,7 @@ export interface ProtocolSettings {
     methods: readonly string[];
     signingAlgs: readonly string[];
   };
-  dpop: { requireNonce: boolean };
+  dpop: { requireNonce: boolean; signingAlgs: readonly string[] };
 }
 
 type Write = (event: string, fields?: Record<string, unknown>) => void;
@@ -133,6 +133,8 @@ export interface ProtocolDeps {
   /** The integrator's word on a request, before anybody is asked. */
   policy?: Policy;
   secrets: Pick<Secrets, 'seal' | 'open' | 'hmac' | 'key'>;
+  /** How far the process is behind, and how far it may be before it takes on less; 0: any. Absent: nobody looks. */
+  overload?: { lateMs: () => number; limitMs: number };
   clock: Clock;
   timers?: Timers;
   /** When whoever must not know who exists is answered. */

@@ -257,7 +257,7 @@ function mutualTls({ mtls }: ProtocolDeps): NonNullable<Configuration['features'
 }
 
 /** HS* nowhere but for assertions of clients that chose `client_secret_jwt`: other secrets are known as hashes only. */
-function algorithms({ clientAuthentication, keys }: ProtocolSettings): Configuration['enabledJWA'] {
+function algorithms({ clientAuthentication, dpop, keys }: ProtocolSettings): Configuration['enabledJWA'] {
   const hmac = clientAuthentication.methods.includes('client_secret_jwt') ? ['HS256'] : [];
   const ofServer = [...new Set([keys.idTokenAlg, ...keys.idTokenAlgs])];
   return {
@@ -265,6 +265,6 @@ function algorithms({ clientAuthentication, keys }: ProtocolSettings): Configura
     idTokenSigningAlgValues: ofServer,
     userinfoSigningAlgValues: ofServer,
     requestObjectSigningAlgValues: clientAuthentication.signingAlgs,
-    dPoPSigningAlgValues: ['ES256', 'PS256', 'Ed25519', 'EdDSA'],
+    dPoPSigningAlgValues: dpop.signingAlgs,
   } as Configuration['enabledJWA'];
 }

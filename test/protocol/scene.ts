@@ -57,7 +57,7 @@ export const settings: ProtocolSettings = {
     ],
     signingAlgs: ['ES256', 'PS256', 'RS256', 'Ed25519', 'EdDSA'],
   },
-  dpop: { requireNonce: false },
+  dpop: { requireNonce: false, signingAlgs: ['ES256', 'PS256', 'Ed25519', 'EdDSA'] },
 };
 
 export const aClient = (client_id: string, overrides: Partial<ClientMetadata> = {}): ClientMetadata => ({

@@ -298,7 +298,7 @@ describe('DPoP', () => {
     [keys, others] = await Promise.all([newKeys(), newKeys('PS256')]);
     scene = await openProtocol({
       clients: [aClient('helpdesk', { dpop_bound_access_tokens: true }), aClient('free'), pushedTo],
-      settings: { ...settings, dpop: { requireNonce: true } },
+      settings: { ...settings, dpop: { ...settings.dpop, requireNonce: true } },
       overrides: () => ({ exampleResource: true }),
     });
     alice = await withAlice(scene);
