@@ -58,7 +58,8 @@ export function createEngineStorage(
   function opened(model: string, id: string, { payload, consumedAt }: Artifact & { consumedAt?: number }) {
     const kept = JSON.parse(secrets.open(label, payload, aadOf(model, hashOf(id))).toString('utf8')) as AdapterPayload;
     const graceMs = model === 'RefreshToken' ? rotationGraceMs : -1;
-    const isConsumed = consumedAt !== undefined && clock() - consumedAt > graceMs;
+    // either way: a clock that is set back makes no time of grace longer
+    const isConsumed = consumedAt !== undefined && Math.abs(clock() - consumedAt) > graceMs;
     return { ...kept, jti: id, ...(isConsumed && { consumed: Math.floor(consumedAt / SECOND) }) };
   }
 

@@ -3,7 +3,7 @@ import type Provider from 'oidc-provider';
 import { type Client, errors } from 'oidc-provider';
 import { sha256 } from '../domain/clients.ts';
 import type { ClientSecret, ClientStore } from '../domain/ports/clients.ts';
-import { type Clock, SECOND } from '../support/clock.ts';
+import { type Clock, elapsed, SECOND } from '../support/clock.ts';
 import { watchKeys } from './client-keys.ts';
 import { makeRegistered } from './client-metadata.ts';
 import { isActive } from './clients.ts';
@@ -108,7 +108,7 @@ export function createClientDirectory(deps: ClientDirectoryDeps): ClientDirector
       const configured = fixed.get(id);
       if (configured) return isActive(configured) ? configured : undefined;
       if (typeof id !== 'string' || id === '' || id.length > 128) return undefined;
-      if (clock() - checkedAt >= checkEveryMs) await check();
+      if (elapsed(clock(), checkedAt) >= checkEveryMs) await check();
       const known = cache.get(id);
       if (known?.revision === revision) keep(id, known);
       const client = known?.revision === revision ? known.model : await read(id, known);

@@ -1,5 +1,5 @@
 import { type Client, errors } from 'oidc-provider';
-import { type Clock, HOUR, SECOND } from '../support/clock.ts';
+import { type Clock, elapsed, HOUR, SECOND } from '../support/clock.ts';
 import { keysOf } from './engine-patches.ts';
 import { acceptableKeys, isKeySet } from './key-sets.ts';
 
@@ -24,26 +24,29 @@ export function watchKeys(client: Client, clock: Clock): void {
   let lookedAt = Number.NEGATIVE_INFINITY;
   let failedAt = Number.NEGATIVE_INFINITY;
   let fetchedAt = Number.NEGATIVE_INFINITY;
+  const since = (at: number) => elapsed(clock(), at);
 
   keys.selectForVerify = function lookAgain(options) {
+    // fetched before the clock was set back: nobody knows how old it is
+    if (clock() < fetchedAt) this.freshUntil = 0;
     // an old set has no keys: the engine then fetches it, and asks again. By itself it would fetch only when none fits.
-    if (!this.fresh() && clock() - fetchedAt >= SECOND) return [];
+    if (!this.fresh() && since(fetchedAt) >= SECOND) return [];
     const found = selectForVerify.call(this, options);
-    if (found.length === 0 && this.freshUntil !== undefined && clock() - lookedAt >= betweenLooksMs) {
+    if (found.length === 0 && this.freshUntil !== undefined && since(lookedAt) >= betweenLooksMs) {
       lookedAt = clock();
       this.freshUntil = 0;
     }
     return found;
   };
   keys.refresh = async function bounded() {
-    if (clock() - failedAt < afterFailureMs) throw new errors.InvalidClientMetadata('the keys cannot be fetched');
+    if (since(failedAt) < afterFailureMs) throw new errors.InvalidClientMetadata('the keys cannot be fetched');
     try {
       await refresh.call(this);
     } catch (error) {
       failedAt = clock();
       // the engine takes it for fresh before it has looked at the answer
       this.freshUntil = 0;
-      if (clock() - fetchedAt >= maxAgeMs) throw error;
+      if (since(fetchedAt) >= maxAgeMs) throw error;
       // its server is away for a moment: what it said within the hour still counts
       this.freshUntil = (clock() + afterFailureMs) / 1000;
       return;

@@ -1,5 +1,5 @@
 import type { JWK } from 'jose';
-import { type Clock, MINUTE } from '../support/clock.ts';
+import { type Clock, elapsed, MINUTE } from '../support/clock.ts';
 import { parseJsonObject } from '../support/strict-json.ts';
 import type { Fetch } from './client-keys.ts';
 import { ProtocolError } from './errors.ts';
@@ -53,10 +53,10 @@ export function createIssuerKeys({ fetch, clock }: { fetch: Fetch | undefined; c
   async function remote(uri: string, isWanted: (key: JWK) => boolean): Promise<JWK[]> {
     const known = fetched.get(uri);
     const now = clock();
-    const age = known ? now - known.at : Number.POSITIVE_INFINITY;
+    const age = elapsed(now, known?.at ?? Number.NEGATIVE_INFINITY);
     if (known && age < maxAgeMs && (known.keys.some(isWanted) || age < minAgeMs)) return known.keys;
     // one that does not answer is asked again a minute later, whoever sends tokens meanwhile
-    if (now - (triedAt.get(uri) ?? 0) < minAgeMs && !underWay.has(uri)) return known?.keys ?? unreadable();
+    if (elapsed(now, triedAt.get(uri) ?? 0) < minAgeMs && !underWay.has(uri)) return known?.keys ?? unreadable();
     return refresh(uri).then(
       ({ keys }) => keys,
       () => known?.keys ?? unreadable(),

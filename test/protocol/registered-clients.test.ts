@@ -143,6 +143,11 @@ describe('clients that are registered while the servers run', () => {
     scene.clock.advance(1);
     for (let i = 0; i < 20; i++) await calls.poll(id);
     expect(asked).toEqual({ get: 2, revision: 4 });
+    // TH-14: a clock that was set back keeps nobody from looking
+    scene.clock.advance(-300);
+    for (let i = 0; i < 20; i++) await calls.poll(id);
+    expect(asked).toEqual({ get: 2, revision: 6 });
+    scene.clock.advance(300);
   });
 
   test('more clients than the engine keeps: each of two hundred is known again', async () => {
@@ -467,6 +472,16 @@ describe('J-03 keys that are fetched', () => {
       const rsa = (bytes: number, e: string) => ({ kty: 'RSA', e, n: Buffer.alloc(bytes, 0xff).toString('base64url') });
       served = { keys: [rsa(1024, 'AQAB'), rsa(256, 'Aw'), first.publicJwk] };
       scene.clock.advance(60);
+      expect(await status(first)).toBe(200);
+      // TH-14: a clock that was set back makes no set younger, nor does it keep us from looking again
+      served = { keys: [second.publicJwk] };
+      scene.clock.advance(-7200);
+      expect([await status(first), await status(second)]).toEqual([401, 200]);
+      served = undefined;
+      scene.clock.advance(3601);
+      expect(await status(second)).toBe(401);
+      served = { keys: [first.publicJwk] };
+      scene.clock.advance(-300);
       expect(await status(first)).toBe(200);
       served = { keys: Array(51).fill(second.publicJwk) };
       scene.clock.advance(60);

@@ -107,14 +107,18 @@ describe('the tokens', () => {
     expect((await client.refresh(winners[0]!.body.refresh_token)).status).toBe(200);
   });
 
-  test('T-21 a refresh token that comes back long after it was used revokes them all', async () => {
+  test.each([
+    ['long after it was used', 60],
+    ['after the clock was set back (TH-14)', -300],
+  ])('T-21 a refresh token that comes back %s revokes them all', async (_when, seconds) => {
     const client = scene.client('helpdesk');
     const { refresh_token } = await tokens({ scope: 'openid offline_access' });
     const { body } = await client.refresh(refresh_token);
-    scene.clock.advance(60);
+    scene.clock.advance(seconds);
     expect(error(await client.refresh(refresh_token))).toEqual([400, 'invalid_grant']);
     expect((await client.userinfo(body.access_token)).status).toBe(401);
     expect(error(await client.refresh(body.refresh_token))).toEqual([400, 'invalid_grant']);
+    scene.clock.advance(-seconds);
   });
 
   test.each(['write', 'consume'] as const)(
@@ -157,7 +161,11 @@ describe('the tokens', () => {
 
   test('T-22 introspection and revocation know these tokens', async () => {
     const client = scene.client('helpdesk');
-    const { access_token, refresh_token } = await tokens({ scope: 'openid offline_access' });
+    const { access_token, refresh_token, id_token } = await tokens({ scope: 'openid offline_access' });
+    // RFC 7662 2.2: not an error, also where it is a token of another kind
+    for (const other of [id_token, 'a.b.c', 'nothing']) {
+      expect(await client.introspect(other)).toMatchObject({ status: 200, body: { active: false } });
+    }
     expect((await client.introspect(access_token)).body).toMatchObject({
       active: true,
       sub: alice.user.id,
