@@ -33,9 +33,11 @@ export interface NotificationOptions extends ReceiversOptions {
 
 export const notificationDefaults: NotificationOptions = {
   perHost: 4,
+  perWellHost: 16,
   // five tries before anybody is left alone (RL-11)
   failuresToOpen: 5,
   openMs: 15 * SECOND,
+  turnMs: 25,
   busyMs: SECOND,
   leaveAfterMs: 20,
   answerMs: SECOND,

@@ -35,7 +35,7 @@ const retry = { firstMs: SECOND, maxMs: HOUR };
 /** The last attempt is so long before the end of the entry, which is then noted and does not just come. */
 const marginMs = HOUR;
 const receiver = 'plugins.notice';
-const limits = { perHost: 4, failuresToOpen: 5, openMs: 15 * SECOND, busyMs: SECOND };
+const limits = { perHost: 4, perWellHost: 4, failuresToOpen: 5, openMs: 15 * SECOND, turnMs: 25, busyMs: SECOND };
 
 export function createOutsideNoticeHandler({ notices, tell, events, clock, timers, random, log }: Deps): Handler {
   const receivers = createReceivers({ clock, options: limits });
