@@ -52,7 +52,7 @@ function table(list: Row[]): string {
 function kind(schema: SettingSchema): string {
   if (schema.$ref) return `[${refName(schema.$ref)}](#${refName(schema.$ref).toLowerCase()})`;
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
-  if (schema.type === 'array') return `list of ${schema.items?.type ?? kind(schema.items ?? {})}`;
+  if (schema.type === 'array') return `list of ${kind(schema.items ?? {})}`;
   if (schema.type === 'integer')
     return `${schema.minimum}${schema.maximum === undefined ? ' or more' : ` to ${schema.maximum}`}`;
   return schema.type ?? '';

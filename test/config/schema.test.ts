@@ -15,6 +15,13 @@ test.each(Object.entries(generatedFiles))('%s is what the schema says (npm run d
   expect(existsSync(file) && readFileSync(file, 'utf8')).toBe(text());
 });
 
+test('where only certain values may be in a list, the reference names them', () => {
+  const named = members(configSchema).filter(([, { items }]) => items?.enum);
+  const reference = generatedFiles['config/README.md']();
+  const unnamed = named.flatMap(([, { items }]) => items!.enum!.filter((value) => !reference.includes(`\`${value}\``)));
+  expect(unnamed).toEqual([]);
+});
+
 test('it is JSON Schema 2020-12', () => {
   const ajv = new Ajv2020();
   ajv.validateSchema(configSchema);
