@@ -104,10 +104,19 @@ function checkBinding(client: Client, { tls_client_certificate_bound_access_toke
   );
 }
 
-/** C-03: a client that polls is never called, so an endpoint says nothing; it is not kept, and the answer shows that. */
+/**
+ * C-03: a client that polls is never called, so an endpoint says nothing; it is not kept, and the answer shows that. Nor does an
+ * empty list of defaults, which the engine would take for one with values.
+ */
 function withoutUseless(metadata: ClientMetadata): ClientMetadata {
-  const { backchannel_client_notification_endpoint: _unused, ...rest } = metadata;
-  return metadata['backchannel_token_delivery_mode'] === 'poll' ? rest : metadata;
+  const { backchannel_client_notification_endpoint: endpoint, default_acr_values: acrs, ...rest } = metadata;
+  return {
+    ...rest,
+    ...(metadata['backchannel_token_delivery_mode'] !== 'poll' && {
+      backchannel_client_notification_endpoint: endpoint,
+    }),
+    ...(!(Array.isArray(acrs) && acrs.length === 0) && { default_acr_values: acrs }),
+  };
 }
 
 /** Stands for a secret of which only the hash is known; long enough for whoever asks about lengths. */

@@ -23,7 +23,8 @@ const publicJwk = { ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'ES256
 
 const clients = [
   aClient('helpdesk'),
-  aClient('other'),
+  // as the schema of the configuration fills it in
+  aClient('other', { default_acr_values: [] }),
   aClient('post', { token_endpoint_auth_method: 'client_secret_post' }),
   aClient('signing', {
     client_secret: undefined,
@@ -215,6 +216,11 @@ describe('what is asked', () => {
   test('R-03 F195 scope is required and holds openid', async () => {
     expect(error(await authenticate({ scope: '' }))).toEqual([400, 'invalid_request']);
     expect(error(await authenticate({ scope: 'profile' }))).toEqual([400, 'invalid_request']);
+  });
+
+  test('a client without default_acr_values is not told that it has some', async () => {
+    const { body } = await authenticate({ scope: 'profile' }, 'other');
+    expect(body.error_description).toBe('openid scope must be requested for this request');
   });
 
   test('R-12 acr values that are no list are refused', async () => {
