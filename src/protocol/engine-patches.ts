@@ -96,6 +96,21 @@ export function nameRequests(provider: Provider, newAuthReqId: (userId: string) 
   };
 }
 
+/** TH-20: the engine reads most forms by itself, and takes as many parameters as come. What `check` throws refuses the request. */
+export function checkForms(provider: Provider, check: (form: Record<string, string | string[]>) => void): void {
+  const form = Symbol('form');
+  type Context = { [form]?: Record<string, string | string[]> };
+  Object.defineProperty(provider.OIDCContext.prototype, 'body', {
+    get(this: Context) {
+      return this[form];
+    },
+    set(this: Context, read: Record<string, string | string[]>) {
+      check(read);
+      this[form] = read;
+    },
+  });
+}
+
 /** Single use in one atomic step; the engine's own is find, then save. `exp` is in epoch seconds. */
 export function replaceReplayDetection(
   provider: Provider,

@@ -106,6 +106,12 @@ export function asOAuthError(thrown: unknown): OAuthError {
   return { ...fault, detail: String((thrown as Error)?.message ?? thrown) };
 }
 
+const bodyTooLarge: OAuthError = {
+  status: 413,
+  error: 'invalid_request',
+  description: 'the body is too large',
+};
+
 function fromDomain(thrown: DomainError): OAuthError {
   const [error, status]: Mapping = oauthErrors[thrown.code];
   if (status === 500) return { ...fault, detail: `${thrown.code}: ${thrown.detail ?? ''}` };
@@ -127,6 +133,7 @@ interface EngineError {
   error_detail?: string;
   statusCode: number;
   expose: boolean;
+  cause?: unknown;
 }
 
 function isEngineError(thrown: unknown): thrown is EngineError {
@@ -169,7 +176,10 @@ const corrections: { error: string; text?: RegExp; as: OAuthErrorCode; status: n
   },
 ];
 
-function fromEngine({ error, error_description = error, error_detail, statusCode }: EngineError): OAuthError {
+function fromEngine({ error, error_description = error, error_detail, statusCode, cause }: EngineError): OAuthError {
+  // of a form that it could not read the engine says no more
+  if (cause instanceof ProtocolError) return cause.answer;
+  if ((cause as Error | undefined)?.message === 'request entity too large') return bodyTooLarge;
   const correction = corrections.find((each) => each.error === error && (each.text?.test(error_description) ?? true));
   return {
     error: correction?.as ?? error,

@@ -7,6 +7,8 @@ export type Form = Record<string, string | string[] | undefined>;
 
 /** As the engine does for its endpoints (56 KiB). */
 const maxBytes = 56 * 1024;
+/** TH-20; as many as the edge lets stand in a query. */
+const maxParameters = 100;
 const formType = /^application\/x-www-form-urlencoded\s*(;|$)/i;
 
 /**
@@ -25,6 +27,7 @@ export async function readForm(req: IncomingMessage): Promise<Form> {
 
 /** All of it: a parameter that comes twice is refused, wherever the second stands. What is no UTF-8 is not made readable. */
 function parsed(text: string): Form {
+  if (text.split('&', maxParameters + 1).length > maxParameters) throw tooMany();
   let isReadable = true;
   const form = parse(text, '&', '=', {
     maxKeys: 0,
@@ -40,6 +43,13 @@ function parsed(text: string): Form {
   if (!isReadable) throw new ProtocolError('invalid_request', 'the body is not UTF-8');
   return form;
 }
+
+/** Of a form that the engine has read by itself. @throws ProtocolError invalid_request */
+export function checkForm(form: Form): void {
+  if (Object.values(form).flat().length > maxParameters) throw tooMany();
+}
+
+const tooMany = () => new ProtocolError('invalid_request', `more than ${maxParameters} parameters`);
 
 /** Events, not an async iterator: this is the way of every poll, and an iterator costs a tenth of it. */
 function readText(req: IncomingMessage): Promise<string> {

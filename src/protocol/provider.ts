@@ -21,6 +21,7 @@ import { fetchForEngine, noFetch, watchKeys } from './client-keys.ts';
 import { loadClients, ownMetadata } from './clients.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
 import {
+  checkForms,
   currentContext,
   extendIdTokens,
   nameRequests,
@@ -31,6 +32,7 @@ import {
   replaceSecretComparison,
   setDeliveryModes,
 } from './engine-patches.ts';
+import { checkForm } from './form.ts';
 import { identify, type Subject } from './identify.ts';
 import { mayIntrospect } from './introspection.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
@@ -73,6 +75,7 @@ export function buildEngine(deps: ProtocolDeps, callers: Callers): Engine {
   provider.silent = true;
 
   pinUrls(provider, { own: { [route.resource]: deps.issuer + path.resource }, alias: deps.mtls?.origin });
+  checkForms(provider, checkForm);
   setDeliveryModes(provider, deps.settings.ciba.deliveryModes);
   extendIdTokens(provider);
   nameRequests(provider, (userId) => newHandle(partitionOf(userId)));

@@ -602,6 +602,33 @@ describe('when it does not work', () => {
       }
     });
 
+    test('TH-20 a form has at most a hundred parameters, and 56 KiB, whoever reads it', async () => {
+      const client = scene.client('helpdesk');
+      const form = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, 'x']));
+      const large = { a: 'a'.repeat(57 * 1024) };
+      for (const path of ['/bc-authorize', '/oauth/token', '/oauth/introspect', '/oauth/revoke', '/userinfo']) {
+        const [, told] = error(await client.post(path, form(100)));
+        const { status, body } = await client.post(path, form(101));
+        expect([status, body.error, body.error_description]).toEqual([
+          400,
+          'invalid_request',
+          'more than 100 parameters',
+        ]);
+        expect(error(await client.post(path, large))).toEqual([413, 'invalid_request']);
+        expect(told).toMatch(/^(invalid_request|invalid_token)$/);
+      }
+      expect(
+        error(
+          await client.post(
+            '/oauth/introspect',
+            Array.from({ length: 101 }, () => ['a', 'x']),
+          ),
+        ),
+      ).toEqual([400, 'invalid_request']);
+      const { status, body } = await client.post('/oauth/introspect', { token: 'x', ...form(99) });
+      expect([status, body]).toEqual([200, { active: false }]);
+    });
+
     test('E-05 so are answers that do not come, and faults', async () => {
       const { log } = scene.deps;
       for (const [thrown, status, comeAgain] of [

@@ -12,6 +12,7 @@ import Provider, { type Adapter, errors } from 'oidc-provider';
 import tokenStack from 'oidc-provider/lib/actions/token.js';
 import { urlencoded as parseBody } from 'oidc-provider/lib/shared/selective_body.js';
 import * as patches from '../../src/protocol/engine-patches.ts';
+import { asOAuthError, ProtocolError } from '../../src/protocol/errors.ts';
 import { grantType } from '../../src/protocol/vocabulary.ts';
 
 const secret = 'a-secret-0123456789abcdef0123456789';
@@ -119,6 +120,26 @@ test('nameRequests: the engine asks us for the auth_req_id', async () => {
   Object.assign(request, { exp: 2 ** 40 });
   expect(await request.save()).toBe('named-for-u1');
   expect(saved.map(({ id }) => id)).toEqual(['named-for-u1']);
+});
+
+test('checkForms: whatever form the engine has read passes by here, and what is thrown refuses the request', async () => {
+  const { provider } = bareEngine();
+  const seen: unknown[] = [];
+  patches.checkForms(provider, (form) => {
+    seen.push(form);
+    if ('no' in form) throw new ProtocolError('invalid_request', 'not this one');
+  });
+  expect(contextOf(provider, { a: 'b' }).oidc.body).toEqual({ a: 'b' });
+  const refusals: unknown[] = [];
+  provider.on('backchannel_authentication.error', (_ctx, error) => refusals.push(asOAuthError(error)));
+  const server = createServer(provider.callback());
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  const body = new URLSearchParams({ no: '1' });
+  await fetch(`http://127.0.0.1:${port}/backchannel`, { method: 'POST', headers: post, body });
+  await new Promise((closed) => server.close(closed).closeAllConnections());
+  expect(seen).toEqual([{ a: 'b' }, { no: '1' }]);
+  expect(refusals).toEqual([{ status: 400, error: 'invalid_request', description: 'not this one' }]);
 });
 
 test('replaceReplayDetection: proofs and assertions are asked of us, in one step', async () => {
