@@ -150,7 +150,7 @@ describe('id_token_hint', () => {
   test('H-05 one that was signed with a key that is retired since, also when its private half is destroyed', async () => {
     const { id_token } = await tokensOf('helpdesk');
     const { kid } = JSON.parse(Buffer.from(id_token.split('.')[0], 'base64url').toString());
-    const { serverKeys } = scene.deps;
+    const { serverKeys } = scene;
     const state = () => serverKeys.publicKeys('oidc').find((key) => key.kid === kid)?.state;
     await serverKeys.rotateSigning({ alg: 'ES256', immediate: true }, by);
     expect([state(), (await hint('helpdesk', id_token)).status]).toEqual(['retired', 200]);
