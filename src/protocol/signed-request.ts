@@ -25,6 +25,8 @@ export const maxLength = 32 * 1024;
 /** FAPI-CIBA 5.2.2; good for everybody: the `jti` must be remembered as long. */
 export const maxWindowSeconds = 3600;
 export const clockToleranceSeconds = 10;
+/** These are sent beside the request, and prove nothing within it: whoever sends them there has let them out. */
+const onlyOutside = clientAuthenticationParameters.filter((name) => name !== 'client_id');
 const requiredClaims = ['iss', 'aud', 'exp', 'iat', 'nbf', 'jti'];
 
 /** Members that may be JSON, or a number (J-13, J-17). All others that are parameters are texts. */
@@ -59,6 +61,7 @@ export function readSignedRequest(form: Form, { client, parameters, now }: Readi
   const { header, payload } = read(request);
   if (!isTyp(header.typ, 'oauth-authz-req+jwt', 'jwt')) throw refused('the typ of the request object is another');
   checkAlgorithm(header.alg, client);
+  refuseInside(payload);
   checkClaims(payload, client, now / 1000);
   for (const name of parameters) checkType(name, payload[name]);
   const { jti, exp, request_context: requestContext, document } = payload;
@@ -70,6 +73,11 @@ function refuseOutside(form: Form, parameters: ReadonlySet<string>): void {
   const allowed: readonly string[] = ['request', ...clientAuthenticationParameters];
   const outside = Object.keys(form).filter((name) => parameters.has(name) && !allowed.includes(name) && form[name]);
   if (outside.length > 0) throw refused(`parameters beside the request object: ${outside.join(', ')}`);
+}
+
+function refuseInside(payload: JsonObject): void {
+  const inside = onlyOutside.filter((name) => payload[name] !== undefined);
+  if (inside.length > 0) throw refused(`client authentication within the request object: ${inside.join(', ')}`);
 }
 
 function read(request: string): ReadJwt {

@@ -30,6 +30,10 @@ const clients = [
     jwks,
     backchannel_authentication_request_signing_alg: 'ES256',
   }),
+  aClient('remote', {
+    jwks_uri: 'https://remote.example/jwks.json',
+    backchannel_authentication_request_signing_alg: 'ES256',
+  }),
   aClient('plain'),
   aClient('pushing', { require_pushed_authorization_requests: true }),
 ];
@@ -44,7 +48,18 @@ const error = ({ status, body }: { status: number; body: { error: string } }) =>
 const refused = [400, 'invalid_request'];
 
 describe('signed authentication requests', () => {
-  const scene = protocolForAll({ clients, cap: { perClient: 0, policy: 'replace', perUser: 0 } });
+  const remote = { keys: jwks.keys.slice(0, 1), isAway: false, fetched: 0 };
+  const scene = protocolForAll({
+    clients,
+    cap: { perClient: 0, policy: 'replace', perUser: 0 },
+    overrides: () => ({
+      async fetch() {
+        remote.fetched++;
+        if (remote.isAway) throw new TypeError('down');
+        return Response.json({ keys: remote.keys });
+      },
+    }),
+  });
   let alice: Awaited<ReturnType<typeof withAlice>>;
   beforeAll(async () => {
     alice = await withAlice(scene);
@@ -102,6 +117,23 @@ describe('signed authentication requests', () => {
     expect(error(await ask({}, { header: { kid: 'k2' } }))).toEqual(refused);
     expect(error(await ask({}, { header: { kid: 'nobody' } }))).toEqual(refused);
     expect(error(await ask({}, { key: stranger.privateKey }))).toEqual(refused);
+  });
+
+  test('J-03 J-20 keys of a jwks_uri are read again once for an unknown kid; where they cannot be, the request is invalid', async () => {
+    const askRemote = async (kid: string, key = pair.privateKey) =>
+      send(await sign({}, { header: { kid }, key }, 'remote'), {}, 'remote');
+    expect([(await askRemote('k1')).status, remote.fetched]).toEqual([200, 1]);
+    remote.keys = jwks.keys.slice(0, 2);
+    expect([(await askRemote('k2', second.privateKey)).status, remote.fetched]).toEqual([200, 2]);
+    expect([error(await askRemote('nobody')), remote.fetched]).toEqual([refused, 2]);
+    remote.isAway = true;
+    scene.clock.advance(3601);
+    const { status, body } = await askRemote('k1');
+    expect([status, body]).toEqual([
+      400,
+      { error: 'invalid_request', error_description: 'the request object does not verify' },
+    ]);
+    expect(remote.fetched).toBe(3);
   });
 
   test('J-04 aud holds the issuer, alone or among others', async () => {
@@ -189,6 +221,19 @@ describe('signed authentication requests', () => {
     expect((await send(await sign(), { client_id: 'signer', unknown: 'x', login_hint: '' })).status).toBe(200);
     expect(error(await send(await sign({ login_hint: undefined }), { login_hint: 'alice' }))).toEqual(refused);
     expect(error(await ask({ login_hint_token: 'x.y.z' }))).toEqual(refused);
+  });
+
+  test('J-11 a client authenticates beside its request, never within it', async () => {
+    const within = {
+      client_secret: clients[0]!.client_secret,
+      client_assertion: 'x.y.z',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    };
+    for (const [name, value] of Object.entries(within)) {
+      expect([name, ...error(await ask({ [name]: value }))]).toEqual([name, ...refused]);
+    }
+    // RFC 9101, 5: whose request it is
+    expect((await ask({ client_id: 'signer' })).status).toBe(200);
   });
 
   test('J-12 claims that are no parameters are ignored', async () => {
