@@ -12,6 +12,7 @@ const production = {
   clients: [],
   applications: [],
   seed: { users: [] },
+  outbound: { allowLoopback: false },
   demo: { enabled: false },
   simulator: { enabled: false },
   management: { apiKeys: [{ name: 'ops', key: 'k3jd92mcn4x8v7b6z5q1w0e9r8t7y6u5', scopes: ['*'] }] },
@@ -97,19 +98,30 @@ describe('settings', () => {
   });
 });
 
-describe('a start that cannot have what it needs', () => {
-  const oneSentence = /^assent: [^\n]+\n$/;
+describe('a server in production', () => {
+  let first: TestServer;
+  beforeAll(async () => {
+    first = await startServer({ config: production });
+  });
+  afterAll(async () => first?.[Symbol.asyncDispose]());
 
-  test('a second server on the same file refuses in one sentence, and the first goes on', async () => {
-    await using first = await startServer();
+  test('has nothing of what is for trying out and for certification suites', async () => {
+    for (const path of ['/fapi/resource', '/demo/helpdesk', '/simulator/devices']) {
+      expect([path, (await fetch(first.issuer + path)).status]).toEqual([path, 404]);
+    }
+  });
+
+  test('goes on when a second one wants the same file, which refuses in one sentence', async () => {
     const store = `embedded:${join(first.folder, 'assent.db')}`;
     await using second = await startServer({ config: { store }, expectReady: false });
     expect(await second.ended()).not.toBe(0);
-    expect(second.output()).toMatch(oneSentence);
+    expect(second.output()).toMatch(/^assent: [^\n]+\n$/);
     expect(second.output()).toMatch(/in use|another/);
     expect((await fetch(`${first.issuer}/health/ready`)).status).toBe(200);
   });
+});
 
+describe('a start that cannot have what it needs', () => {
   test('a port that is taken: told in one sentence, the others are free again, and so is the store', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
