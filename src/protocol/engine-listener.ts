@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { ProtocolDeps } from './deps.ts';
-import { asOAuthError, errorBody } from './errors.ts';
+import { asOAuthError, errorBody, type OAuthError } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
 import { isForBrowsers, prepareForBrowsers } from './sign-in-engine.ts';
 import { path, route } from './vocabulary.ts';
@@ -46,6 +46,7 @@ export function engineListener(provider: Provider, deps: Deps): RequestListener 
   };
   const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
     const error = note(ctx, thrown);
+    if (isNoTokenToLookAt(ctx, error)) return void Object.assign(ctx, { status: 200, body: { active: false } });
     ctx.status = error.status;
     if (isForBrowsers(ctx)) return;
     ctx.body = errorBody(error);
@@ -65,9 +66,23 @@ export function engineListener(provider: Provider, deps: Deps): RequestListener 
     if (endpoint === route.discovery && ctx.status === 200) {
       describe(ctx.body as Record<string, unknown>, deps);
     }
+    if ((endpoint === route.discovery || endpoint === route.jwks) && ctx.status === 200) {
+      ctx.set('cache-control', `public, max-age=${publicForSeconds}`);
+    }
     if (endpoint === route.introspection || endpoint === route.revocation) keepFromBrowsers(ctx);
   });
   return provider.callback();
+}
+
+/** The same for everybody, so caches may keep it; a key that was revoked must be gone everywhere within moments (RL-17). */
+const publicForSeconds = 60;
+
+/**
+ * RFC 7662 2.2: a token that cannot be looked at is inactive, which is no error. Resource servers take an error for ours, and
+ * would answer 500 to whoever sends them a JWT.
+ */
+function isNoTokenToLookAt({ oidc }: KoaContextWithOIDC, { error }: OAuthError): boolean {
+  return oidc.route === route.introspection && error === 'unsupported_token_type';
 }
 
 /** Clients with a secret are no browsers (F203); the engine invites all until it knows the client. */
@@ -83,6 +98,12 @@ function describe(metadata: Record<string, unknown>, { issuer, settings, mtls, r
   if (!signIn) for (const member of untrue) delete metadata[member];
   if (authorizationDetails.length === 0) delete metadata['authorization_details_types_supported'];
   metadata['backchannel_user_code_parameter_supported'] = ciba.userCode.enabled;
+  for (const each of ['introspection_endpoint', 'revocation_endpoint']) {
+    // RFC 8414 2: left out, they are unknown at the one and `client_secret_basic` alone at the other
+    for (const what of ['auth_methods_supported', 'auth_signing_alg_values_supported']) {
+      metadata[`${each}_${what}`] = metadata[`token_endpoint_${what}`];
+    }
+  }
   if (mtls) metadata['mtls_endpoint_aliases'] = aliasesOf(metadata, mtls.origin);
   // our ID tokens name no session
   metadata['claims_supported'] = (metadata['claims_supported'] as string[]).filter((claim) => claim !== 'sid');

@@ -89,6 +89,7 @@ export const route = {
   revocation: 'revocation',
   pushedAuthorization: 'pushed_authorization_request',
   discovery: 'discovery',
+  jwks: 'jwks',
   /** Ours. */
   resource: 'resource',
 } as const;

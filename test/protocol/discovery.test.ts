@@ -32,6 +32,19 @@ describe('what the server says of itself', () => {
     ]);
     expect(all.token_endpoint_auth_signing_alg_values_supported).toContain('ES256');
     expect(all).not.toHaveProperty('backchannel_authentication_endpoint_auth_methods_supported');
+    for (const what of ['auth_methods_supported', 'auth_signing_alg_values_supported']) {
+      // RFC 8414 has defaults of its own for these two
+      expect(all[`introspection_endpoint_${what}`]).toEqual(all[`token_endpoint_${what}`]);
+      expect(all[`revocation_endpoint_${what}`]).toEqual(all[`token_endpoint_${what}`]);
+    }
+  });
+
+  test('what is the same for everybody may be kept for a minute; nothing else may', async () => {
+    const paths = ['openid-configuration', 'oauth-authorization-server', 'jwks.json'];
+    const replies = await Promise.all(paths.map((path) => scene.send('GET', `/.well-known/${path}`)));
+    for (const { headers } of replies) expect(headers.get('cache-control')).toBe('public, max-age=60');
+    expect((await scene.send('GET', '/userinfo')).headers.get('cache-control')).not.toContain('public');
+    expect((await scene.send('PUT', '/.well-known/jwks.json')).headers.get('cache-control')).toBe('no-store');
   });
 
   test('M-07 the issuer is the address of the document without its suffix, whatever `Host` says', async () => {
@@ -152,8 +165,10 @@ const registered = [
   // RFC 8414, 7009, 7662, 9207, 9126, 8705, 9449, 9396, 7636
   'revocation_endpoint',
   'revocation_endpoint_auth_methods_supported',
+  'revocation_endpoint_auth_signing_alg_values_supported',
   'introspection_endpoint',
   'introspection_endpoint_auth_methods_supported',
+  'introspection_endpoint_auth_signing_alg_values_supported',
   'authorization_response_iss_parameter_supported',
   'pushed_authorization_request_endpoint',
   'mtls_endpoint_aliases',
