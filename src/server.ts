@@ -8,6 +8,7 @@ import { createHelpers, demoAddresses } from './composition/helpers.ts';
 import { type Addresses, createListeners, listenAll, tlsOf } from './composition/listeners.ts';
 import { measured, metricsOf } from './composition/metrics.ts';
 import { noticeHandlers } from './composition/notices.ts';
+import { watched } from './composition/overload.ts';
 import { nowherePages, signInPages } from './composition/pages.ts';
 import { createUpkeep } from './composition/upkeep.ts';
 import type { Config } from './config.ts';
@@ -25,6 +26,7 @@ import { currentTrace } from './observability/trace.ts';
 import { createProtocol } from './protocol/protocol.ts';
 import { createBeat } from './support/beat.ts';
 import { SECOND } from './support/clock.ts';
+import { createLateness } from './support/lateness.ts';
 import { asFetch } from './support/outbound.ts';
 import { createUnderWay } from './support/under-way.ts';
 
@@ -47,7 +49,8 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   const tls = config.tls && tlsOf(config.tls, given);
   const outbound = outboundOf(config.outbound, log);
   const metrics = metricsOf(config, given, () => devices.streams.count());
-  const deps = metrics ? measured(given, metrics) : given;
+  const lateness = createLateness();
+  const deps = watched(metrics ? measured(given, metrics) : given, lateness);
   const domain = await createDomain(config, deps, metrics);
   const stopping = new AbortController();
   const operationWatch = createOperationWatch({ wakeups: deps.store.wakeups });
@@ -85,6 +88,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     clock: deps.clock,
     timers: deps.timers,
     beat: createBeat(),
+    overload: { lateMs: lateness.ms, limitMs: config.listeners.overloadMs },
     watchOperation: metrics ? meteredWatch(operationWatch.watch, metrics) : operationWatch.watch,
     stopping: stopping.signal,
     log,
@@ -164,6 +168,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
       await operationWatch.start();
       await devices.dispatcher.start();
       sweeper.start();
+      lateness.start();
       tls?.start();
       return await listenAll(config, listeners);
     },
@@ -179,6 +184,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
         log,
       });
       operationWatch.stop();
+      lateness.stop();
       await Promise.all([sweeper.stop(), devices.dispatcher.stop()]);
     },
   };

@@ -133,7 +133,7 @@ export interface Config {
     headersTimeout: number;
     /** Time for the complete request, then 408. Held requests and event streams are not affected: they have been read. */
     requestTimeout: number;
-    /** How late the event loop may be over a second before new authentication requests are answered 503 with `Retry-After`; token requests at twice as much, devices never. 0: whatever comes is taken on. */
+    /** How far a process may be behind for a second (its event loop, the answers of the store) before new authentication requests are answered 503 with `Retry-After`; token requests at twice as much, devices never. 0: whatever comes is taken on. */
     overloadMs: number;
     /** How often these two are looked at. */
     connectionsCheckingInterval: number;

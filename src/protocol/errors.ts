@@ -13,14 +13,19 @@ export interface OAuthError {
   detail?: string | undefined;
 }
 
+interface AnswerOptions {
+  status?: number;
+  retryAfterSeconds?: number;
+}
+
 /** Thrown by our own code where the engine has no fitting class. */
 export class ProtocolError extends Error {
   readonly answer: OAuthError;
 
-  constructor(error: OAuthErrorCode, description: string, { status = 400 }: { status?: number } = {}) {
+  constructor(error: OAuthErrorCode, description: string, { status = 400, ...more }: AnswerOptions = {}) {
     super(error);
     this.name = 'ProtocolError';
-    this.answer = { status, error, description };
+    this.answer = { status, error, description, ...more };
   }
 }
 

@@ -10,6 +10,7 @@ import { engineListener } from './engine-listener.ts';
 import { asOAuthError, refusalOfOthers } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
 import { createNotifications } from './notifications.ts';
+import { createOverload, Overloaded } from './overload.ts';
 import { buildEngine, type Callers, type Engine } from './provider.ts';
 import { createRegistrationCalls } from './registration-call.ts';
 import { resourceCall } from './resource-call.ts';
@@ -55,6 +56,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
   const { signIn } = deps;
   const registration = deps.registration && createRegistrationCalls(deps, deps.registration);
   const routes = createRoutes(deps.issuer, optionsOfRoutes(deps));
+  const overload = createOverload(deps);
   const tokenCall = createTokenCall(deps);
   const authenticationCall = createAuthenticationCall(deps);
   let current = deps;
@@ -74,6 +76,8 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
       engine: () => listener(withPath(req, found.pathname), res),
     };
     const endpoint = found.methods[req.method!];
+    if (endpoint === 'authenticate') overload.check('starts');
+    if (endpoint === 'token') overload.check('polls');
     if (endpoint && isPlainOptions(req)) send(res, optionsOf(found));
     else if (endpoint) await endpoints[endpoint]();
     else send(res, notAllowed(found));
@@ -93,7 +97,9 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
         await serve(found, req, res);
       } catch (thrown) {
         const error = asOAuthError(thrown);
-        logRefusal(deps.log, { route: found.pathname, clientId: callers.get(req) }, error, thrown);
+        // it tells the log itself, of many at once
+        if (!(thrown instanceof Overloaded))
+          logRefusal(deps.log, { route: found.pathname, clientId: callers.get(req) }, error, thrown);
         send(res, errorAnswer(error));
       }
     },

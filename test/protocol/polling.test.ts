@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { newHandle, operationIdOf, partitionOf, randomPartition } from '../../src/support/ids.ts';
 import { by } from '../domain/scene.ts';
-import { type Alice, aClient, answer, approved, CIBA, protocolForEach, withAlice } from './scene.ts';
+import { type Alice, aClient, answer, approved, CIBA, openProtocol, protocolForEach, withAlice } from './scene.ts';
 
 const clients = [
   aClient('helpdesk'),
@@ -271,6 +271,29 @@ describe('how often', () => {
     ).toBe(401);
     const { state, poll: pacing } = (await scene.store.operations.pendingOf(alice.user.id, scene.clock.now()))[0]!;
     expect([state, pacing]).toEqual(['pending', { intervalSeconds: 5 }]);
+  });
+
+  test('T-19 while the process is behind starts are told to come later, then polls too, and nothing is used up or logged one by one', async () => {
+    let late = 0;
+    const busy = await openProtocol({ overrides: () => ({ overload: { lateMs: () => late, limitMs: 100 } }) });
+    const person = await withAlice(busy);
+    const client = busy.client('helpdesk');
+    const id = (await client.authenticate()).body.auth_req_id;
+    const statuses = async () => [await client.authenticate(), await client.poll(id)].map(({ status }) => status);
+    late = 100;
+    expect(await statuses()).toEqual([503, 400]);
+    late = 200;
+    expect(await statuses()).toEqual([503, 503]);
+    const { headers, body } = await client.poll(id);
+    expect(body.error).toBe('server_error');
+    expect([1, 2, 3]).toContain(Number(headers.get('retry-after')));
+    expect(busy.logged.filter(({ event }) => /overloaded|refused|fault/.test(event))).toHaveLength(1);
+    // what they are waiting for is taken in all the while
+    await answer(busy, person, id);
+    late = 99;
+    busy.clock.advance(5);
+    expect((await client.poll(id)).status).toBe(200);
+    await busy.close();
   });
 
   test('T-19 P-11 whoever never obeys is never given more than slow_down, and loses nothing', async () => {
