@@ -283,7 +283,7 @@ export async function spendStartingKey(provider: Provider, ctx: KoaContextWithOI
 
 /** Uses the proof up. `issue` does that itself. */
 export async function spendProof(provider: Provider, ctx: EngineContext, proof: KeyProof | undefined): Promise<void> {
-  await checkDpopReplay(provider, ctx, proof?.dpop, ctx.oidc.client.clientId);
+  await checkDpopReplay(provider, ctx, proof?.dpop, ctx.oidc.client.clientId, errors.InvalidDpopProof);
 }
 
 /**
@@ -307,9 +307,15 @@ export async function issue(
     buildTokenResponse: buildTokenResponse.bind(undefined, provider),
   };
   const options = { gty: 'ciba', entityLabel: 'backchannel authentication request', ...bindingOf(from.proof) };
-  await issueTokens(provider, helpers, ctx, from.request, from.grant, options);
+  await issueTokens(provider, helpers, ctx, from.request, from.grant, options).catch((error: unknown) => {
+    throw isReplayedProof(error) ? new errors.InvalidDpopProof('DPoP proof JWT Replay detected') : error;
+  });
   return ctx.body as Record<string, unknown>;
 }
+
+/** The engine says `invalid_grant`, and the client would give up a request that is alive (RFC 9449 5 has a code of its own). */
+const isReplayedProof = (error: unknown) =>
+  error instanceof errors.InvalidGrant && error.error_detail === 'DPoP proof JWT Replay detected';
 
 const bindingOf = (proof: KeyProof | undefined) => ({ dPoP: proof?.dpop, cert: proof?.certificate });
 

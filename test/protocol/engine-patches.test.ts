@@ -150,7 +150,7 @@ test('replaceReplayDetection: proofs and assertions are asked of us, in one step
   await patches.authenticateClient(ctx, credentials);
   const proof = { thumbprint: 't', dpop: { thumbprint: 't', jti: 'j', iat: 1 } };
   await patches.spendProof(provider, ctx, proof);
-  await expect(patches.spendProof(provider, ctx, proof)).rejects.toThrow(errors.InvalidGrant);
+  await expect(patches.spendProof(provider, ctx, proof)).rejects.toThrow(errors.InvalidDpopProof);
   expect(asked).toEqual([
     ['a', 'j', expect.any(Number)],
     ['a', 'j', expect.any(Number)],

@@ -222,7 +222,8 @@ describe('certificates of clients', () => {
     const client = scene.client('plain');
     expect((await client.poll(first, { dpop })).status).toBe(200);
     scene.clock.advance(400);
-    expect((await client.poll(second, { dpop })).body.error).toBe('invalid_grant');
+    // not invalid_grant: it is alive
+    expect((await client.poll(second, { dpop })).body.error).toBe('invalid_dpop_proof');
     const fresh = { dpop: await proof(keys, `${scene.issuer}/oauth/token`) };
     expect((await client.poll(second, fresh)).status).toBe(200);
   });
