@@ -50,14 +50,14 @@ const act = (name: string, payload: Record<string, unknown>): Reader => ({
   ignores: [],
 });
 
-const dpop = (method: string, path: string, around: Partial<Case>, believed = 'invalid_grant'): Reader => ({
+const dpop = (method: string, path: string, around: Partial<Case>, believed?: string): Reader => ({
   name: `the DPoP proof of ${path}`,
   header: { alg: 'ES256', typ: 'dpop+jwt', jwk: strangerJwk },
   payload: { htm: method, htu: `{{issuer}}${path}`, iat: '{{#now}}', jti: '{{jti}}' },
   by: 'stranger',
   around: { ...at(method, path), ...around, headers: { ...around.headers, dpop: '{{jws}}' } },
   refused: [400, 401],
-  ...(method === 'POST' && { believed }),
+  ...(believed !== undefined && { believed }),
   ignores: ['kid', 'jku', 'x5u', 'x5c', 'zip', 'cty', 'p2c', '__proto__'],
 });
 
@@ -110,6 +110,9 @@ const authorization = {
   ...{ code_challenge: 'A'.repeat(43), code_challenge_method: 'S256' },
 };
 
+/** The same as a form or a query. */
+const authorizationOf = (client_id: string) => new URLSearchParams({ ...authorization, client_id }).toString();
+
 /** A request object of an authorization request. */
 const requestAt = (method: string, path: string, around: Partial<Case>): Reader => ({
   name: `the request object of ${path}`,
@@ -126,25 +129,27 @@ const requestAt = (method: string, path: string, around: Partial<Case>): Reader 
   ignores: ['kid', 'jwk', 'jku', 'x5u', 'x5c', 'zip', 'p2c', 'cty'],
 });
 
+/** An ID token of ours that nobody has got. */
+const idTokenAt = (method: string, path: string, aud: string, around: Partial<Case>): Reader => ({
+  name: `id_token_hint of ${path}`,
+  header: { alg: 'ES256', typ: 'JWT', kid: '{{id_token_kid}}' },
+  payload: { iss: '{{issuer}}', sub: '{{target_id}}', aud, iat: '{{#now}}', exp: '{{#now+60}}' },
+  by: 'nobody',
+  around: { ...at(method, path), ...around },
+  refused: [400],
+  ignores: [],
+});
+
 /** Every endpoint that reads a JWT. */
 export const readers: readonly Reader[] = [
   assertion('/bc-authorize', 'scope=openid&login_hint=nobody-at-all', 'unknown_user_id'),
   assertion('/oauth/token', 'grant_type=urn:openid:params:grant-type:ciba&auth_req_id={{consumed}}', 'invalid_grant'),
   assertion('/oauth/introspect', 'token=unknown'),
   assertion('/oauth/revoke', 'token=unknown'),
-  {
-    name: 'id_token_hint of /bc-authorize',
-    header: { alg: 'ES256', typ: 'JWT', kid: '{{id_token_kid}}' },
-    payload: { iss: '{{issuer}}', sub: '{{target_id}}', aud: 'fuzzed', iat: '{{#now}}', exp: '{{#now+60}}' },
-    by: 'nobody',
-    around: {
-      ...at('POST', '/bc-authorize'),
-      headers: { authorization: '{{fuzzed}}', 'content-type': mediaTypes.form },
-      body: 'scope=openid&id_token_hint={{jws}}',
-    },
-    refused: [400],
-    ignores: [],
-  },
+  idTokenAt('POST', '/bc-authorize', 'fuzzed', {
+    headers: { authorization: '{{fuzzed}}', 'content-type': mediaTypes.form },
+    body: 'scope=openid&id_token_hint={{jws}}',
+  }),
   hinted('request', { sub: 'x', nbf: '{{#now}}', scope: 'openid', login_hint: 'nobody-at-all' }, '{{requests}}'),
   hinted('login_hint_token', { sub_id: { format: 'email', email: 'nobody@nowhere.test' } }, '{{fuzzed}}&scope=openid'),
   {
@@ -166,13 +171,18 @@ export const readers: readonly Reader[] = [
   }),
   act('unenroll', { act: 'status' }), // even a right one is for another call: the device stays
   act('events', { aud: 'https://other.example' }), // a right one would open a stream that nobody reads
-  dpop('POST', '/oauth/token', {
-    headers: { authorization: '{{fuzzed}}', 'content-type': mediaTypes.form },
-    body: 'grant_type=urn:openid:params:grant-type:ciba&auth_req_id={{consumed}}',
-  }),
+  dpop(
+    'POST',
+    '/oauth/token',
+    {
+      headers: { authorization: '{{fuzzed}}', 'content-type': mediaTypes.form },
+      body: 'grant_type=urn:openid:params:grant-type:ciba&auth_req_id={{consumed}}',
+    },
+    'invalid_grant',
+  ),
   dpop('GET', '/userinfo', { headers: { authorization: 'DPoP {{access_token}}' } }),
   ...[
-    assertion('/oauth/par', new URLSearchParams(authorization).toString(), undefined, 'web'),
+    assertion('/oauth/par', authorizationOf('web'), undefined, 'web'),
     assertion('/bc-authorize', 'auth_req_id={{consumed}}', 'invalid_grant', 'signed', 'DELETE'),
     assertion('/bc-authorize/deliveries', 'limit=1'),
     requestAt('POST', '/oauth/par', {
@@ -180,15 +190,18 @@ export const readers: readonly Reader[] = [
       body: 'request={{jws}}',
     }),
     requestAt('GET', '/authorize', { path: '/authorize?client_id=pushed&request={{jws}}' }),
+    idTokenAt('GET', '/logout', 'web', { path: '/logout?id_token_hint={{jws}}' }),
     {
-      name: 'id_token_hint of /logout',
-      header: { alg: 'ES256', typ: 'JWT', kid: '{{id_token_kid}}' },
-      payload: { iss: '{{issuer}}', sub: '{{target_id}}', aud: 'web', iat: '{{#now}}', exp: '{{#now+60}}' },
-      by: 'nobody' as const,
-      around: { ...at('GET', '/logout'), path: '/logout?id_token_hint={{jws}}' },
-      refused: [400],
-      ignores: [],
+      ...idTokenAt('GET', '/authorize', 'web', {
+        path: `/authorize?${authorizationOf('web')}&id_token_hint={{jws}}`,
+      }),
+      refused: [303],
+      goesOn: '/sign-in/',
     },
+    idTokenAt('POST', '/oauth/par', 'pushed', {
+      headers: { authorization: '{{pushed}}', 'content-type': mediaTypes.form },
+      body: `${authorizationOf('pushed')}&id_token_hint={{jws}}`,
+    }),
     act('methods', { action: 'remove', method: 'pin' }),
     act('rotate', { keys: { sig: strangerJwk, enc: { ...strangerJwk, x: '{{client_x}}', y: '{{client_y}}' } } }),
     act('tickets', { ttl_seconds: 60 }),
@@ -220,6 +233,10 @@ export const readers: readonly Reader[] = [
       },
       'unknown_user_id',
     ),
+    dpop('POST', '/oauth/par', {
+      headers: { authorization: '{{pushed}}', 'content-type': mediaTypes.form },
+      body: authorizationOf('pushed'),
+    }),
     dpop('GET', '/fapi/resource', { headers: { authorization: 'DPoP {{access_token}}' } }),
   ].map((reader): Reader => ({ ...reader, sampled: true })),
 ];
@@ -405,8 +422,8 @@ function claimCase(reader: Reader, claim: string, value: string | undefined): Ca
 function isTolerated({ around, name }: Reader, claim: string): boolean {
   // a request object needs no subject; whoever its hint names, it is nobody
   if (name.startsWith('request ')) return ['sub', 'login_hint', 'iat', 'jti'].includes(claim);
-  // one address is registered, and need not be named; without `nbf` the window begins now
-  if (name.startsWith('the request object ')) return ['iat', 'jti', 'nbf', 'redirect_uri'].includes(claim);
+  // one address is registered, and need not be named; without `nbf` the window begins now; a scope may be left out (RFC 6749 3.3)
+  if (name.startsWith('the request object ')) return ['iat', 'jti', 'nbf', 'redirect_uri', 'scope'].includes(claim);
   if (name.startsWith('login_hint_token ')) return ['iat', 'jti', 'sub_id'].includes(claim);
   return (
     claim === 'iat' || (claim === 'jti' && !around.path.startsWith('/device')) || around.path === '/device/v1/decide'
