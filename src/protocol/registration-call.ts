@@ -7,7 +7,7 @@ import { parseJsonObject } from '../support/strict-json.ts';
 import { jsonAnswer, send } from './answer.ts';
 import type { ProtocolDeps } from './deps.ts';
 import { ProtocolError } from './errors.ts';
-import { path } from './vocabulary.ts';
+import { grantType, path } from './vocabulary.ts';
 
 /** Dynamic registration (RFC 7591, RFC 7592); absent: there is none. */
 export interface Registration {
@@ -16,7 +16,7 @@ export interface Registration {
   initialAccessToken: string;
 }
 
-type Deps = Pick<ProtocolDeps, 'issuer' | 'log' | 'traceId'>;
+type Deps = Pick<ProtocolDeps, 'issuer' | 'log' | 'traceId' | 'signIn'>;
 type Calls = Record<'register' | 'manage', (req: IncomingMessage, res: ServerResponse, id: string) => Promise<void>>;
 
 const maxBytes = 56 * 1024;
@@ -32,7 +32,7 @@ const ofServer = [
 
 /** `POST /oauth/register`; GET, PUT and DELETE of what lies below it. @throws ProtocolError | DomainError */
 export function createRegistrationCalls(deps: Deps, { clients, initialAccessToken }: Registration): Calls {
-  const { issuer, log, traceId } = deps;
+  const { issuer, log, traceId, signIn } = deps;
   const addressOf = (id: string) => `${issuer}${path.registration}/${encodeURIComponent(id)}`;
   const byClient = (id: string) => {
     const trace = traceId?.();
@@ -48,6 +48,18 @@ export function createRegistrationCalls(deps: Deps, { clients, initialAccessToke
       registration_access_token: registrationToken,
       registration_client_uri: addressOf(client.id),
     };
+  }
+
+  /**
+   * Without ours. RFC 7592 2.2: null is left out. RFC 7591 2: who says no grant means the code, but for one that says how
+   * it learns the result of another kind of request.
+   */
+  function asked(metadata: Metadata): Metadata {
+    const said = foreignMembers(metadata);
+    const isForBrowsers = signIn !== undefined && said['backchannel_token_delivery_mode'] === undefined;
+    const { grant_types = [isForBrowsers ? 'authorization_code' : grantType.ciba] } = said;
+    const usesCode = Array.isArray(grant_types) && grant_types.includes('authorization_code');
+    return { ...(usesCode && { response_types: ['code'] }), ...said, grant_types };
   }
 
   /** RFC 7592, 2: unknown client and wrong token are one answer. */
@@ -74,7 +86,7 @@ export function createRegistrationCalls(deps: Deps, { clients, initialAccessToke
       if (secret !== undefined && !(typeof secret === 'string' && clients.isSecretOf(client, secret))) {
         throw new ProtocolError('invalid_request', 'client_secret must be the current one');
       }
-      const next = { ...ownMembers(client.metadata), ...foreignMembers(metadata) };
+      const next = { ...ownMembers(client.metadata), ...asked(metadata) };
       const shown = await clients.replace(id, next, byClient(id)).catch(asRegistrationError);
       log.info('client.updated', { clientId: id });
       send(res, jsonAnswer(200, documentOf(shown, token)));
@@ -91,7 +103,7 @@ export function createRegistrationCalls(deps: Deps, { clients, initialAccessToke
   return {
     async register(req, res) {
       if (!sameText(bearerOf(req) ?? '', initialAccessToken)) throw refusedToken(res, issuer);
-      const { client_id: _ours, client_secret: _too, ...metadata } = foreignMembers(await readMetadata(req));
+      const { client_id: _ours, client_secret: _too, ...metadata } = asked(await readMetadata(req));
       const registrationToken = randomBytes(32).toString('base64url');
       const shown = await clients.create(metadata, byClient(''), { registrationToken }).catch(asRegistrationError);
       log.info('client.registered', { clientId: shown.client.id });
@@ -104,7 +116,7 @@ export function createRegistrationCalls(deps: Deps, { clients, initialAccessToke
 /** Members of ours say how people are asked: that is for the operator to say, not for whoever registers. */
 const isOurs = (member: string) => member.startsWith('assent_');
 const foreignMembers = (metadata: Metadata): Metadata =>
-  Object.fromEntries(Object.entries(metadata).filter(([member]) => !isOurs(member)));
+  Object.fromEntries(Object.entries(metadata).filter(([member, value]) => !isOurs(member) && value !== null));
 const ownMembers = (metadata: Metadata): Metadata =>
   Object.fromEntries(Object.entries(metadata).filter(([member]) => isOurs(member)));
 

@@ -1,5 +1,6 @@
 import { createClients } from '../../src/domain/clients.ts';
-import { basic, CIBA, openProtocol, type ProtocolScene, withAlice } from './scene.ts';
+import { basic, CIBA, withAlice } from './scene.ts';
+import { openSignIn, type SignInScene } from './sign-in-scene.ts';
 
 const initial = 'initial-access-token-0123456789abcdef';
 const poller = {
@@ -10,10 +11,10 @@ const poller = {
 };
 
 describe('dynamic client registration', () => {
-  let scene: ProtocolScene;
+  let scene: SignInScene;
   beforeAll(async () => {
-    scene = await openProtocol({
-      overrides: (inner) => ({
+    scene = await openSignIn({
+      wrap: (inner) => ({
         registration: {
           initialAccessToken: initial,
           clients: createClients({
@@ -125,6 +126,21 @@ describe('dynamic client registration', () => {
     for (const address of ['http://localhost:8080/cb', 'http://127.0.0.1/cb', 'http://[::1]:8080/cb']) {
       expect((await register(website(address))).status).toBe(201);
     }
+  });
+
+  test('RFC 7591 2 who names no grant gets the code, unless it says how it learns of a decision; null is left out', async () => {
+    const redirect_uris = ['https://shop.example/cb'];
+    const code = { grant_types: ['authorization_code'], response_types: ['code'], redirect_uris };
+    expect(await register({ redirect_uris })).toMatchObject({ status: 201, body: code });
+    expect(await register({ ...code, response_types: undefined })).toMatchObject({ status: 201, body: code });
+    const polls = { grant_types: [CIBA], response_types: [] };
+    const { status, body } = await register({ backchannel_token_delivery_mode: 'poll', client_uri: null, jwks: null });
+    expect([status, body]).toEqual([201, expect.objectContaining(polls)]);
+    expect(body).not.toHaveProperty('client_uri');
+    const { client_id } = body;
+    const nameless = { ...poller, client_id, client_name: null };
+    const put = await call('PUT', below(body.registration_client_uri), body.registration_access_token, nameless);
+    expect([put.status, put.body.client_name]).toEqual([200, undefined]);
   });
 
   test('unknown metadata are ignored; ours, the id and the secret are not for the caller to choose', async () => {
