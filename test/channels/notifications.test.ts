@@ -1,4 +1,5 @@
-import { createNotificationHandler } from '../../src/channels/notifications.ts';
+import { createNotificationHandler, notificationDefaults } from '../../src/channels/notifications.ts';
+import { createReceivers } from '../../src/channels/receivers.ts';
 import type { AuditEvent } from '../../src/domain/event.ts';
 import type { NotificationMessage } from '../../src/domain/notification.ts';
 import type { NotificationLine } from '../../src/domain/notification-log.ts';
@@ -17,7 +18,10 @@ const entryOf = (attempts = 2): OutboxEntry => ({
 });
 
 /** A handler whose message is given, and what it does with it. */
-function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.now() + 60_000, store = true } = {}) {
+function handling(
+  message: NotificationMessage | 'a push',
+  { giveUpAt = clock.now() + 60_000, store = true, status = 204, random = 0.5 } = {},
+) {
   const did: string[] = [];
   const noted: AuditEvent[] = [];
   const logged: NotificationLine[] = [];
@@ -37,7 +41,7 @@ function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.no
     outbound: {
       async request() {
         did.push('called');
-        return { status: 204, headers: {}, body: Buffer.alloc(0) };
+        return { status, headers: {}, body: Buffer.alloc(0) };
       },
     },
     deciding: createUnderWay(),
@@ -55,7 +59,7 @@ function handling(message: NotificationMessage | 'a push', { giveUpAt = clock.no
     },
     clock: clock.now,
     timers: systemTimers,
-    random: () => 0.5,
+    random: () => random,
     log: watchedLog().log,
   });
   return { handler, did, noted, logged };
@@ -83,4 +87,28 @@ test('promise 7: a delivery log that cannot be written costs nobody a second cal
   const { handler, did } = handling('a push', { store: false });
   expect(await handler(entryOf())).toEqual({ outcome: 'accepted' });
   expect(did).toEqual(['called', 'delivered']);
+});
+
+test('B06 what failed comes again between half and one and a half of the wait, as chance has it', async () => {
+  const waits = [];
+  for (const random of [0, 0.25, 1]) {
+    const { handler } = handling('a push', { status: 503, random });
+    for (const attempts of [1, 2, 3]) waits.push(await handler(entryOf(attempts)));
+  }
+  const afterMs = [500, 1000, 2000, 750, 1500, 3000, 1500, 3000, 6000];
+  expect(waits).toEqual(afterMs.map((afterMs) => ({ outcome: 'retry', afterMs, reason: 'status 503' })));
+});
+
+test('TH-14 a receiver that is left alone is left so no longer when the clock is set back', () => {
+  const time = createClock();
+  const { enter, leave } = createReceivers({
+    clock: time.now,
+    options: { ...notificationDefaults, failuresToOpen: 1 },
+  });
+  enter('bank.example');
+  leave('bank.example', false);
+  time.advance(-300);
+  expect(enter('bank.example')).toBe(notificationDefaults.openMs);
+  time.advance(notificationDefaults.openMs / 1000);
+  expect(enter('bank.example')).toBe(0);
 });
