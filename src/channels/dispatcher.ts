@@ -27,7 +27,7 @@ export interface Dispatcher {
 export interface DispatcherOptions {
   /** Longer than any handler's deadline, so that nobody delivers twice without need. */
   leaseMs: number;
-  /** At most so many deliveries at the same time. */
+  /** At most so many deliveries at the same time: each host that hangs holds four for five seconds, and many may hang at once (RL-11). */
   concurrency: number;
   /** A walk finds what no wake-up told of: it was lost, or its process died. */
   walkMs: number;
@@ -37,7 +37,7 @@ export interface DispatcherOptions {
 
 export const dispatcherDefaults: DispatcherOptions = {
   leaseMs: 15 * SECOND,
-  concurrency: 64,
+  concurrency: 256,
   walkMs: 15 * SECOND,
   retry: { firstMs: SECOND, maxMs: 60 * SECOND },
 };
@@ -54,6 +54,9 @@ interface Deps {
   log: Record<'warn' | 'error', (event: string, fields: Record<string, unknown>) => void>;
   options?: Partial<DispatcherOptions>;
 }
+
+/** In one step of the store, which others wait for. */
+const claimedAtOnce = 64;
 
 /** The store does not answer: soon again, without hammering it. */
 const afterFaultMs = SECOND;
@@ -83,6 +86,11 @@ export function createDispatcher({ outbox, wakeups, handlers, clock, timers, hol
     cancels.add(cancel);
   }
 
+  /** A timer runs by another clock than the store's entries, and may be there a millisecond before one is due. */
+  function lookWhenDue(id: string, dueAt: number): void {
+    later(Math.max(1, dueAt - clock()), () => (clock() < dueAt ? lookWhenDue(id, dueAt) : look([partitionOf(id)])));
+  }
+
   function walk(nextMs: number): void {
     look(ALL_PARTITIONS);
     later(nextMs, () => walk(Math.min(nextMs * 2, options.walkMs)));
@@ -99,7 +107,7 @@ export function createDispatcher({ outbox, wakeups, handlers, clock, timers, hol
   async function claimSome(): Promise<void> {
     const partitions = [...toLookAt];
     toLookAt.clear();
-    const limit = options.concurrency - underWay.size;
+    const limit = Math.min(options.concurrency - underWay.size, claimedAtOnce);
     try {
       const { leaseMs } = options;
       const claimed = await outbox.claimDue({ partitions, now: clock(), limit, holder, leaseMs });
@@ -124,7 +132,7 @@ export function createDispatcher({ outbox, wakeups, handlers, clock, timers, hol
     try {
       if (dueAt < entry.expiresAt) {
         await outbox.retry(entry.id, fence, dueAt);
-        later(dueAt - clock(), () => look([partitionOf(entry.id)]));
+        lookWhenDue(entry.id, dueAt);
       } else await outbox.complete(entry.id, fence);
     } catch (error) {
       log.warn('outbox.unavailable', { entry: entry.id, error });

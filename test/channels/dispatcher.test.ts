@@ -94,6 +94,22 @@ describe('the dispatcher', () => {
     expect(new Set(given.map(({ id }) => id)).size).toBe(1);
   });
 
+  test('a timer that runs a millisecond early, by a clock of its own, leaves nothing to the next walk', async () => {
+    await asked(scene);
+    const { after } = timers;
+    timers.after = (ms, run) => after(Math.max(1, ms - 1), run);
+    const { handler, given } = handlerOf({ outcome: 'later', afterMs: 500 }, { outcome: 'accepted' });
+    const dispatcher = dispatcherWith(handler);
+    await dispatcher.start();
+    await dispatcher.idle();
+    timers.advance(0.499);
+    await dispatcher.idle();
+    expect(given).toHaveLength(1);
+    timers.advance(0.001);
+    await dispatcher.idle();
+    expect(given).toHaveLength(2);
+  });
+
   test('gone is never tried again; a fault is', async () => {
     await asked(scene);
     const gone = handlerOf({ outcome: 'gone', reason: 'unregistered' });
