@@ -84,6 +84,12 @@ const always: Rule[] = [
         ? { setting: `hints.issuers[${index}]`, message: 'needs one of jwks and jwks_uri' }
         : [],
     ),
+  ({ hints }) =>
+    hints.issuers.flatMap(({ jwks }, index) =>
+      jwks === undefined || (Array.isArray(jwks['keys']) && jwks['keys'].length <= 50)
+        ? []
+        : { setting: `hints.issuers[${index}].jwks`, message: 'must be a set of at most 50 keys' },
+    ),
   ({ resources }) => repeated(byIndex(resources, 'resources', 'indicator')),
   ({ authorizationDetails }) => repeated(byIndex(authorizationDetails, 'authorizationDetails', 'type')),
   ({ authorizationDetails }) =>

@@ -3,6 +3,7 @@ import { type Clock, elapsed, MINUTE } from '../support/clock.ts';
 import { parseJsonObject } from '../support/strict-json.ts';
 import type { Fetch } from './client-keys.ts';
 import { ProtocolError } from './errors.ts';
+import { acceptableKeys, isKeySet } from './key-sets.ts';
 
 /** Whoever may vouch for a person, as the configuration names them. */
 export interface HintIssuer {
@@ -73,9 +74,10 @@ export function createIssuerKeys({ fetch, clock }: { fetch: Fetch | undefined; c
   };
 }
 
-function keysIn({ keys }: Record<string, unknown>): JWK[] {
-  if (!Array.isArray(keys)) throw new Error('not a JWK set');
-  return keys.filter((key) => key?.kty !== 'oct').slice(0, 64);
+/** As strict as with keys of clients (TH-20), and as forgiving: what cannot be used is left out. */
+function keysIn(set: unknown): JWK[] {
+  if (!isKeySet(set)) throw new Error('not a JWK set');
+  return acceptableKeys(set).keys as JWK[];
 }
 
 function unreadable(): never {

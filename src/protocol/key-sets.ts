@@ -7,31 +7,62 @@ const rsaExponent = 'AQAB';
 
 interface Jwk {
   kty?: unknown;
+  alg?: unknown;
+  kid?: unknown;
+  use?: unknown;
   n?: unknown;
   e?: unknown;
+  x5c?: unknown;
 }
+
+/** What a public key of each kind is made of. No algorithm of ours has another kind. */
+const needed = new Map<unknown, readonly string[]>([
+  ['EC', ['crv', 'x', 'y']],
+  ['OKP', ['crv', 'x']],
+  ['RSA', ['n', 'e']],
+]);
+const secret = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'];
 
 /** What is wrong with a client's key set, or undefined. What is no key set at all is told by the engine. */
 export function checkKeySet(set: unknown, name: string): string | undefined {
   const keys = keysIn(set);
   if (keys.length > maxKeys) return `${name} must not hold more than ${maxKeys} keys`;
-  if (!keys.every(isAcceptable))
+  if (!keys.every(isStrong))
     return `${name} must not hold RSA keys below ${rsaBits.min} or above ${rsaBits.max} bits, or with an exponent other than 65537`;
   return undefined;
 }
 
-/** Of a set that was fetched, only what can be used: one bad key must not lock a client out. */
-export function acceptableKeys(set: unknown): unknown {
+/** Of a set that was fetched, only what can be used: one bad key must not lock out whoever published it beside good ones. */
+export function acceptableKeys(set: unknown): { keys: Jwk[] } {
   const keys = keysIn(set);
   if (keys.length > maxKeys) throw new RangeError(`more than ${maxKeys} keys`);
   return { ...(set as object), keys: keys.filter(isAcceptable) };
 }
 
+/** A public key as somebody else may send or publish one, of any shape until this has looked at it (TH-20). */
+export const isAcceptable = (key: unknown): boolean => isPublicKey(key) && isStrong(key);
+
 export const isKeySet = (value: unknown): boolean => Array.isArray((value as { keys?: unknown } | null)?.keys);
 
 const keysIn = (set: unknown): Jwk[] => (isKeySet(set) ? (set as { keys: Jwk[] }).keys : []);
 
-function isAcceptable(key: Jwk): boolean {
+/** The engine takes none of a set in which one key is otherwise. */
+function isPublicKey(key: unknown): key is Jwk {
+  if (typeof key !== 'object' || key === null) return false;
+  const { kty, alg, kid, use, x5c = [] } = key as Jwk;
+  const hasMembers = needed.get(kty)?.every((member) => isText((key as Record<string, unknown>)[member])) ?? false;
+  return (
+    hasMembers &&
+    [alg, kid, use].every((value) => value === undefined || isText(value)) &&
+    Array.isArray(x5c) &&
+    x5c.every(isText) &&
+    !secret.some((member) => member in key)
+  );
+}
+
+const isText = (value: unknown) => typeof value === 'string' && value !== '';
+
+function isStrong(key: Jwk): boolean {
   if (key?.kty !== 'RSA' || typeof key.n !== 'string' || typeof key.e !== 'string') return true;
   if (key.e !== rsaExponent) return false;
   const modulus = Buffer.from(key.n, 'base64url');

@@ -225,12 +225,14 @@ describe('RL-25 config errors', () => {
         { id: 'a', name: 'A' },
         { id: 'a', name: 'B', pin: { length: 7 } },
       ],
+      hints: { issuers: [{ issuer: 'https://id.bank.example', jwks: { kty: 'EC' } }] },
     };
     expect(problemsOf(() => load(settings))).toEqual([
       'device.ticketSeconds: must not be more than device.ticketMaxSeconds',
       'device.pin.defaultLength: must not be less than device.pin.minLength',
       'applications[0].pin.length: must not be less than device.pin.minLength',
       'management.port: is the same as port',
+      'hints.issuers[0].jwks: must be a set of at most 50 keys',
       'applications[1].id: is the same as applications[0].id',
     ]);
   });

@@ -468,9 +468,19 @@ describe('J-03 keys that are fetched', () => {
       served = { keys: [third.publicJwk] };
       scene.clock.advance(10);
       expect(await status(third)).toBe(200);
-      // a key too large or of an exponent of its own among good ones does not lock the client out; fifty-one do
+      // a key too large, of an exponent of its own, or that is none, among good ones does not lock the client out; fifty-one do
       const rsa = (bytes: number, e: string) => ({ kty: 'RSA', e, n: Buffer.alloc(bytes, 0xff).toString('base64url') });
-      served = { keys: [rsa(1024, 'AQAB'), rsa(256, 'Aw'), first.publicJwk] };
+      const shapeless = [
+        null,
+        'x',
+        7,
+        [],
+        {},
+        { kty: ['EC'] },
+        { ...first.publicJwk, kid: 7 },
+        { kty: 'oct', k: 'AAAA' },
+      ];
+      served = { keys: [rsa(1024, 'AQAB'), rsa(256, 'Aw'), ...shapeless, first.publicJwk] };
       scene.clock.advance(60);
       expect(await status(first)).toBe(200);
       // TH-14: a clock that was set back makes no set younger, nor does it keep us from looking again

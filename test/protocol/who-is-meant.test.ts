@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { createIssuerKeys } from '../../src/protocol/issuer-keys.ts';
 import { signingKeys } from '../../src/protocol/keys.ts';
 import { pairwiseSubject, userOfPairwise } from '../../src/protocol/subjects.ts';
 import { createSecrets } from '../../src/support/secrets.ts';
@@ -399,5 +400,24 @@ describe('keys of a hint issuer that are fetched', () => {
     scene.clock.advance(-3600);
     expect(error(await ask())).toEqual(refused);
     expect(calls).toBe(5);
+  });
+
+  test('TH-20 what is no key, or none that a client could register, is left out; more than fifty are none', async () => {
+    const shapeless = [null, 'x', 7, true, [], {}, { kty: ['EC'] }];
+    const odd = [...shapeless, { ...jwk, kid: 7 }, { ...jwk, alg: null }, { ...jwk, x: null }];
+    keys = [...odd, jwk];
+    scene.clock.advance(20 * 60);
+    expect((await ask()).status).toBe(200);
+    keys = Array(51).fill(jwk);
+    scene.clock.advance(20 * 60);
+    // not these, so those that were there before
+    expect((await ask()).status).toBe(200);
+
+    const rsa = (bytes: number, e: string) => ({ kty: 'RSA', e, n: Buffer.alloc(bytes, 0xff).toString('base64url') });
+    const jwks = { keys: [rsa(255, 'AQAB'), rsa(576, 'AQAB'), rsa(256, 'Aw'), rsa(256, 'AQAB')] };
+    const fetched = createIssuerKeys({ fetch: async () => Response.json(jwks), clock: scene.clock.now });
+    for (const from of [{ jwks }, { jwks_uri: 'https://id.bank.example/jwks' }]) {
+      expect(await fetched.keysOf({ issuer: hintIssuer, ...from }, { alg: 'PS256' })).toEqual([jwks.keys[3]]);
+    }
   });
 });
