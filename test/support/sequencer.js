@@ -3,8 +3,12 @@
 // the longest files of all are a few lines that call the same suite for another store.
 import { statSync } from 'node:fs';
 
-/** By what they start: browsers, servers of their own, stores. */
-const heaviest = [/\/e2e\/(reliability\/|browser)/, /\/(e2e|cli|simulator)\//, /\/(adapters|protocol)\//];
+/** By what they start: browsers, servers of their own, compilers, stores; then short files that call a long suite. */
+const heaviest = [
+  /\/e2e\/(reliability\/|browser)/,
+  /\/(e2e|cli|simulator)\/|\/(bench\.redis|lint)\.test/,
+  /\/(adapters|protocol)\/|\/(device-attacks|interleavings)\./,
+];
 
 /** @param {string} path */
 const weightOf = (path) => heaviest.findIndex((pattern) => pattern.test(path)) >>> 0;
