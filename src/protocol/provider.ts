@@ -37,6 +37,7 @@ import { identify, type Subject } from './identify.ts';
 import { mayIntrospect } from './introspection.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import { signingKeys } from './keys.ts';
+import { checkProofKey } from './proof-key.ts';
 import { createQuickAssertions, type QuickAssertions } from './quick-assertions.ts';
 import { createResources } from './resources.ts';
 import { createRichRequests, type RichRequests } from './rich-requests.ts';
@@ -170,7 +171,15 @@ function configurationOf(
     },
     features: {
       ciba: createCibaHooks(deps),
-      dPoP: { enabled: true, nonceSecret: serverKeys.secret('dpop'), requireNonce: () => settings.dpop.requireNonce },
+      dPoP: {
+        enabled: true,
+        nonceSecret: serverKeys.secret('dpop'),
+        // asked once for each proof, before anything of it is verified, at every endpoint that takes one
+        requireNonce(ctx) {
+          checkProofKey(ctx.get('dpop'));
+          return settings.dpop.requireNonce;
+        },
+      },
       mTLS: mutualTls(deps),
       introspection: {
         enabled: true,

@@ -394,6 +394,49 @@ describe('DPoP', () => {
     expect((await scene.send('GET', '/fapi/resource', { headers: bearer })).status).toBe(401);
   });
 
+  test('TH-20 of an RSA key only 2048 to 4096 bits and the exponent 65537 are verified, wherever a proof is read', async () => {
+    const ones = (bytes: number) => Buffer.alloc(bytes, 0xff).toString('base64url');
+    // refused before the signature is looked at, so nobody has to make one that fits
+    const odd: object[] = [
+      { e: 'Aw' },
+      { n: ones(576) },
+      { e: ones(256) },
+      { n: ones(255) },
+      { alg: 7 },
+      { d: 'AQAB' },
+    ];
+    const { headers } = scene.client('helpdesk');
+    const client = new URLSearchParams({ grant_type: CIBA, auth_req_id: 'x', scope: 'openid', login_hint: 'alice' });
+    for (const [method, path] of [
+      ['POST', '/oauth/token'],
+      ['POST', '/bc-authorize'],
+      ['GET', '/userinfo'],
+      ['GET', '/fapi/resource'],
+    ] as const) {
+      const ask = (dpop: string) =>
+        scene.send(method, path, {
+          headers: { ...(method === 'GET' ? { authorization: 'DPoP abc' } : headers), dpop },
+          ...(method === 'POST' && { body: client }),
+        });
+      for (const jwk of path === '/oauth/token' ? odd : odd.slice(0, 2)) {
+        const { status, body } = await ask(
+          await proof({ by: { ...others, publicJwk: { ...others.publicJwk, ...jwk } }, path, htm: method }),
+        );
+        expect([path, status, body]).toEqual([
+          path,
+          method === 'GET' ? 401 : 400,
+          { error: 'invalid_dpop_proof', error_description: 'the key of the DPoP proof cannot be used' },
+        ]);
+      }
+      // of a good one there is something else to say: no nonce, or not made for this token
+      const { body } = await ask(await proof({ by: others, path, htm: method }));
+      expect(body).toMatchObject({
+        error: expect.stringMatching('dpop'),
+        error_description: expect.not.stringMatching('key'),
+      });
+    }
+  });
+
   test('M-12 asymmetric algorithms are published, and no others', async () => {
     const { body } = await scene.send('GET', '/.well-known/openid-configuration');
     expect(body.dpop_signing_alg_values_supported).toEqual(['ES256', 'PS256', 'Ed25519', 'EdDSA']);
