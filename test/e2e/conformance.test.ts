@@ -406,7 +406,7 @@ test('assertions that are not good in every part are refused as CIBA Core 13 say
   };
   for (const form of [...wrong, {}]) expect(await refused(form)).toEqual([form, 401, 'invalid_client']);
   // RFC 7521 4.2: not an assertion at all without its type
-  for (const more of [{}, { client_assertion_type: 'urn:x' }]) {
+  for (const more of [{}, { client_assertion_type: 'urn:x' }] as Record<string, string>[]) {
     const form = { client_assertion: good, ...more };
     expect(await refused(form)).toEqual([form, 400, 'invalid_request']);
   }
