@@ -1,6 +1,6 @@
 /**
- * RL-11: pings by the hundred are due to receivers that hang, fail, redirect or cannot be trusted, beside a client whose receiver is
- * well: how long its pings take from the answer to the device, and whether everybody can go on polling.
+ * RL-11: pings by the hundred are due to receivers that hang, some of them all at once, fail, redirect or cannot be trusted, beside a
+ * client whose receiver is well: how long its pings take from the answer to the device, and whether everybody can go on polling.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { operationIdOf } from '../src/support/ids.ts';
@@ -19,13 +19,23 @@ import {
   withSecret,
 } from './client.ts';
 import type { Options } from './options.ts';
-import { arrivalOf, type Receiver, redirecting, startBadReceivers, startGoodReceiver } from './receivers.ts';
+import {
+  arrivalOf,
+  type Bad,
+  inCrowd,
+  type Receiver,
+  redirecting,
+  startBadReceivers,
+  startGoodReceiver,
+} from './receivers.ts';
 import { startRedis } from './redis.ts';
 import { most, type Report } from './report.ts';
 import { type Seeded, seed } from './seed.ts';
 import { percentile } from './statistics.ts';
 
 const section = 'bad-receivers';
+/** Beside one of each fault. */
+const crowd = 20;
 const phones = 8;
 /** Of each phone: twenty sign-ins a second of all. */
 const everyMs = 400;
@@ -38,9 +48,7 @@ interface Waited {
 }
 
 /** A client, its receiver, and its requests. */
-interface Owed {
-  name: string;
-  receiver: Receiver;
+interface Owed extends Bad {
   target: Target;
   ids: string[];
 }
@@ -51,12 +59,12 @@ export async function measureBadReceivers({ size, profile }: Options, report: Re
   const authority = newAuthority();
   await using good = await startGoodReceiver(authority);
   await using elsewhere = await startGoodReceiver(authority);
-  const bad = await startBadReceivers(authority, elsewhere.endpoint);
+  const bad = await startBadReceivers(authority, elsewhere.endpoint, crowd);
   await using closing = new AsyncDisposableStack();
-  for (const receiver of bad.values()) closing.use(receiver);
-  const named = [...bad].map(([name, receiver], i) => ({ name, receiver, client: pingedAt(receiver, `bad-${i}`) }));
+  for (const { receiver } of bad) closing.use(receiver);
   const well = pingedAt(good, 'well');
-  const clients = [well, ...named.map(({ client }) => client)];
+  const badClients = bad.map(({ receiver }, i) => pingedAt(receiver, `bad-${i}`));
+  const clients = [well, ...badClients];
   await using assent = await startAssent({ store, profile, clients, receiversBy: authority });
   await using seeded = await seed(store, assent, 100);
   const names = Array.from({ length: phones }, (_, i) => `phone-${i}`);
@@ -65,18 +73,20 @@ export async function measureBadReceivers({ size, profile }: Options, report: Re
   const target = calledBy(assent, well);
   const signIns = (seconds: number) => signInFor(seconds, { target, good, enrolled });
 
-  const owed: Owed[] = await inParallel(named, 1, async ({ name, receiver, client }) => {
-    const at = calledBy(assent, client);
-    return { name, receiver, target: at, ids: await startMany(at, seeded.names, size.pingsToEachBad) };
-  });
+  const owed: Owed[] = [];
+  for (const [i, each] of bad.entries()) {
+    const at = calledBy(assent, badClients[i]!);
+    const due = each.fault === inCrowd ? size.pingsToEachBad / 10 : size.pingsToEachBad;
+    owed.push({ ...each, target: at, ids: await startMany(at, seeded.names, due) });
+  }
   await signIns(warmUpSeconds);
   const calm = await signIns(size.badReceiverSeconds / 2);
-  const [beside] = await Promise.all([signIns(size.badReceiverSeconds), approveAll(seeded, owed, size)]);
+  const [beside] = await Promise.all([
+    signIns(size.badReceiverSeconds),
+    approveAll(seeded, owed, size.badReceiverSeconds),
+  ]);
   tell(report, calm, beside);
-  const called = owed.map(({ name, receiver }) => `${name} ${receiver.calls()}`);
-  const total = owed.reduce((sum, { receiver }) => sum + receiver.calls(), 0);
-  const due = `of ${size.pingsToEachBad} due to each`;
-  report({ section, what: 'calls of bad receivers', value: total, text: `${called.join(', ')}; ${due}` });
+  tellCalls(report, owed);
   await pollAll(report, owed);
   await healAll(report, owed);
   const misled = elsewhere.calls();
@@ -130,14 +140,14 @@ async function signInFor(seconds: number, { target, good, enrolled }: SignIns): 
 }
 
 /** A half at once, the rest bit by bit while the others sign in. */
-async function approveAll(seeded: Seeded, owed: Owed[], { pingsToEachBad, badReceiverSeconds }: Options['size']) {
-  const half = Math.floor(pingsToEachBad / 2);
-  await seeded.approve(owed.flatMap(({ ids }) => ids.slice(0, half)));
+async function approveAll(seeded: Seeded, owed: Owed[], badReceiverSeconds: number): Promise<void> {
+  const part = (ids: string[], from: number, to: number) =>
+    ids.slice(Math.floor(ids.length * from), Math.floor(ids.length * to));
+  await seeded.approve(owed.flatMap(({ ids }) => part(ids, 0, 0.5)));
   const seconds = Math.max(1, Math.floor(badReceiverSeconds * 0.8));
-  const each = Math.ceil((pingsToEachBad - half) / seconds);
-  for (let from = half; from < pingsToEachBad; from += each) {
-    const some = owed.flatMap(({ ids }) => ids.slice(from, from + each));
-    await Promise.all([seeded.approve(some), sleep(1000)]);
+  for (let second = 0; second < seconds; second++) {
+    const [from, to] = [second, second + 1].map((until) => 0.5 + (0.5 * until) / seconds) as [number, number];
+    await Promise.all([seeded.approve(owed.flatMap(({ ids }) => part(ids, from, to))), sleep(1000)]);
   }
 }
 
@@ -161,6 +171,16 @@ function tell(report: Report, calm: Waited, beside: Waited): void {
   }
 }
 
+function tellCalls(report: Report, owed: Owed[]): void {
+  const byFault = [...Map.groupBy(owed, ({ fault }) => fault)].map(([fault, some]) => {
+    const calls = some.reduce((sum, { receiver }) => sum + receiver.calls(), 0);
+    const due = some.reduce((sum, { ids }) => sum + ids.length, 0);
+    return { calls, text: `${fault} ${calls} (${due} due${some.length > 1 ? ` to ${some.length}` : ''})` };
+  });
+  const value = byFault.reduce((sum, { calls }) => sum + calls, 0);
+  report({ section, what: 'calls of bad receivers', value, text: byFault.map(({ text }) => text).join(', ') });
+}
+
 /** Of every other request: the client need not wait for its ping. */
 async function pollAll(report: Report, owed: Owed[]): Promise<void> {
   const asked = owed.flatMap(({ target, ids }) => ids.filter((_, i) => i % 2 === 0).map((id) => ({ target, id })));
@@ -174,7 +194,7 @@ async function pollAll(report: Report, owed: Owed[]): Promise<void> {
 
 /** Those that failed are well again: every ping that is owed must come, also what was told before. */
 async function healAll(report: Report, owed: Owed[]): Promise<void> {
-  const again = owed.filter(({ name }) => name !== redirecting);
+  const again = owed.filter(({ fault }) => fault !== redirecting);
   for (const { receiver } of again) receiver.heal();
   const healedAt = performance.now();
   const count = () => again.reduce((sum, { receiver }) => sum + receiver.arrived.size, 0);

@@ -31,28 +31,36 @@ type Answer = (response: ServerResponse) => unknown;
 const well: Answer = (response) => response.writeHead(204).end();
 const tenMegabytes = Buffer.alloc(10 * 2 ** 20, 'x');
 
-/** Ways to be bad. `elsewhere` is where nobody may be sent. */
-const faults = (elsewhere: string): Record<string, Answer> => ({
-  'never answers': () => undefined,
-  'answers 500': (response) => response.writeHead(500).end(),
-  'answers 500 and 10 MB': (response) => response.writeHead(500).end(tenMegabytes),
-  redirects: (response) => response.writeHead(302, { location: elsewhere }).end(),
-});
+const hang: Answer = () => undefined;
+
+/** Ways to be bad, each of a receiver of its own. `elsewhere` is where nobody may be sent. */
+const faults = (elsewhere: string): [fault: string, answer: Answer][] => [
+  ['never answers', hang],
+  ['answers 500', (response) => response.writeHead(500).end()],
+  ['answers 500 and 10 MB', (response) => response.writeHead(500).end(tenMegabytes)],
+  [redirecting, (response) => response.writeHead(302, { location: elsewhere }).end()],
+];
 
 /** It says no, once and for all: it is not asked again. */
 export const redirecting = 'redirects';
+/** As when a part of the net is away. */
+export const inCrowd = 'in a crowd that never answers';
 
 const name = 'localhost';
 
 export const startGoodReceiver = (authority: Authority) => startReceiver(authority, well);
 
+export interface Bad {
+  fault: string;
+  receiver: Receiver;
+}
+
 /** @param elsewhere of a receiver that is well, and is not to be called for these */
-export async function startBadReceivers(authority: Authority, elsewhere: string): Promise<Map<string, Receiver>> {
-  const started = Object.entries(faults(elsewhere)).map(
-    async ([fault, answer]) => [fault, await startReceiver(authority, answer)] as const,
-  );
+export async function startBadReceivers(authority: Authority, elsewhere: string, crowd: number): Promise<Bad[]> {
+  const all = [...faults(elsewhere), ...Array.from({ length: crowd }, () => [inCrowd, hang] as const)];
+  const started = all.map(async ([fault, answer]) => ({ fault, receiver: await startReceiver(authority, answer) }));
   const untrusted = await startReceiver(authority, well, selfSigned({ name }));
-  return new Map([...(await Promise.all(started)), ['has a bad certificate', untrusted]]);
+  return [...(await Promise.all(started)), { fault: 'has a bad certificate', receiver: untrusted }];
 }
 
 async function startReceiver(authority: Authority, first: Answer, shown?: Certificate): Promise<Receiver> {
