@@ -206,7 +206,8 @@ function configurationOf(
       },
       resourceIndicators: createResources({ issuer: deps.issuer, resources: settings.resources }),
       richAuthorizationRequests: rich.feature,
-      externalSigningSupport: hasOutsideKeys(deps) ? { enabled: true, ack: 'experimental-01' } : { enabled: false },
+      // our own keys, too (keys.ts); the engine is pinned
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       devInteractions: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       rpInitiatedLogout: { enabled: false },
@@ -238,8 +239,6 @@ function lifetimes(
     },
   };
 }
-
-const hasOutsideKeys = ({ serverKeys }: ProtocolDeps) => serverKeys.publicKeys('oidc').some(({ external }) => external);
 
 /** TH-17. */
 const maxFetchedBytes = 64 * 1024;

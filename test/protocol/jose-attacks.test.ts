@@ -2,7 +2,6 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SignJWT } from 'jose';
-import { signingKeys } from '../../src/protocol/keys.ts';
 import { attacksOn, type Base } from './jose-vectors.ts';
 import { aClient, protocolForAll, settings, withAlice } from './scene.ts';
 
@@ -71,9 +70,9 @@ describe('TH-15 no JWT gets through that its key did not sign as it stands', () 
     },
     id_token_hint: {
       base() {
-        const key = signingKeys(scene.serverKeys).keys.find(({ alg }) => alg === 'ES256')!;
-        const own = createPrivateKey({ key: key as never, format: 'jwk' });
-        return baseOf({ iss: scene.issuer, sub: alice.user.id, aud: 'helpdesk' }, key.kid, own);
+        const { kid, privateJwk } = scene.serverKeys.current('oidc', 'ES256');
+        const own = createPrivateKey({ key: privateJwk, format: 'jwk' });
+        return baseOf({ iss: scene.issuer, sub: alice.user.id, aud: 'helpdesk' }, kid, own);
       },
       send: (id_token_hint: string) => helpdesk({ id_token_hint }),
       refused: [400, 413],

@@ -2,7 +2,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createIssuerKeys } from '../../src/protocol/issuer-keys.ts';
-import { signingKeys } from '../../src/protocol/keys.ts';
 import { pairwiseSubject, userOfPairwise } from '../../src/protocol/subjects.ts';
 import { createSecrets } from '../../src/support/secrets.ts';
 import { by, enroll, newUser } from '../domain/scene.ts';
@@ -134,10 +133,10 @@ describe('id_token_hint', () => {
 
   /** As this server would sign it. */
   async function forge(claims: Record<string, unknown>, header: Record<string, unknown> = {}) {
-    const key = signingKeys(scene.serverKeys).keys.find(({ alg }) => alg === 'ES256')!;
+    const { kid, privateJwk } = scene.serverKeys.current('oidc', 'ES256');
     const now = Math.floor(scene.clock.now() / 1000);
     const all = { iss: scene.issuer, sub: alice.user.id, aud: 'helpdesk', iat: now, exp: now + 60, ...claims };
-    return new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid: key.kid!, ...header }).sign(key as never);
+    return new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid, ...header }).sign(privateJwk);
   }
 
   test('H-05 an ID token of this server names its person, also long after it expired', async () => {
