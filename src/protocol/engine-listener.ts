@@ -34,6 +34,10 @@ const untrue = [
   'response_modes_supported',
 ] as const;
 
+const notEncrypted = ['request_object', 'userinfo'].flatMap((what) =>
+  ['alg', 'enc'].map((kind) => `${what}_encryption_${kind}_values_supported`),
+);
+
 type Deps = Pick<ProtocolDeps, 'issuer' | 'log' | 'settings' | 'mtls' | 'registration' | 'signIn'>;
 
 /** The endpoints that the engine serves by itself, with its answers set right (ruling 2, E-02 to E-05). */
@@ -97,6 +101,8 @@ function describe(metadata: Record<string, unknown>, { issuer, settings, mtls, r
   if (registration) metadata['registration_endpoint'] = issuer + path.registration;
   if (!signIn) for (const member of untrue) delete metadata[member];
   if (authorizationDetails.length === 0) delete metadata['authorization_details_types_supported'];
+  // what is encrypted are ID tokens, nothing else
+  for (const member of notEncrypted) delete metadata[member];
   metadata['backchannel_user_code_parameter_supported'] = ciba.userCode.enabled;
   for (const each of ['introspection_endpoint', 'revocation_endpoint']) {
     // RFC 8414 2: left out, they are unknown at the one and `client_secret_basic` alone at the other

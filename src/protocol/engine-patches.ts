@@ -154,6 +154,7 @@ export interface RemoteKeys {
   fresh(): boolean;
   refresh(): Promise<void>;
   selectForVerify(options: { alg: string; kid?: string }): unknown[];
+  selectForEncrypt(options: { alg: string; use: 'enc' }): unknown[];
 }
 
 /** The key set of a client, which the engine makes when it is first asked for. */

@@ -171,6 +171,8 @@ function configurationOf(
     },
     features: {
       ciba: createCibaHooks(deps),
+      // ID tokens alone, with the client's public keys: see algorithms
+      encryption: { enabled: true },
       dPoP: {
         enabled: true,
         nonceSecret: serverKeys.secret('dpop'),
@@ -277,5 +279,12 @@ function algorithms({ clientAuthentication, dpop, keys }: ProtocolSettings): Con
     userinfoSigningAlgValues: ofServer,
     requestObjectSigningAlgValues: clientAuthentication.signingAlgs,
     dPoPSigningAlgValues: dpop.signingAlgs,
+    // never with the secret, of which only a hash may be known; RSA1_5 is broken (F1A 8.6.1)
+    idTokenEncryptionAlgValues: ['ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW', 'RSA-OAEP', 'RSA-OAEP-256'],
+    idTokenEncryptionEncValues: ['A128CBC-HS256', 'A256CBC-HS512', 'A128GCM', 'A256GCM'],
+    userinfoEncryptionAlgValues: [],
+    userinfoEncryptionEncValues: [],
+    requestObjectEncryptionAlgValues: [],
+    requestObjectEncryptionEncValues: [],
   } as Configuration['enabledJWA'];
 }

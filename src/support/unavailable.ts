@@ -1,4 +1,4 @@
-/** Something that this process needs (the store, a signer) cannot be reached, is full, or did not answer in time. What was asked for may or may not have happened. */
+/** Something that this process needs (the store, a signer, the keys of a client) cannot be reached, is full, or did not answer in time. What was asked for may or may not have happened. */
 export class StoreUnavailable extends Error {
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);

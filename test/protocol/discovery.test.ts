@@ -153,6 +153,8 @@ const registered = [
   'acr_values_supported',
   'subject_types_supported',
   'id_token_signing_alg_values_supported',
+  'id_token_encryption_alg_values_supported',
+  'id_token_encryption_enc_values_supported',
   'userinfo_signing_alg_values_supported',
   'request_object_signing_alg_values_supported',
   'token_endpoint_auth_methods_supported',
