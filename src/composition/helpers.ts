@@ -27,7 +27,7 @@ export async function createHelpers(config: Config, { operations }: Domain, log:
       tv: demoClient(config, 'demo-tv'),
       web: demoClient(config, 'demo-web'),
     };
-    helpers.push(createDemo({ issuer: config.issuer, clients, management, asset: (name) => assets.get(name) }));
+    helpers.push(createDemo({ issuer: config.issuer, clients, management, asset: async (name) => assets.get(name) }));
   }
   if (config.simulator.enabled) {
     const operationOf = (authReqId: string) => operations.get(operationIdOf(authReqId));

@@ -13,7 +13,7 @@ export interface DemoOptions {
   clients: Record<PageName | 'web', DemoClient>;
   management: ManagementAccess;
   /** Text and type of a page or one of its assets; undefined where there is none. */
-  asset(name: string): { type: string; body: string | Buffer } | undefined;
+  asset(name: string): Promise<{ type: string; body: string | Buffer } | undefined>;
 }
 
 export interface Demo {
@@ -39,7 +39,7 @@ export function createDemo(options: DemoOptions): Demo {
 
   addWebsite(router, createWebsite({ issuer: options.issuer, demoClient: web }), options);
 
-  router.get('/assets/:name', (ctx) => send(ctx, options.asset(String(ctx.params.name))));
+  router.get('/assets/:name', async (ctx) => send(ctx, await options.asset(String(ctx.params.name))));
   router.get('/enroll', async (ctx) => {
     const link = await enrollmentLink(options.management, String(ctx.query.user ?? 'alice'));
     if (!link) return nowhere(ctx, options, 'user_not_found', 'There is no such demo user. Try alice or bob.');
@@ -61,9 +61,9 @@ export function createDemo(options: DemoOptions): Demo {
     }
   });
   app.use(router.routes());
-  app.use((ctx) => {
-    if (isRead(ctx) && ['/', '/demo', '/demo/'].includes(ctx.path)) page(ctx, options, 'index.html');
-    else nowhere(ctx, options, 'not_found', 'There is nothing here.');
+  app.use(async (ctx) => {
+    if (isRead(ctx) && ['/', '/demo', '/demo/'].includes(ctx.path)) await page(ctx, options, 'index.html');
+    else await nowhere(ctx, options, 'not_found', 'There is nothing here.');
   });
   const serve = app.callback();
   return {
@@ -146,17 +146,17 @@ function stream(ctx: Context, desk: Desk, request: DeskRequest): void {
   write(request);
 }
 
-function page(ctx: Context, { asset }: DemoOptions, name: string): void {
+async function page(ctx: Context, { asset }: DemoOptions, name: string): Promise<void> {
   ctx.set('content-security-policy', POLICY);
-  send(ctx, asset(name));
+  send(ctx, await asset(name));
 }
 
 const isRead = ({ method }: Context): boolean => method === 'GET' || method === 'HEAD';
 
 /** A person gets the page that says where to begin, a program a problem. */
-function nowhere(ctx: Context, options: DemoOptions, code: string, detail: string): void {
+async function nowhere(ctx: Context, options: DemoOptions, code: string, detail: string): Promise<void> {
   const isPerson = isRead(ctx) && ctx.accepts('application/problem+json', 'text/html') === 'text/html';
-  if (isPerson) page(ctx, options, 'index.html');
+  if (isPerson) await page(ctx, options, 'index.html');
   else problem(ctx, 404, code, detail);
   ctx.status = 404;
 }

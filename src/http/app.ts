@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import type { Health } from '../observability/health.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { type StaticAssets, staticAssets } from './assets.ts';
+import { staticAssets } from './assets.ts';
 import { deviceRoutes } from './device-api/routes.ts';
 import { exchangeOf, type Step } from './edge/exchange.ts';
 import { type FramingLimits, framing } from './edge/framing.ts';
@@ -18,6 +18,7 @@ import { koaApp } from './middleware/koa-app.ts';
 import { below, isBelow, listenerOf, type Mounted } from './mount.ts';
 import { deviceOpenapi } from './openapi/device.ts';
 import { serveDocument } from './openapi/document.ts';
+import type { Assets } from './pages/assets.ts';
 import { type Nowhere, nowhere } from './pages/nowhere.ts';
 import { HttpProblem } from './problem.ts';
 
@@ -68,7 +69,7 @@ export interface ManagementParts extends CommonParts {
 export interface AuthenticatorParts extends CommonParts {
   /** `config.authenticator.origin` */
   origin: string;
-  assets: StaticAssets;
+  assets: Assets;
   deviceApi: Middleware;
 }
 

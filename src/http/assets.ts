@@ -1,14 +1,11 @@
 import { allow } from './health.ts';
 import type { Middleware } from './middleware/context.ts';
-import type { Asset } from './pages/assets.ts';
+import type { Assets } from './pages/assets.ts';
 
-/** Public name (`app.js`) -> file, in memory; `index.html` is `/`. Made by pages/assets.ts. */
-export type StaticAssets = ReadonlyMap<string, Asset>;
-
-/** Files that are the same for everybody. The browser asks each time and gets a 304: an update is never a day away. */
-export function staticAssets(assets: StaticAssets): Middleware {
+/** Files that are the same for everybody; `index.html` is `/`. The browser asks each time and gets a 304: an update is never a day away. */
+export function staticAssets(assets: Assets): Middleware {
   return async (ctx, next) => {
-    const asset = assets.get(ctx.path === '/' ? 'index.html' : ctx.path.slice(1));
+    const asset = await assets.get(ctx.path === '/' ? 'index.html' : ctx.path.slice(1));
     if (!asset) return next();
     allow(ctx, ['GET', 'HEAD']);
     ctx.status = 200;

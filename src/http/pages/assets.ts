@@ -12,6 +12,11 @@ export interface Asset {
   etag: string;
 }
 
+/** By public name (`app.js`); a Map will do. */
+export interface Assets {
+  get(name: string): Asset | undefined | Promise<Asset | undefined>;
+}
+
 /** Public name -> source below `views/`; a name ending in `.js` whose source ends in `.ts` is bundled. */
 export type AssetList = Readonly<Record<string, string>>;
 
@@ -67,28 +72,46 @@ export const DEMO_ASSETS: AssetList = {
   'icon.svg': 'authenticator/icon.svg',
 };
 
-/** Reads and bundles a list once, at start; everything is in memory afterwards. */
-export async function loadAssets(list: AssetList): Promise<ReadonlyMap<string, Asset>> {
-  const bundled = await bundleAll(Object.values(list).filter((source) => source.endsWith('.ts')));
-  const entries = Object.entries(list).map(async ([name, source]) => {
-    const body = bundled.get(source) ?? (await readFile(join(VIEWS, source)));
-    const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
-    return [name, { type: TYPES[extname(name)] ?? 'application/octet-stream', body, etag }] as const;
+/**
+ * Reads a list at start; everything is in memory afterwards. Scripts that are there as sources, on a developer's machine,
+ * are bundled when the first of them is asked for: most starts there are looked at by no browser.
+ */
+export async function loadAssets(list: AssetList): Promise<Assets> {
+  const fromSource = Object.values(list).filter((source) => source.endsWith('.ts') && existsSync(join(VIEWS, source)));
+  const bundles = once(() => bundleAll(fromSource));
+  const entries = Object.entries(list).map(async ([name, source]): Promise<[string, () => Promise<Asset>]> => {
+    const type = TYPES[extname(name)] ?? 'application/octet-stream';
+    if (fromSource.includes(source)) return [name, async () => asset(type, (await bundles()).get(source)!)];
+    const present = asset(type, await readFile(source.endsWith('.ts') ? builtPath(source) : join(VIEWS, source)));
+    return [name, async () => present];
   });
-  return new Map(await Promise.all(entries));
+  const assets = new Map(await Promise.all(entries));
+  return { get: async (name) => assets.get(name)?.() };
 }
 
-/** One esbuild call for all scripts; where the sources are gone (the image), what `build.ts` left. */
+function asset(type: string, body: Buffer): Asset {
+  const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
+  return { type, body, etag };
+}
+
+/** What fails is tried again by whoever asks next. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined;
+  return () => {
+    done ??= work().catch((error) => {
+      done = undefined;
+      throw error;
+    });
+    return done;
+  };
+}
+
+/** One esbuild call for all scripts of a list. */
 async function bundleAll(sources: string[]): Promise<Map<string, Buffer>> {
-  const fromSource = sources.filter((source) => existsSync(join(VIEWS, source)));
-  const scripts = new Map<string, Buffer>();
-  for (const source of sources)
-    if (!fromSource.includes(source)) scripts.set(source, await readFile(builtPath(source)));
-  if (fromSource.length === 0) return scripts;
   // Imported only where it is needed: the image runs without ever loading it.
   const { build } = await import('esbuild');
   const result = await build({
-    entryPoints: Object.fromEntries(fromSource.map((source) => [source.slice(0, -3), join(VIEWS, source)])),
+    entryPoints: Object.fromEntries(sources.map((source) => [source.slice(0, -3), join(VIEWS, source)])),
     outdir: BUILT,
     write: false,
     bundle: true,
@@ -98,11 +121,8 @@ async function bundleAll(sources: string[]): Promise<Map<string, Buffer>> {
     legalComments: 'none',
     logLevel: 'silent',
   });
-  for (const file of result.outputFiles) {
-    const source = fromSource.find((candidate) => builtPath(candidate) === file.path);
-    if (source) scripts.set(source, Buffer.from(file.contents));
-  }
-  return scripts;
+  const bundled = new Map(result.outputFiles.map(({ path, contents }) => [path, Buffer.from(contents)]));
+  return new Map(sources.map((source) => [source, bundled.get(builtPath(source))!]));
 }
 
 export function builtPath(source: string): string {

@@ -7,7 +7,7 @@ import { AUTHENTICATOR_ASSETS, builtPath, loadAssets, SIGN_IN_ASSETS } from './a
 const served = { ...AUTHENTICATOR_ASSETS, ...SIGN_IN_ASSETS };
 const assets = await loadAssets(served);
 for (const [name, source] of Object.entries(served)) {
-  const asset = assets.get(name);
+  const asset = await assets.get(name);
   if (!asset || !source.endsWith('.ts')) continue;
   await mkdir(dirname(builtPath(source)), { recursive: true });
   await writeFile(builtPath(source), asset.body);

@@ -4,12 +4,13 @@ import Router from '@koa/router';
 import { DomainError } from '../../domain/errors.ts';
 import type { Log } from '../../observability/log.ts';
 import type { AddressLimit } from '../address-limit.ts';
-import { type StaticAssets, staticAssets } from '../assets.ts';
+import { staticAssets } from '../assets.ts';
 import { exchangeOf } from '../edge/exchange.ts';
 import { readText } from '../middleware/body.ts';
 import type { AppContext, AppState } from '../middleware/context.ts';
 import { koaApp } from '../middleware/koa-app.ts';
 import type { Mounted } from '../mount.ts';
+import type { Assets } from './assets.ts';
 import type { Shared } from './consent-text.ts';
 import { languagesOf } from './languages.ts';
 import type { InputError, Page, SignInPages } from './sign-in-pages.ts';
@@ -65,7 +66,7 @@ export interface SignInParts {
   issuer: string;
   signIn: SignIn;
   pages: SignInPages;
-  assets: StaticAssets;
+  assets: Assets;
   /** Aborted when the process drains: pages that wait come back by themselves. */
   stopping: AbortSignal;
   log: Log;
