@@ -134,6 +134,8 @@ function headersOf({ headers = {}, accept = '*/*' }: OutboundRequest): Record<st
   const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   return {
     accept,
+    // what calls without a name is a scanner to many firewalls, and a 403 is for ever (N-06)
+    'user-agent': 'Assent',
     ...Object.fromEntries(given.filter(([name]) => !OURS.has(name))),
     // a few compressed bytes could become any number
     'accept-encoding': 'identity',

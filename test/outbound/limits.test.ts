@@ -190,6 +190,7 @@ test('N-12 cookies are neither kept nor shown nor sent; a caller cannot bend the
     Array(2).fill({
       accept: 'application/json',
       authorization: 'Bearer x',
+      'user-agent': 'Assent',
       'accept-encoding': 'identity',
       connection: 'close',
       'content-length': '2',
