@@ -580,7 +580,7 @@ export interface Resource {
   audience?: string;
   /** Scopes that it knows. */
   scopes: string[];
-  /** `opaque`: it asks the introspection endpoint. `jwt`: it verifies by itself (RFC 9068), and a revocation reaches it only when the token ends. */
+  /** `opaque`: it asks the introspection endpoint. `jwt`: it verifies by itself (RFC 9068), and a revocation reaches it when the token ends or it asks the introspection endpoint. */
   format: 'opaque' | 'jwt';
   /** Lifetime of its tokens. */
   accessSeconds?: number;

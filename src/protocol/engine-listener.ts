@@ -5,6 +5,7 @@ import type { ProtocolDeps } from './deps.ts';
 import { asOAuthError, errorBody, type OAuthError } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
 import { isForBrowsers, prepareForBrowsers } from './sign-in-engine.ts';
+import { claimsOfStructured } from './structured-tokens.ts';
 import { path, route } from './vocabulary.ts';
 
 /** The engine tells of its refusals by these events, when its own answer is written but not sent. */
@@ -73,6 +74,8 @@ export function engineListener(provider: Provider, deps: Deps): RequestListener 
     if ((endpoint === route.discovery || endpoint === route.jwks) && ctx.status === 200) {
       ctx.set('cache-control', `public, max-age=${publicForSeconds}`);
     }
+    const { active } = Object(ctx.body) as { active?: unknown };
+    if (endpoint === route.introspection && active === true) Object.assign(ctx.body as object, claimsOfStructured(ctx));
     if (endpoint === route.introspection || endpoint === route.revocation) keepFromBrowsers(ctx);
   });
   return provider.callback();
@@ -83,7 +86,7 @@ const publicForSeconds = 60;
 
 /**
  * RFC 7662 2.2: a token that cannot be looked at is inactive, which is no error. Resource servers take an error for ours, and
- * would answer 500 to whoever sends them a JWT.
+ * would answer 500 to whoever sends them the beginning of a JWT.
  */
 function isNoTokenToLookAt({ oidc }: KoaContextWithOIDC, { error }: OAuthError): boolean {
   return oidc.route === route.introspection && error === 'unsupported_token_type';

@@ -96,19 +96,51 @@ export function nameRequests(provider: Provider, newAuthReqId: (userId: string) 
   };
 }
 
-/** TH-20: the engine reads most forms by itself, and takes as many parameters as come. What `check` throws refuses the request. */
-export function checkForms(provider: Provider, check: (form: Record<string, string | string[]>) => void): void {
-  const form = Symbol('form');
-  type Context = { [form]?: Record<string, string | string[]> };
+type Form = Record<string, string | string[]>;
+
+/**
+ * The engine reads most forms by itself, and takes as many parameters as come (TH-20). What it has read is given to `take`, which
+ * answers the form to go on with, or refuses the request by throwing.
+ */
+export function takeForms(provider: Provider, take: (form: Form, at: { route: string; state: object }) => Form): void {
+  const taken = Symbol('form');
+  type Reading = { [taken]?: Form; route: string; ctx: Context };
   Object.defineProperty(provider.OIDCContext.prototype, 'body', {
-    get(this: Context) {
-      return this[form];
+    get(this: Reading) {
+      return this[taken];
     },
-    set(this: Context, read: Record<string, string | string[]>) {
-      check(read);
-      this[form] = read;
+    set(this: Reading, form: Form) {
+      const { route, ctx } = this;
+      this[taken] = take(form, { route, state: ctx.state });
     },
   });
+}
+
+/** What an access token of the engine is made of, whichever form it has. */
+interface SavedToken {
+  format: 'opaque' | 'jwt';
+  adapter: { upsert(id: string, payload: object, expiresIn: number): Promise<void> };
+  save(): Promise<string>;
+  getValueAndPayload(): Promise<{ payload: object }>;
+}
+
+/**
+ * An access token that is a JWT is written nowhere, so it could be neither introspected nor revoked. It is written as others are,
+ * under `keptAs` of its text.
+ */
+export function keepStructuredTokens(provider: Provider, keptAs: (jwt: string) => string): void {
+  const { prototype } = provider.AccessToken as unknown as Own<SavedToken>;
+  const { save } = prototype;
+  prototype.save = async function saveAndKeep() {
+    const value = await save.call(this);
+    if (this.format !== 'jwt') return value;
+    const { iat, exp } = JSON.parse(Buffer.from(value.split('.')[1]!, 'base64url').toString());
+    this.format = 'opaque';
+    const { payload } = await this.getValueAndPayload();
+    this.format = 'jwt';
+    await this.adapter.upsert(keptAs(value), { ...payload, iat, exp }, exp - iat);
+    return value;
+  };
 }
 
 /** Single use in one atomic step; the engine's own is find, then save. `exp` is in epoch seconds. */

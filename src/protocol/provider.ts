@@ -21,9 +21,9 @@ import { fetchForEngine, noFetch, watchKeys } from './client-keys.ts';
 import { loadClients, ownMetadata } from './clients.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
 import {
-  checkForms,
   currentContext,
   extendIdTokens,
+  keepStructuredTokens,
   nameRequests,
   pinUrls,
   replaceAssertionAudience,
@@ -31,6 +31,7 @@ import {
   replaceReplayDetection,
   replaceSecretComparison,
   setDeliveryModes,
+  takeForms,
 } from './engine-patches.ts';
 import { checkForm } from './form.ts';
 import { identify, type Subject } from './identify.ts';
@@ -43,6 +44,7 @@ import { createResources } from './resources.ts';
 import { createRichRequests, type RichRequests } from './rich-requests.ts';
 import { createShownSecrets, type ShownSecrets } from './shown-secrets.ts';
 import { isForBrowsers, renderBrowserError, signInConfiguration } from './sign-in-engine.ts';
+import { createStructuredTokens } from './structured-tokens.ts';
 import { pairwiseSubject, sectorOf } from './subjects.ts';
 import { grantType, path, route, scope } from './vocabulary.ts';
 
@@ -76,7 +78,12 @@ export function buildEngine(deps: ProtocolDeps, callers: Callers): Engine {
   provider.silent = true;
 
   pinUrls(provider, { own: { [route.resource]: deps.issuer + path.resource }, alias: deps.mtls?.origin });
-  checkForms(provider, checkForm);
+  const structured = createStructuredTokens(deps);
+  keepStructuredTokens(provider, structured.keptAs);
+  takeForms(provider, (form, at) => {
+    checkForm(form);
+    return structured.named(form, at);
+  });
   setDeliveryModes(provider, deps.settings.ciba.deliveryModes);
   extendIdTokens(provider);
   nameRequests(provider, (userId) => newHandle(partitionOf(userId)));

@@ -9,7 +9,7 @@ export interface ResourceSetting {
   /** `aud` of its tokens, and what clients may send as `audience` instead; the indicator where it is left out. */
   audience?: string;
   scopes: readonly string[];
-  /** `jwt`: the resource server verifies by itself, and a revocation reaches it only when the token ends. */
+  /** `jwt`: the resource server verifies by itself, and a revocation reaches it when the token ends or it introspects. */
   format: 'opaque' | 'jwt';
   accessSeconds?: number;
 }

@@ -122,14 +122,15 @@ test('nameRequests: the engine asks us for the auth_req_id', async () => {
   expect(saved.map(({ id }) => id)).toEqual(['named-for-u1']);
 });
 
-test('checkForms: whatever form the engine has read passes by here, and what is thrown refuses the request', async () => {
+test('takeForms: whatever form the engine has read passes by here; what comes of it is what it goes on with, or a refusal', async () => {
   const { provider } = bareEngine();
   const seen: unknown[] = [];
-  patches.checkForms(provider, (form) => {
-    seen.push(form);
+  patches.takeForms(provider, (form, { route }) => {
+    seen.push([route, form]);
     if ('no' in form) throw new ProtocolError('invalid_request', 'not this one');
+    return { ...form, more: 'c' };
   });
-  expect(contextOf(provider, { a: 'b' }).oidc.body).toEqual({ a: 'b' });
+  expect(contextOf(provider, { a: 'b' }).oidc.body).toEqual({ a: 'b', more: 'c' });
   const refusals: unknown[] = [];
   provider.on('backchannel_authentication.error', (_ctx, error) => refusals.push(asOAuthError(error)));
   const server = createServer(provider.callback());
@@ -138,7 +139,10 @@ test('checkForms: whatever form the engine has read passes by here, and what is 
   const body = new URLSearchParams({ no: '1' });
   await fetch(`http://127.0.0.1:${port}/backchannel`, { method: 'POST', headers: post, body });
   await new Promise((closed) => server.close(closed).closeAllConnections());
-  expect(seen).toEqual([{ a: 'b' }, { no: '1' }]);
+  expect(seen).toEqual([
+    ['token', { a: 'b' }],
+    ['backchannel_authentication', { no: '1' }],
+  ]);
   expect(refusals).toEqual([{ status: 400, error: 'invalid_request', description: 'not this one' }]);
 });
 
@@ -323,6 +327,39 @@ test('issue: tokens through the engine’s models, all saved within the request,
   ]);
   const claims = JSON.parse(Buffer.from(String(response['id_token']).split('.')[1]!, 'base64url').toString());
   expect(claims).toMatchObject({ iss: 'https://op.example', sub: 'u', acr: 'x', amr: ['swk'], auth_time: 7 });
+});
+
+test('keepStructuredTokens: an access token that is a JWT is saved as others are, under a name of ours', async () => {
+  const { provider, saved, client } = bareEngine();
+  patches.keepStructuredTokens(provider, (jwt) => `kept-${jwt.length}`);
+  const resource = (accessTokenFormat: string) =>
+    new provider.ResourceServer('https://api.example', {
+      scope: 'orders',
+      accessTokenFormat: accessTokenFormat as 'jwt',
+    });
+  const make = (format: string) =>
+    new provider.AccessToken({
+      accountId: 'u1',
+      client,
+      grantId: 'g1',
+      scope: 'orders',
+      resourceServer: resource(format),
+    } as never).save();
+  const jwt = await make('jwt');
+  const opaque = await make('opaque');
+  expect(saved.map(({ model, id }) => [model, id])).toEqual([
+    ['AccessToken', `kept-${jwt.length}`],
+    ['AccessToken', opaque],
+  ]);
+  const { iat, exp } = JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString());
+  expect(saved[0]!.payload).toMatchObject({
+    accountId: 'u1',
+    clientId: 'a',
+    grantId: 'g1',
+    aud: 'https://api.example',
+    iat,
+    exp,
+  });
 });
 
 test('setDeliveryModes: push, which the engine refuses in its configuration, is offered and may be registered', async () => {

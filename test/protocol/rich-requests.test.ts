@@ -273,6 +273,36 @@ describe('authorization details', () => {
     const introspected = await client.introspect(tokens.id_token);
     expect(introspected.body.active ?? false).toBe(false);
   });
+
+  test('T-22 B12 one in the form of a JWT is introspected and taken back as others are, by those who may', async () => {
+    const { access_token: jwt } = await tokensFor([coffee], {
+      scope: 'openid payments',
+      resource: 'https://jwt.bank.example',
+    });
+    const client = scene.client('agent');
+    const { jti, iat, exp, sub } = claimsOf(jwt);
+    for (const asking of ['agent', 'gateway']) {
+      expect((await scene.client(asking).introspect(jwt)).body).toEqual({
+        active: true,
+        ...{ jti, iat, exp, sub, iss: scene.issuer, aud: 'https://jwt.bank.example' },
+        ...{ client_id: 'agent', scope: 'payments', token_type: 'Bearer', authorization_details: [coffee] },
+      });
+    }
+    const inactive = { status: 200, body: { active: false } };
+    const other = `${jwt.slice(0, -4)}AAAA`;
+    expect(await client.introspect(other)).toMatchObject(inactive);
+    expect(await scene.client('plain').introspect(jwt)).toMatchObject(inactive);
+    await scene.users.lock(alice.user.id, by);
+    expect(await client.introspect(jwt)).toMatchObject(inactive);
+    await scene.users.unlock(alice.user.id, by);
+    expect((await client.userinfo(jwt)).status).toBe(401);
+
+    expect(error(await scene.client('plain').revoke(jwt))).toEqual([400, 'invalid_request']);
+    expect((await client.introspect(jwt)).body.active).toBe(true);
+    // RFC 7009 2.2: what is no token of ours has been taken back already
+    for (const each of [jwt, jwt, other]) expect((await client.revoke(each)).status).toBe(200);
+    expect(await client.introspect(jwt)).toMatchObject(inactive);
+  });
 });
 
 describe('what the ID token says', () => {
