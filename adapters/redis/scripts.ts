@@ -180,6 +180,9 @@ export const numberOfKeys: Record<ScriptName, number> = {
   raiseSchema: 2,
 };
 
+/** As they are sent. Put together once: a process may open many stores (the tests open hundreds), and the files stay the same. */
+const sources = new Map(Object.keys(numberOfKeys).map((name) => [name, sourceOf(name)]));
+
 type Argument = string | number | Buffer;
 
 export interface Scripts {
@@ -226,7 +229,7 @@ const replicatedScripts: ReadonlySet<ScriptName> = new Set<ScriptName>([
 export function createScripts(client: Redis | Cluster, replicated?: Replicated): Scripts {
   const commands = client as unknown as Record<string, (...args: Argument[]) => Promise<Raw>>;
   for (const [name, count] of Object.entries(numberOfKeys)) {
-    client.defineCommand(name, { numberOfKeys: count, lua: sourceOf(name) });
+    client.defineCommand(name, { numberOfKeys: count, lua: sources.get(name)! });
   }
   const runReplicated = replicated && replicatedRun(replicated);
   return {
@@ -242,8 +245,8 @@ export function createScripts(client: Redis | Cluster, replicated?: Replicated):
 
 /** By its hash; whole where the server does not know it. Not left to ioredis, which would send it a second time after the WAIT. */
 function replicatedRun(replicated: Replicated) {
-  const sources = new Map([...replicatedScripts].map((name) => [name, sourceOf(name)]));
-  const hashes = new Map([...sources].map(([name, lua]) => [name, createHash('sha1').update(lua).digest('hex')]));
+  const hashOfSource = (name: ScriptName) => createHash('sha1').update(sources.get(name)!).digest('hex');
+  const hashes = new Map([...replicatedScripts].map((name) => [name, hashOfSource(name)]));
   return async (name: ScriptName, keys: string[], args: Argument[]): Promise<Raw> => {
     const send = (command: 'EVALSHA' | 'EVAL', script: string) =>
       replicated(keys[0]!, (on) => on.callBuffer(command, script, keys.length, ...keys, ...args) as Promise<Raw>);
