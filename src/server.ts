@@ -1,5 +1,5 @@
 import { createOperationWatch } from './channels/operation-watch.ts';
-import { clientSideOf } from './composition/client-side.ts';
+import { clientSideOf, protocolOf } from './composition/client-side.ts';
 import type { ServerDeps } from './composition/deps.ts';
 import { createDevicePart } from './composition/device-side.ts';
 import { createDomain } from './composition/domain.ts';
@@ -23,7 +23,6 @@ import { createSignInRoutes } from './http/pages/sign-in.ts';
 import { createHealth } from './observability/health.ts';
 import { meteredWatch } from './observability/metered.ts';
 import { currentTrace } from './observability/trace.ts';
-import { createProtocol } from './protocol/protocol.ts';
 import { createBeat } from './support/beat.ts';
 import { SECOND } from './support/clock.ts';
 import { createLateness } from './support/lateness.ts';
@@ -62,7 +61,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     configured,
     check: (metadata) => protocol.checkClient(metadata),
   });
-  const protocol = createProtocol({
+  const protocol = protocolOf({
     issuer: config.issuer,
     clients: configured,
     settings: config,

@@ -26,12 +26,16 @@ function readConfig(file: string | undefined, env: Environment): Config {
   try {
     return loadConfig({ file: file || env.ASSENT_CONFIG, env });
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    const { problems } = error;
-    const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
-    const advice = `${error.message}\n\nEvery setting is explained by: ${assent} config docs`;
-    throw usage('configuration_invalid', `The configuration has ${count}:`, { advice, problems });
+    throw asInvalid(error);
   }
+}
+
+function asInvalid(error: unknown): unknown {
+  if (!(error instanceof ConfigError)) return error;
+  const { problems } = error;
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+  const advice = `${error.message}\n\nEvery setting is explained by: ${assent} config docs`;
+  return usage('configuration_invalid', `The configuration has ${count}:`, { advice, problems });
 }
 
 /** Becomes the server: same process, so that signals and supervisors meet it and nothing else. */
@@ -44,6 +48,8 @@ export async function serveCommand({ terminal }: Run, { config: file }: ConfigOp
 export async function checkConfigCommand({ terminal, result }: Run, file: string | undefined) {
   const found = file ?? terminal.env.ASSENT_CONFIG ?? (existsSync(fileHere) ? fileHere : undefined);
   const config = readConfig(found, terminal.env);
+  const { checkStart } = await import('../check.ts');
+  await checkStart(config).catch((error: unknown) => Promise.reject(asInvalid(error)));
   const { environment, issuer, authenticator, management, clients, applications } = config;
   const summary = {
     environment,

@@ -1,8 +1,10 @@
-/** The side of the clients: what they may do beyond what every configuration lets them. */
+/** The side of the clients: what they may do beyond what every configuration lets them, and what is wrong with those of the configuration. */
 
-import type { Config } from '../config.ts';
+import { type Config, ConfigError } from '../config.ts';
 import type { Clients } from '../domain/clients.ts';
 import { peerCertificateOf } from '../http/edge/peer-certificate.ts';
+import type { ProtocolDeps } from '../protocol/deps.ts';
+import { ClientMetadataError, createProtocol, type Protocol } from '../protocol/protocol.ts';
 
 /** How clients may register and show themselves, as far as that is switched on. */
 export function clientSideOf({ environment, tls, proxy, mtls, registration }: Config, clients: Clients) {
@@ -14,4 +16,13 @@ export function clientSideOf({ environment, tls, proxy, mtls, registration }: Co
     ...(canShowCertificates && { mtls: { origin: mtls.origin, peerCertificateOf } }),
     ...(enabled && initialAccessToken !== undefined && { registration: { clients, initialAccessToken } }),
   };
+}
+
+/** @throws ConfigError where clients of the configuration cannot be used as they are written */
+export function protocolOf(deps: ProtocolDeps): Protocol {
+  try {
+    return createProtocol(deps);
+  } catch (error) {
+    throw error instanceof ClientMetadataError ? new ConfigError(error.problems) : error;
+  }
 }

@@ -454,7 +454,7 @@ export interface ClientMetadata {
   /** Shown to the user on the device. */
   client_name?: string;
   /** Grants that the client may use. */
-  grant_types: ('urn:openid:params:grant-type:ciba' | 'authorization_code' | 'refresh_token' | 'client_credentials')[];
+  grant_types: ('urn:openid:params:grant-type:ciba' | 'authorization_code' | 'refresh_token')[];
   /** For the authorization code grant: `code`. */
   response_types: string[];
   /** For the authorization code grant. */
@@ -470,8 +470,7 @@ export interface ClientMetadata {
     | 'client_secret_jwt'
     | 'private_key_jwt'
     | 'tls_client_auth'
-    | 'self_signed_tls_client_auth'
-    | 'none';
+    | 'self_signed_tls_client_auth';
   /** The one algorithm of its assertions. */
   token_endpoint_auth_signing_alg?: string;
   /** Its public keys. */

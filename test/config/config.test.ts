@@ -141,7 +141,7 @@ describe('RL-25 config errors', () => {
       issuer: 'https://a.test/',
       listeners: { maxHeaderCount: 3 },
       ciba: { expiry: { defaultSeconds: 700 } },
-      clients: [{ client_id: 'tv', grant_types: ['password'] }],
+      clients: [{ client_id: 'tv', grant_types: ['client_credentials'], token_endpoint_auth_method: 'none' }],
     };
     expect(problemsOf(() => load(settings, { ASSENT_PORT: 'http', ASSENT_MASTER_KEY: 'short' }))).toEqual([
       'issuer: must be an http or https address without query, fragment or slash at the end',
@@ -149,9 +149,9 @@ describe('RL-25 config errors', () => {
       'masterKey (ASSENT_MASTER_KEY): must be 32 bytes in base64url (43 characters)',
       'listeners.maxHeaderCount: is not a setting',
       'ciba.expiry.defaultSeconds: must be <= 600',
-      'clients[0].grant_types[0]: must be one of urn:openid:params:grant-type:ciba, authorization_code, refresh_token, client_credentials',
+      'clients[0].grant_types[0]: must be one of urn:openid:params:grant-type:ciba, authorization_code, refresh_token',
+      expect.stringMatching(/^clients\[0\]\.token_endpoint_auth_method: must be one of client_secret_basic, /),
       'ciba.expiry: must be in order: minSeconds, defaultSeconds, maxSeconds',
-      'clients[0]: needs client_secret or client_secret_file',
       'authenticator.origin: is required',
     ]);
   });

@@ -45,7 +45,6 @@ const authentication = {
     'private_key_jwt',
     'tls_client_auth',
     'self_signed_tls_client_auth',
-    'none',
   ]),
   token_endpoint_auth_signing_alg: text(
     'The one algorithm of its assertions. Absent: any that the server knows.',
