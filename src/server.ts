@@ -19,7 +19,7 @@ import { drain } from './http/listeners.ts';
 import { createManagementApi } from './http/management-api/index.ts';
 import { AUTHENTICATOR_ASSETS, loadAssets, SIGN_IN_ASSETS } from './http/pages/assets.ts';
 import { createConsent } from './http/pages/consent-text.ts';
-import { createSignInRoutes } from './http/pages/sign-in.ts';
+import { createSignInRoutes, limited } from './http/pages/sign-in.ts';
 import { createHealth } from './observability/health.ts';
 import { meteredWatch } from './observability/metered.ts';
 import { currentTrace } from './observability/trace.ts';
@@ -106,6 +106,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
   });
   const health = createHealth({ checkStore: () => deps.store.check(), signers: domain.signers.state });
   const helpers = await createHelpers(config, domain, log);
+  const limit = addressLimit({ perMinute: config.device.callsPerMinute, clock: deps.clock });
   const signIn =
     pages && protocol.signIn
       ? createSignInRoutes({
@@ -116,7 +117,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
           stopping: stopping.signal,
           log,
           bodyLimitBytes: config.listeners.bodyLimitBytes,
-          limit: addressLimit({ perMinute: config.device.callsPerMinute, clock: deps.clock }),
+          limit,
         })
       : undefined;
 
@@ -129,7 +130,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     authenticatorOrigin: config.authenticator.origin,
     health,
     deviceApi: devices.api,
-    engine: protocol,
+    engine: pages ? limited(protocol, { issuer: config.issuer, pages, limit }) : protocol,
     others: [...(signIn ? [signIn] : []), ...helpers],
     nowhere: nowhere.public,
   });

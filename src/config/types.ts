@@ -316,7 +316,7 @@ export interface Config {
     sessionSeconds: number;
     /** Event stream: a comment line this often keeps proxies from closing it. */
     eventHeartbeatSeconds: number;
-    /** Calls of the device API from one address (of IPv6: from one /64) in a minute, in each process, and, counted apart, forms sent from the pages of browser sign-in; beyond, 429 with `Retry-After`. Many phones can share an address of their mobile operator. 0: no limit. */
+    /** Calls of the device API from one address (of IPv6: from one /64) in a minute, in each process, and, counted apart, of `/authorize` and `/logout` and forms sent from the pages of browser sign-in; beyond, 429 with `Retry-After`. Many phones can share an address of their mobile operator. 0: no limit. */
     callsPerMinute: number;
     /** Event streams of one device in a process; one more ends the oldest. */
     eventStreamsPerDevice: number;

@@ -645,13 +645,28 @@ describe('without a name', () => {
   });
 
   test('forms are counted by address: beyond the limit nothing is done, and the page says when to try again', async () => {
-    const { browser, page } = await scanning({ formsPerMinute: 2 });
+    // to begin counts as well
+    const { browser, page } = await scanning({ formsPerMinute: 3 });
     await browser.post(page.url, { do: 'again' });
     const refused = await browser.post(page.url, { do: 'scan' });
     expect([refused.status, refused.title]).toEqual([429, 'Too many requests']);
-    expect(refused.headers.get('retry-after')).toBe('30');
-    scene.clock.advance(30);
+    expect(refused.headers.get('retry-after')).toBe('20');
+    scene.clock.advance(20);
     expect((await browser.post(page.url, { do: 'scan' })).html).toContain('#c=');
+  });
+
+  test('TH-20 to begin, and to sign out, is counted by address: who has shown nothing fills no store', async () => {
+    const { browser, shop } = await open({ formsPerMinute: 2 });
+    const { url } = await shop.begin();
+    expect((await browser.go(url)).title).toBe('Sign in');
+    expect((await browser.go('/logout')).status).toBe(200);
+    for (const address of [url, '/logout']) {
+      const refused = await browser.go(address);
+      expect([refused.status, refused.title]).toEqual([429, 'Too many requests']);
+      expect(refused.headers.get('retry-after')).toBe('30');
+    }
+    scene.clock.advance(30);
+    expect((await browser.go(url)).title).toBe('Sign in');
   });
 
   test('six digits where the client’s requests have them', async () => {

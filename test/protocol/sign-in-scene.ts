@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http';
 import * as client from 'openid-client';
 import { createClaims } from '../../src/domain/claims.ts';
 import { addressLimit } from '../../src/http/address-limit.ts';
-import { createSignInRoutes } from '../../src/http/pages/sign-in.ts';
+import { createSignInRoutes, limited } from '../../src/http/pages/sign-in.ts';
 import { createSignInPages } from '../../src/http/pages/sign-in-pages.ts';
 import type { ProtocolDeps } from '../../src/protocol/deps.ts';
 import type { Scene } from '../domain/scene.ts';
@@ -54,6 +54,7 @@ export async function openSignIn(
   });
   const { issuer } = scene.deps;
   const appOf = (protocol: (typeof scene)['protocol']): RequestListener => {
+    const limit = addressLimit({ perMinute: options.formsPerMinute ?? 0, clock: scene.clock.now });
     const routes = createSignInRoutes({
       issuer,
       signIn: protocol.signIn!,
@@ -62,9 +63,9 @@ export async function openSignIn(
       stopping: scene.stopping.signal,
       log: quiet as never,
       bodyLimitBytes: 4096,
-      limit: addressLimit({ perMinute: options.formsPerMinute ?? 0, clock: scene.clock.now }),
+      limit,
     });
-    return publicApp({ issuer, engine: protocol, others: [routes] });
+    return publicApp({ issuer, engine: limited(protocol, { issuer, pages, limit }), others: [routes] });
   };
   const apps = scene.protocols.map(appOf);
   let turn = 0;

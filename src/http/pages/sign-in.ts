@@ -71,7 +71,7 @@ export interface SignInParts {
   stopping: AbortSignal;
   log: Log;
   bodyLimitBytes: number;
-  /** Of the forms that are sent. */
+  /** Of the forms that are sent, and of what {@link limited} stands in front of. */
   limit: AddressLimit;
 }
 
@@ -159,15 +159,11 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
 
   /** Before anything is read: each form may start something that is kept. */
   function isWithin(ctx: AppContext): boolean {
-    try {
-      parts.limit(exchangeOf(ctx.req).address);
-      return true;
-    } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
-      ctx.set('retry-after', String(error.members['retry_after']));
-      show(ctx, 429, pages.notice({ languages: languagesOf(ctx.get('accept-language')), notice: 'often' }));
-      return false;
-    }
+    const waitSeconds = waitOf(parts.limit, exchangeOf(ctx.req).address);
+    if (waitSeconds === undefined) return true;
+    ctx.set('retry-after', waitSeconds);
+    show(ctx, 429, pages.notice({ languages: languagesOf(ctx.get('accept-language')), notice: 'often' }));
+    return false;
   }
 
   async function ask(ctx: AppContext, browser: BrowserRequest, who: string | undefined): Promise<void> {
@@ -205,6 +201,47 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
 
   const app = koaApp([router.routes() as never], parts);
   return { paths: [prefix], handle: app };
+}
+
+/**
+ * The engine, with the two addresses counted where whoever asks has shown nothing yet and leaves something in the store for an
+ * hour or two: 20 KiB each, and a store that is full starts no operation any more.
+ */
+export function limited<Engine extends Mounted>(
+  engine: Engine,
+  { issuer, pages, limit }: Pick<SignInParts, 'issuer' | 'pages' | 'limit'>,
+): Engine {
+  const prefix = new URL(issuer).pathname.replace(/\/$/, '');
+  const doors = new Set(['/authorize', '/logout'].flatMap((path) => [path, prefix + path]));
+  return {
+    ...engine,
+    handle(req: IncomingMessage, res: ServerResponse) {
+      const { path, address } = exchangeOf(req);
+      const waitSeconds = doors.has(path) ? waitOf(limit, address) : undefined;
+      if (waitSeconds === undefined) return engine.handle(req, res);
+      const { html, csp } = pages.notice({
+        languages: languagesOf(req.headers['accept-language'] ?? ''),
+        notice: 'often',
+      });
+      const headers = {
+        'content-security-policy': csp,
+        'content-type': 'text/html; charset=utf-8',
+        vary: 'accept-language',
+      };
+      res.writeHead(429, { ...headers, 'retry-after': waitSeconds }).end(html);
+    },
+  };
+}
+
+/** Seconds; undefined: go on. */
+function waitOf(limit: AddressLimit, address: string): string | undefined {
+  try {
+    limit(address);
+    return undefined;
+  } catch (error) {
+    if (error instanceof DomainError) return String(error.members['retry_after']);
+    throw error;
+  }
 }
 
 /** What the person is shown of where the request comes from. */
