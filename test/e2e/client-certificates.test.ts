@@ -9,6 +9,8 @@ import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
+/** What the operator's proxy writes; at the ports with TLS there is no proxy. */
+const ofProxy = 'Proxy-Certificate';
 const ciba = 'urn:openid:params:grant-type:ciba';
 const serverAuthority = createAuthority('Web');
 const clientAuthority = createAuthority('Members');
@@ -68,9 +70,17 @@ describe('clients with certificates, at a real server over TLS', () => {
     const ours = partners.issue({ name: 'assent.example' });
     partner = await startReceiver({ authority: partners, asks: true });
     web = await startReceiver({ authority: serverAuthority });
+    clean = async () => {
+      await server?.[Symbol.asyncDispose]();
+      await partner.close();
+      await web.close();
+      await folder.remove();
+    };
     server = await startServer({
       config: {
         tls,
+        proxyHops: 1,
+        proxy: { clientCertificateHeader: ofProxy, clientCertificatesVerified: true },
         clients: [...clients, pinged('partner', partner), pinged('web', web)],
         outbound: {
           trustAnchors: [file('partners.pem', partners.cert)],
@@ -87,12 +97,6 @@ describe('clients with certificates, at a real server over TLS', () => {
       body: JSON.stringify(device),
     });
     expect(enrolled.ok).toBe(true);
-    clean = async () => {
-      await server[Symbol.asyncDispose]();
-      await partner.close();
-      await web.close();
-      await folder.remove();
-    };
   }, 60_000);
   afterAll(() => clean());
 
@@ -174,6 +178,31 @@ describe('clients with certificates, at a real server over TLS', () => {
       const [call] = await receiver.until(1);
       expect([call!.body, call!.shown]).toEqual([{ auth_req_id: started.body.auth_req_id }, shown]);
     }
+  });
+
+  test('TH-32 I-05 I-06 a proxy that the operator names hands over the certificate: the client is known by it, and its token bound to it', async () => {
+    const params = { client_id: 'bank', scope: 'openid', login_hint: 'alice' };
+    expect(await start('bank', undefined, { [ofProxy]: encodeURIComponent(bank.cert) })).toMatchObject(refused);
+    const through = async (path: string, shown: Certificate | undefined, init: RequestInit) => {
+      const header = shown && { [ofProxy]: encodeURIComponent(shown.cert) };
+      const answer = await fetch(server.issuer + path, { ...init, headers: { ...init.headers, ...header } });
+      return { status: answer.status, body: (await answer.json()) as Record<string, string> };
+    };
+    const post = (path: string, shown: Certificate | undefined, form: Record<string, string>) =>
+      through(path, shown, { method: 'POST', body: new URLSearchParams(form) });
+
+    for (const shown of [own, undefined]) expect(await post('/bc-authorize', shown, params)).toMatchObject(refused);
+    const { auth_req_id } = (await post('/bc-authorize', bank, params)).body;
+    await allow(auth_req_id!);
+    const redeem = { client_id: 'bank', grant_type: ciba, auth_req_id: auth_req_id! };
+    expect(await post('/oauth/token', own, redeem)).toMatchObject(refused);
+    const token = (await post('/oauth/token', bank, redeem)).body.access_token;
+    const introspected = await post('/oauth/introspect', bank, { client_id: 'bank', token });
+    const thumbprint = createHash('sha256').update(der(bank).raw).digest('base64url');
+    expect(introspected.body).toMatchObject({ active: true, cnf: { 'x5t#S256': thumbprint } });
+    const headers = { authorization: `Bearer ${token}` };
+    const statuses = [bank, stranger, undefined].map((shown) => through('/fapi/resource', shown, { headers }));
+    expect((await Promise.all(statuses)).map(({ status }) => status)).toEqual([200, 401, 401]);
   });
 
   test('a certificate that is only written into a header opens nothing, at either listener', async () => {
