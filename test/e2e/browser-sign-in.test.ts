@@ -6,16 +6,26 @@ import { startServer, type TestServer } from '../support/server.ts';
 import { requireSystem } from '../support/system.ts';
 
 requireSystem('chromium')('signing in to a website', () => {
+  // one person with one phone for all of them: each test leaves nothing on it that waits
   let server: TestServer;
+  let user: string;
+  let phone: Person;
   beforeAll(async () => {
     server = await startServer();
+    ({ user, phone } = await somebody(server));
   });
-  afterAll(async () => server?.[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    await phone.page.reload();
+    await phone.page.waitForSelector('text=Nothing to answer');
+    phone.complaints.length = 0;
+  });
+  afterAll(async () => {
+    await phone?.[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
+  });
 
   test('B02 with a name and an approval on the phone, and out again; the second time nobody is asked', async () => {
-    const { user, phone, desk } = await people(server);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     await begin(server, desk.page);
     expect(await desk.page.textContent('.shares')).toContain('your e-mail address');
     await desk.page.fill('#who', user);
@@ -49,9 +59,7 @@ requireSystem('chromium')('signing in to a website', () => {
   });
 
   test('B02 S-09 without a name: the authenticator takes the code, keeps it out of the address, and the number is typed', async () => {
-    const { phone, desk } = await people(server);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     const scan = async () => {
       await desk.page.click('button[value=scan]');
       return String(await desk.page.getAttribute('#open', 'href'));
@@ -91,13 +99,12 @@ requireSystem('chromium')('signing in to a website', () => {
     await desk.page.waitForSelector('text=Hello, Alice');
     // the other window had it as well, and knows that it is answered
     await phone.page.waitForSelector('text=Answered elsewhere');
+    await second.close();
     expect([...phone.complaints, ...desk.complaints]).toEqual([]);
   });
 
   test('denied: the page says so, and the person can start again or go back', async () => {
-    const { user, phone, desk } = await people(server);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     await ask(server, desk.page, user);
     await phone.page.click('#deny');
     await phone.page.click('#reason-incorrect_data');
@@ -111,9 +118,7 @@ requireSystem('chromium')('signing in to a website', () => {
   });
 
   test('“I did not start this” and a wrong number are told as what they are', async () => {
-    const { user, phone, desk } = await people(server);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     await ask(server, desk.page, user);
     await phone.page.click('text=I did not start this');
     await desk.page.waitForSelector(`text=Reported: not started by ${user}`);
@@ -129,9 +134,7 @@ requireSystem('chromium')('signing in to a website', () => {
   });
 
   test('two tabs of one browser do not disturb each other', async () => {
-    const { user, phone, desk } = await people(server);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     const second = await desk.page.context().newPage();
     await begin(server, desk.page);
     await begin(server, second);
@@ -150,9 +153,7 @@ requireSystem('chromium')('signing in to a website', () => {
   });
 
   test('the back button shows no number that is over, and signs nobody in or out', async () => {
-    const { user, phone, desk } = await people(server);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     await ask(server, desk.page, user);
     await approveOn(phone.page, await desk.page.textContent('#number'));
     await desk.page.waitForSelector('text=Hello, Alice');
@@ -165,9 +166,7 @@ requireSystem('chromium')('signing in to a website', () => {
   });
 
   test('the keyboard is enough, and the focus is where one goes on', async () => {
-    const { user, phone, desk } = await people(server);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     await desk.page.goto(`${server.issuer}/demo/web`);
     await desk.page.waitForSelector('a[href="/demo/web/sign-in"]');
     await tabTo(desk.page, 'Sign in');
@@ -185,9 +184,7 @@ requireSystem('chromium')('signing in to a website', () => {
   });
 
   test('TH-04 for a name that nobody has, the page is the one that everybody gets', async () => {
-    const { user, phone, desk } = await people(server);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     const seen = async (who: string) => {
       await ask(server, desk.page, who);
       // the page's script has begun to count
@@ -197,12 +194,14 @@ requireSystem('chromium')('signing in to a website', () => {
         .replace(/\d+:\d\d|\d\d/g, 'N');
     };
     expect(await seen('nobody-at-all')).toBe(await seen(user));
+    await desk.page.click('button[value=again]');
+    await phone.page.waitForSelector('text=This request was withdrawn');
   });
 
   test('without JavaScript it works just as well', async () => {
-    const { user, phone, desk } = await people(server, { javaScript: false });
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
+    const session = await desk.page.context().newCDPSession(desk.page);
+    await session.send('Emulation.setScriptExecutionDisabled', { value: true });
     await desk.page.goto(`${server.issuer}/demo/web/sign-in`);
     await ask(server, desk.page, user, { isThere: true });
     await approveOn(phone.page, await desk.page.textContent('#number'));
@@ -213,9 +212,7 @@ requireSystem('chromium')('signing in to a website', () => {
     ['light at a desk', {}],
     ['dark on a phone, in Dutch', { size: phoneSize, dark: true, locale: 'nl-NL' }],
   ])('axe finds nothing, nothing overflows, the number is in view: %s', async (_, options) => {
-    const { user, phone, desk } = await people(server, options);
-    await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser(options);
     const found: Record<string, unknown> = {};
     const look = async (name: string) => {
       const problems = await accessibilityProblems(desk.page);
@@ -266,9 +263,9 @@ requireSystem('chromium')('signing in to a website', () => {
 requireSystem('chromium')('promise 1: a server that is killed while somebody waits', () => {
   test('costs nothing: the number is the same, and the page goes on by itself', async () => {
     await using server = await startServer();
-    const { user, phone, desk } = await people(server);
+    const { user, phone } = await somebody(server);
     await using _phone = phone;
-    await using _desk = desk;
+    await using desk = await openBrowser();
     await ask(server, desk.page, user);
     const number = await desk.page.textContent('#number');
     await server.restart();
@@ -292,23 +289,11 @@ requireSystem('chromium')('a request that nobody answers', () => {
   });
 });
 
-interface Options {
-  size?: { width: number; height: number };
-  dark?: boolean;
-  locale?: string;
-  javaScript?: boolean;
-}
-
-async function people(server: TestServer, { javaScript = true, ...options }: Options = {}) {
+async function somebody(server: TestServer): Promise<{ user: string; phone: Person }> {
   const user = await newPerson(server);
   const phone = await openBrowser({ size: phoneSize });
   await enrollIn(phone.page, server, user);
-  const desk: Person = await openBrowser(options);
-  if (!javaScript) {
-    const session = await desk.page.context().newCDPSession(desk.page);
-    await session.send('Emulation.setScriptExecutionDisabled', { value: true });
-  }
-  return { user, phone, desk };
+  return { user, phone };
 }
 
 async function begin(server: TestServer, page: Page): Promise<void> {
