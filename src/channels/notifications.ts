@@ -21,6 +21,7 @@ import type { Timers } from '../support/timers.ts';
 import type { UnderWay } from '../support/under-way.ts';
 import type { DeliveryOutcome, Handler } from './outcome.ts';
 import { createReceivers, type ReceiversOptions } from './receivers.ts';
+import { createTries } from './tries.ts';
 
 export interface NotificationOptions extends ReceiversOptions {
   /** The first attempt waits so long, for the answer to whoever decided goes first, at whatever process. */
@@ -76,6 +77,7 @@ export function createNotificationHandler({
 }: Deps): Handler {
   const options = { ...notificationDefaults, ...rest.options };
   const receivers = createReceivers({ clock, options });
+  const tries = createTries();
 
   async function deliver(entry: OutboxEntry): Promise<DeliveryOutcome> {
     const to = notifications.address(entry);
@@ -120,7 +122,7 @@ export function createNotificationHandler({
   }
 
   async function settle({ entry, to, message, result, ms }: Attempted): Promise<DeliveryOutcome> {
-    const afterMs = backOff(entry.attempts);
+    const afterMs = backOff(tries.count(entry.id));
     const how = { ...statusOf(result), ms };
     // noted first: what dies in between comes again and is noted again, and so the log tells what was sent
     if (result.result === 'taken') {
@@ -173,9 +175,9 @@ export function createNotificationHandler({
     ]);
   }
 
-  function backOff(attempts: number): number {
+  function backOff(tried: number): number {
     const { firstMs, maxMs } = options.retry;
-    return aboutHalf(Math.min(maxMs, firstMs * 2 ** Math.min(attempts - 1, 20)));
+    return aboutHalf(Math.min(maxMs, firstMs * 2 ** Math.min(tried - 1, 20)));
   }
 
   /** Between half of it and one and a half: many that failed together come back one by one. */
@@ -191,7 +193,9 @@ export function createNotificationHandler({
 
   return async (entry) => {
     if (entry.attempts === 1) await whoeverDecidedIsAnswered();
-    return deliver(entry);
+    const outcome = await deliver(entry);
+    if (outcome.outcome === 'accepted' || outcome.outcome === 'gone') tries.forget(entry.id);
+    return outcome;
   };
 }
 
