@@ -499,10 +499,10 @@ export interface ClientMetadata {
   sector_identifier_uri?: string;
   /** Algorithm of its ID tokens. */
   id_token_signed_response_alg?: string;
-  /** Key management of encrypted ID tokens. */
-  id_token_encrypted_response_alg?: string;
-  /** Content encryption of encrypted ID tokens. */
-  id_token_encrypted_response_enc?: string;
+  /** Its ID tokens are encrypted, to a key of `jwks` or `jwks_uri`, with this one. */
+  id_token_encrypted_response_alg?: 'ECDH-ES' | 'ECDH-ES+A128KW' | 'ECDH-ES+A256KW' | 'RSA-OAEP' | 'RSA-OAEP-256';
+  /** How the content of its encrypted ID tokens is encrypted. */
+  id_token_encrypted_response_enc?: 'A128CBC-HS256' | 'A256CBC-HS512' | 'A128GCM' | 'A256GCM';
   /** Sign the user info response. */
   userinfo_signed_response_alg?: string;
   /** Algorithm of its request objects. */

@@ -5,7 +5,8 @@ import { DomainError } from '../domain/errors.ts';
 import { noFetch } from './client-keys.ts';
 import { checkDelivery } from './delivery-metadata.ts';
 import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
-import { keysOf, newClient } from './engine-patches.ts';
+import { chooseFittingKeys } from './encryption.ts';
+import { newClient } from './engine-patches.ts';
 import { checkKeySet } from './key-sets.ts';
 import { checkSector } from './sectors.ts';
 import { grantType } from './vocabulary.ts';
@@ -91,18 +92,10 @@ export function makeClient(provider: Provider, metadata: ClientMetadata, setting
   }
   // a copy: the engine writes into the keys that it is given
   const client = newClient(provider, JSON.parse(JSON.stringify(withoutUseless(metadata))));
+  chooseFittingKeys(client);
   checkBinding(client, metadata);
-  checkEncryption(client);
   checkDelivery(client, metadata);
   return client;
-}
-
-/** Known now, or it would be known when somebody has approved: what an address gives may still change. */
-function checkEncryption(client: Client): void {
-  const { idTokenEncryptedResponseAlg: alg, jwksUri } = client;
-  if (alg === undefined || jwksUri !== undefined) return;
-  if (keysOf(client).selectForEncrypt({ alg, use: 'enc' }).length > 0) return;
-  throw new errors.InvalidClientMetadata(`jwks must hold a key for id_token_encrypted_response_alg ${alg}`);
 }
 
 /** The engine leaves out what nothing is there for, and the client would get tokens that are bound to nothing (I-05). */

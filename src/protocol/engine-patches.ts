@@ -3,7 +3,7 @@
  * takes or changes and why; test/protocol/engine-patches.test.ts has a test for each that fails when an upgrade makes
  * it ineffective. No other file imports from `oidc-provider/lib`.
  */
-import { hash, type X509Certificate } from 'node:crypto';
+import { hash, type JsonWebKey, type X509Certificate } from 'node:crypto';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Context, Middleware } from 'koa';
@@ -186,7 +186,7 @@ export interface RemoteKeys {
   fresh(): boolean;
   refresh(): Promise<void>;
   selectForVerify(options: { alg: string; kid?: string }): unknown[];
-  selectForEncrypt(options: { alg: string; use: 'enc' }): unknown[];
+  selectForEncrypt(options: { alg: string; use: 'enc' }): JsonWebKey[];
 }
 
 /** The key set of a client, which the engine makes when it is first asked for. */
@@ -405,6 +405,25 @@ export function extendIdTokens(provider: Provider): void {
   const { payload } = prototype;
   prototype.payload = async function payloadAndMore() {
     return { ...(await payload.call(this)), ...(this.ctx?.state['vouched'] as object | undefined) };
+  };
+}
+
+/**
+ * Without a key to encrypt to the engine says that the client's registration is wrong, and the client would give up what is
+ * approved. What is wrong may be right in a moment: its keys are elsewhere.
+ */
+export function holdBackWithoutKey(provider: Provider, held: (cause: Error, clientId: string) => Error): void {
+  const { prototype } = provider.IdToken as unknown as Own<{
+    client: Client;
+    issue(options: { use: string }): Promise<string>;
+  }>;
+  const { issue: make } = prototype;
+  prototype.issue = async function issueOrHoldBack(options) {
+    try {
+      return await make.call(this, options);
+    } catch (error) {
+      throw error instanceof errors.InvalidClientMetadata ? held(error, this.client.clientId) : error;
+    }
   };
 }
 

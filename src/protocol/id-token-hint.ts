@@ -32,6 +32,8 @@ export async function readIdTokenHint(token: string, { issuer, clientId, serverK
 }
 
 function read(token: string): ReadJwt {
+  // H-07
+  if (token.split('.').length === 5) throw refused('id_token_hint is encrypted; the client must decrypt it first');
   try {
     return readJwt(token);
   } catch (cause) {

@@ -1,10 +1,8 @@
-import { errors } from 'oidc-provider';
 import type { Decision, Operation } from '../domain/operation.ts';
 import type { User } from '../domain/user.ts';
 import type { Clock } from '../support/clock.ts';
 import { SECOND } from '../support/clock.ts';
 import type { Secrets } from '../support/secrets.ts';
-import { StoreUnavailable } from '../support/unavailable.ts';
 import { acrsIn } from './asked.ts';
 import { type EngineContext, inContext, issue, issuePushed, type KeyProof } from './engine-patches.ts';
 import { ProtocolError } from './errors.ts';
@@ -47,46 +45,38 @@ export async function issueTokens(
   // who was found and checked with the operation need not be read again
   ctx.state['user'] = user;
 
-  const { result, batch } = await storage
-    .gather(ctx, () =>
-      inContext(ctx, async () => {
-        const grant = new provider.Grant({
-          accountId: user.id,
-          clientId: ctx.oidc.client.clientId,
-          ...(pushed !== undefined && { jti: grantIdOf(secrets, operation.id) }),
-        });
-        grant.addOIDCScope(scope);
-        if (resource !== undefined) grant.addResourceScope(resource, scope);
-        if (claims) grant.addOIDCClaims([...Object.keys(claims.id_token ?? {}), ...Object.keys(claims.userinfo ?? {})]);
-        const request = new provider.BackchannelAuthenticationRequest({
-          accountId: user.id,
-          clientId: ctx.oidc.client.clientId,
-        });
-        Object.assign(request, {
-          scope,
-          claims,
-          nonce,
-          grantId: await grant.save(),
-          ...(resource !== undefined && { resource }),
-          ...(rar && { rar }),
-          acr: acrOf(decision, acrsIn(claims), settings.acr),
-          amr: decision.amr,
-          authTime: Math.floor(decision.decidedAt / SECOND),
-        });
-        return pushed === undefined
-          ? issue(provider, ctx, { request, grant, proof })
-          : issuePushed(provider, ctx, { request, grant }, pushed);
-      }),
-    )
-    .catch(keysAway);
+  const { result, batch } = await storage.gather(ctx, () =>
+    inContext(ctx, async () => {
+      const grant = new provider.Grant({
+        accountId: user.id,
+        clientId: ctx.oidc.client.clientId,
+        ...(pushed !== undefined && { jti: grantIdOf(secrets, operation.id) }),
+      });
+      grant.addOIDCScope(scope);
+      if (resource !== undefined) grant.addResourceScope(resource, scope);
+      if (claims) grant.addOIDCClaims([...Object.keys(claims.id_token ?? {}), ...Object.keys(claims.userinfo ?? {})]);
+      const request = new provider.BackchannelAuthenticationRequest({
+        accountId: user.id,
+        clientId: ctx.oidc.client.clientId,
+      });
+      Object.assign(request, {
+        scope,
+        claims,
+        nonce,
+        grantId: await grant.save(),
+        ...(resource !== undefined && { resource }),
+        ...(rar && { rar }),
+        acr: acrOf(decision, acrsIn(claims), settings.acr),
+        amr: decision.amr,
+        authTime: Math.floor(decision.decidedAt / SECOND),
+      });
+      return pushed === undefined
+        ? issue(provider, ctx, { request, grant, proof })
+        : issuePushed(provider, ctx, { request, grant }, pushed);
+    }),
+  );
   await storage.write(batch);
   return { issuedAt: clock(), body: result };
-}
-
-/** An ID token that is to be encrypted, and no key for it: the client's server may be away. The approval stays good. */
-function keysAway(error: unknown): never {
-  if (!(error instanceof errors.InvalidClientMetadata)) throw error;
-  throw new StoreUnavailable(error.error_description ?? error.message, { cause: error });
 }
 
 /** Of a push: found again without the tokens, should they have to be revoked. */

@@ -9,6 +9,7 @@ import Provider, {
 import { acrValues } from '../domain/acr.ts';
 import { SECOND } from '../support/clock.ts';
 import { newHandle, partitionOf } from '../support/ids.ts';
+import { StoreUnavailable } from '../support/unavailable.ts';
 import { type Accounts, claimsOfScope, createAccounts } from './accounts.ts';
 import { createEngineStorage, type EngineStorage } from './adapter.ts';
 import { type Ask, createAsk } from './asked.ts';
@@ -20,9 +21,11 @@ import { createClientDirectory } from './client-directory.ts';
 import { fetchForEngine, noFetch, watchKeys } from './client-keys.ts';
 import { loadClients, ownMetadata } from './clients.ts';
 import type { ProtocolDeps, ProtocolSettings } from './deps.ts';
+import { encryptionAlgorithms } from './encryption.ts';
 import {
   currentContext,
   extendIdTokens,
+  holdBackWithoutKey,
   keepStructuredTokens,
   nameRequests,
   pinUrls,
@@ -86,6 +89,9 @@ export function buildEngine(deps: ProtocolDeps, callers: Callers): Engine {
   });
   setDeliveryModes(provider, deps.settings.ciba.deliveryModes);
   extendIdTokens(provider);
+  holdBackWithoutKey(provider, (cause, clientId) => {
+    return new StoreUnavailable(`${clientId} has no key that ID tokens can be encrypted to`, { cause });
+  });
   nameRequests(provider, (userId) => newHandle(partitionOf(userId)));
   const once = (issuer: string, jti: string, exp: number) => {
     const until = exp * SECOND + dpopWindowMs;
@@ -178,8 +184,6 @@ function configurationOf(
     },
     features: {
       ciba: createCibaHooks(deps),
-      // ID tokens alone, with the client's public keys: see algorithms
-      encryption: { enabled: true },
       dPoP: {
         enabled: true,
         nonceSecret: serverKeys.secret('dpop'),
@@ -208,6 +212,8 @@ function configurationOf(
       },
       userinfo: { enabled: true },
       jwtUserinfo: { enabled: true },
+      // of ID tokens: see `encryption.ts`
+      encryption: { enabled: true },
       claimsParameter: { enabled: true },
       requestObjects: {
         enabled: true,
@@ -286,12 +292,6 @@ function algorithms({ clientAuthentication, dpop, keys }: ProtocolSettings): Con
     userinfoSigningAlgValues: ofServer,
     requestObjectSigningAlgValues: clientAuthentication.signingAlgs,
     dPoPSigningAlgValues: dpop.signingAlgs,
-    // never with the secret, of which only a hash may be known; RSA1_5 is broken (F1A 8.6.1)
-    idTokenEncryptionAlgValues: ['ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW', 'RSA-OAEP', 'RSA-OAEP-256'],
-    idTokenEncryptionEncValues: ['A128CBC-HS256', 'A256CBC-HS512', 'A128GCM', 'A256GCM'],
-    userinfoEncryptionAlgValues: [],
-    userinfoEncryptionEncValues: [],
-    requestObjectEncryptionAlgValues: [],
-    requestObjectEncryptionEncValues: [],
+    ...encryptionAlgorithms,
   } as Configuration['enabledJWA'];
 }

@@ -9,6 +9,7 @@ import { type Answer, errorAnswer, jsonAnswer, send } from './answer.ts';
 import { authenticate } from './client-call.ts';
 import { whyDenied } from './denial.ts';
 import type { ProtocolDeps } from './deps.ts';
+import { fetchKeysFor } from './encryption.ts';
 import {
   type EngineContext,
   type KeyProof,
@@ -152,7 +153,7 @@ export function createTokenCall(deps: Deps): TokenCall {
     let answer: Answer | undefined;
     try {
       answer = await (outcome.outcome === 'issue'
-        ? making.run(() => issueAndCommit(handing, outcome))
+        ? fetchKeysFor(handing.ctx.oidc.client).then(() => making.run(() => issueAndCommit(handing, outcome)))
         : repeat(handing, outcome));
     } catch (error) {
       // nothing was used up: the next poll may try again at once

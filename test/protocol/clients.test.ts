@@ -50,17 +50,6 @@ describe('clients are checked when the server starts', () => {
     await scene.close();
   });
 
-  test('who wants encrypted ID tokens has a key for them, and not its secret', async () => {
-    const alg = (id_token_encrypted_response_alg: string) => ({ id_token_encrypted_response_alg, jwks: { keys: [] } });
-    const problems = await problemsOf(alg('ECDH-ES'), alg('dir'), alg('A256GCMKW'), alg('RSA1_5'));
-    expect(problems).toEqual([
-      expect.stringMatching(/jwks must hold a key for id_token_encrypted_response_alg ECDH-ES/),
-      ...['dir', 'A256GCMKW', 'RSA1_5'].map(() =>
-        expect.stringMatching(/id_token_encrypted_response_alg must be 'ECDH/),
-      ),
-    ]);
-  });
-
   test('a pairwise client names its keys by address and authenticates with them', async () => {
     expect(await problemsOf({ subject_type: 'pairwise' })).toHaveLength(1);
   });

@@ -75,6 +75,7 @@ function bareEngine(issuer = 'https://op.example', { starts = true } = {}) {
         },
       },
       dPoP: { enabled: true },
+      encryption: { enabled: true },
       devInteractions: { enabled: false },
     },
   });
@@ -398,6 +399,20 @@ test('serverContext, issuePushed, extendIdTokens: tokens without a request, and 
     'AccessToken',
     'RefreshToken',
   ]);
+});
+
+test('keysOf, holdBackWithoutKey: a client without a key to encrypt to gets no token, and our error', async () => {
+  const { provider } = bareEngine();
+  const wanted = { ...metadata, id_token_encrypted_response_alg: 'ECDH-ES' };
+  const client = patches.newClient(provider, { ...wanted, jwks: { keys: [] } });
+  expect(patches.keysOf(client).selectForEncrypt({ alg: 'ECDH-ES', use: 'enc' })).toEqual([]);
+  const { IdToken } = provider as unknown as {
+    IdToken: new (...args: object[]) => { issue(of: object): Promise<string> };
+  };
+  const issue = () => new IdToken({ sub: 'u' }, { client }).issue({ use: 'idtoken' });
+  await expect(issue()).rejects.toThrow(errors.InvalidClientMetadata);
+  patches.holdBackWithoutKey(provider, (_cause, clientId) => new Error(`not now, ${clientId}`));
+  await expect(issue()).rejects.toThrow('not now, a');
 });
 
 describe('what we rely on without reaching inside', () => {

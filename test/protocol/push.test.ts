@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createLocalJWKSet, jwtVerify } from 'jose';
+import { compactDecrypt, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import { errors } from 'oidc-provider';
 import type { Redemptions } from '../../src/domain/redemptions.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
@@ -15,9 +15,15 @@ const pushed = (id: string, { url }: Pick<Receiver, 'url'>, more = {}) =>
     backchannel_client_notification_endpoint: url,
     ...more,
   });
+const { publicKey, privateKey } = await generateKeyPair('ECDH-ES');
+const encrypted = {
+  jwks: { keys: [await exportJWK(publicKey)] },
+  id_token_encrypted_response_alg: 'ECDH-ES',
+};
 const clients = (receiver: Receiver) => [
   pushed('bank', receiver),
   pushed('bank-rs', receiver, { id_token_signed_response_alg: 'RS256' }),
+  pushed('bank-jwe', receiver, encrypted),
   pushed('other-bank', receiver),
   aClient('poller'),
 ];
@@ -70,7 +76,9 @@ describe('a push', () => {
     expect(await events(id)).toMatchObject([{ type: 'notification.sent', data: { mode: 'push', status: 204 } }]);
   });
 
-  test.each(['bank', 'bank-rs'])(
+  const signedIn = async (jwe: string) => Buffer.from((await compactDecrypt(jwe, privateKey)).plaintext).toString();
+
+  test.each(['bank', 'bank-rs', 'bank-jwe'])(
     'X-02 X-03 X-04 X-11 the ID token of %s vouches for all that comes with it',
     async (client) => {
       const id = await asked({ scope: 'openid offline_access' }, client);
@@ -78,12 +86,13 @@ describe('a push', () => {
       const [call] = await scene.receiver.until(1);
       const { access_token, refresh_token, id_token } = call!.body;
       const keys = createLocalJWKSet((await scene.send('GET', '/.well-known/jwks.json')).body);
-      const { payload, protectedHeader } = await jwtVerify(id_token, keys, {
+      const signed = client === 'bank-jwe' ? await signedIn(id_token) : id_token;
+      const { payload, protectedHeader } = await jwtVerify(signed, keys, {
         issuer: scene.issuer,
         audience: client,
         currentDate: new Date(scene.clock.now()),
       });
-      expect(protectedHeader.alg).toBe(client === 'bank' ? 'ES256' : 'RS256');
+      expect(protectedHeader.alg).toBe(client === 'bank-rs' ? 'RS256' : 'ES256');
       expect(payload).toMatchObject({
         sub: alice.user.id,
         acr: expect.any(String),

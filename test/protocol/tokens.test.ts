@@ -1,16 +1,9 @@
-import { compactDecrypt, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import { by } from '../domain/scene.ts';
 import { ACR, type Alice, aClient, answer, approved, claimsOf, headerOf, protocolForEach, withAlice } from './scene.ts';
 
-const box = await generateKeyPair('ECDH-ES', { extractable: true });
-const boxJwk = { ...(await exportJWK(box.publicKey)), use: 'enc', alg: 'ECDH-ES', kid: 'box' };
-const boxed = { id_token_encrypted_response_alg: 'ECDH-ES', id_token_encrypted_response_enc: 'A256GCM' };
-/** What the client of `jwks_uri` serves at the moment. */
-let served: object | undefined;
 const clients = [
-  aClient('boxed', { ...boxed, jwks: { keys: [boxJwk] } }),
-  aClient('boxed elsewhere', { ...boxed, jwks_uri: 'https://boxed.example/jwks' }),
   aClient('helpdesk'),
   aClient('other'),
   aClient('rsa', { id_token_signed_response_alg: 'RS256' }),
@@ -19,12 +12,7 @@ const clients = [
 const error = ({ status, body }: { status: number; body: { error: string } }) => [status, body.error];
 
 describe('the tokens', () => {
-  const scene = protocolForEach({
-    clients,
-    overrides: () => ({
-      fetch: async () => (served ? Response.json(served) : Response.json({}, { status: 500 })),
-    }),
-  });
+  const scene = protocolForEach({ clients });
   let alice: Alice;
   beforeEach(async () => void (alice = await withAlice(scene)));
 
@@ -47,29 +35,6 @@ describe('the tokens', () => {
     const now = Math.floor(scene.clock.now() / 1000);
     expect(payload).toMatchObject({ sub: alice.user.id, iat: now, exp: now + 3600 });
     expect(headerOf((await tokens({ client: 'rsa' })).id_token)['alg']).toBe('RS256');
-  });
-
-  test('an ID token is encrypted for a client that registered for it, and signed within', async () => {
-    const { id_token, refresh_token } = await tokens({ client: 'boxed', scope: 'openid offline_access' });
-    const { body: jwks } = await scene.send('GET', '/.well-known/jwks.json');
-    const opened = async (jwe: string) => {
-      const { plaintext, protectedHeader } = await compactDecrypt(jwe, box.privateKey);
-      expect(protectedHeader).toMatchObject({ alg: 'ECDH-ES', enc: 'A256GCM', cty: 'JWT', kid: 'box' });
-      return (await jwtVerify(new TextDecoder().decode(plaintext), createLocalJWKSet(jwks))).payload;
-    };
-    expect(await opened(id_token)).toMatchObject({ sub: alice.user.id, aud: 'boxed' });
-    const again = await scene.client('boxed').refresh(refresh_token);
-    expect(await opened(again.body.id_token)).toMatchObject({ sub: alice.user.id });
-  });
-
-  test('an approval outlives the time in which the key of its ID token cannot be had', async () => {
-    served = undefined;
-    const client = scene.client('boxed elsewhere');
-    const id = await approved(scene, alice, { client: 'boxed elsewhere' });
-    expect(await client.poll(id)).toMatchObject({ status: 503, body: { error: 'server_error' } });
-    served = { keys: [boxJwk] };
-    scene.clock.advance(10);
-    expect((await client.poll(id)).body.id_token.split('.')).toHaveLength(5);
   });
 
   test('I-02 auth_time is when the person decided; acr and amr are what was proved', async () => {

@@ -79,8 +79,16 @@ const tokens = {
   subject_type: one('Whether its `sub` is its sector’s own.', ['public', 'pairwise']),
   sector_identifier_uri: text('List of its sector; its host names the sector.', 'https://client.example/sector.json'),
   id_token_signed_response_alg: text('Algorithm of its ID tokens.', 'ES256'),
-  id_token_encrypted_response_alg: text('Key management of encrypted ID tokens.', 'ECDH-ES'),
-  id_token_encrypted_response_enc: text('Content encryption of encrypted ID tokens.', 'A256GCM'),
+  id_token_encrypted_response_alg: one(
+    'Its ID tokens are encrypted, to a key of `jwks` or `jwks_uri`, with this one.',
+    ['ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW', 'RSA-OAEP', 'RSA-OAEP-256'],
+  ),
+  id_token_encrypted_response_enc: one('How their content is encrypted. Absent: A128CBC-HS256.', [
+    'A128CBC-HS256',
+    'A256CBC-HS512',
+    'A128GCM',
+    'A256GCM',
+  ]),
   userinfo_signed_response_alg: text('Algorithm of signed userinfo answers. Absent: not signed.', 'ES256'),
   request_object_signing_alg: text('Algorithm of its request objects.', 'ES256'),
   tls_client_certificate_bound_access_tokens: flag('Its tokens are of use only with its certificate.'),
