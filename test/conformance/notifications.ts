@@ -38,9 +38,9 @@ export const notificationSuite: Suite = (name, open) => {
       ]);
     });
 
-    test('S-13 the record keeps the mode, not the token', async () => {
-      const { operation } = await approved(at.store, ping);
-      expect(await read(operation)).toEqual({ mode: 'ping' });
+    test.each([ping, push])('S-13 the record keeps the mode, not the token: %j', async (member) => {
+      const { operation } = await approved(at.store, member);
+      expect(await read(operation)).toEqual({ mode: member.notification.mode });
     });
 
     test('a decision that lost owes nothing more', async () => {

@@ -186,15 +186,15 @@ describe('clients with certificates, at a real server over TLS', () => {
     const through = async (path: string, shown: Certificate | undefined, init: RequestInit) => {
       const header = shown && { [ofProxy]: encodeURIComponent(shown.cert) };
       const answer = await fetch(server.issuer + path, { ...init, headers: { ...init.headers, ...header } });
-      return { status: answer.status, body: (await answer.json()) as Record<string, string> };
+      return { status: answer.status, body: (await answer.json()) as { auth_req_id: string; access_token: string } };
     };
     const post = (path: string, shown: Certificate | undefined, form: Record<string, string>) =>
       through(path, shown, { method: 'POST', body: new URLSearchParams(form) });
 
     for (const shown of [own, undefined]) expect(await post('/bc-authorize', shown, params)).toMatchObject(refused);
     const { auth_req_id } = (await post('/bc-authorize', bank, params)).body;
-    await allow(auth_req_id!);
-    const redeem = { client_id: 'bank', grant_type: ciba, auth_req_id: auth_req_id! };
+    await allow(auth_req_id);
+    const redeem = { client_id: 'bank', grant_type: ciba, auth_req_id };
     expect(await post('/oauth/token', own, redeem)).toMatchObject(refused);
     const token = (await post('/oauth/token', bank, redeem)).body.access_token;
     const introspected = await post('/oauth/introspect', bank, { client_id: 'bank', token });

@@ -63,18 +63,22 @@ test('I-03 C-10 pairwise clients see a sub of their own, the same for one sector
       token_endpoint_auth_method: 'private_key_jwt',
       jwks_uri: `https://${host}/jwks.json`,
     });
-  const pushed = {
-    backchannel_token_delivery_mode: 'push',
+  const called = (mode: string) => ({
+    backchannel_token_delivery_mode: mode,
     backchannel_client_notification_endpoint: 'https://two.example/cb',
-  };
+  });
   const clients = [
     pairwise('a', 'one.example'),
     pairwise('b', 'one.example'),
     pairwise('c', 'two.example'),
     // where it is pushed to counts, not where its keys are
-    { ...pairwise('d', 'one.example'), ...pushed },
+    { ...pairwise('d', 'one.example'), ...called('push') },
+    // and where a ping goes does not
+    { ...pairwise('e', 'one.example'), ...called('ping') },
+    { ...pairwise('f', 'one.example'), token_endpoint_auth_method: 'self_signed_tls_client_auth' },
   ];
-  const scene = await openProtocol({ clients });
+  const mtls = { origin: 'https://mtls.op.example', peerCertificateOf: () => undefined };
+  const scene = await openProtocol({ clients, overrides: () => ({ mtls }) });
   const { provider } = buildEngine(scene.deps, new WeakMap());
   const subOf = async (clientId: string) => {
     const client = (await provider.Client.find(clientId))!;
@@ -82,8 +86,8 @@ test('I-03 C-10 pairwise clients see a sub of their own, the same for one sector
     Object.assign(token, { scope: 'openid' });
     return claimsOf(await token.issue({ use: 'idtoken' }))['sub'];
   };
-  const [a, b, c, d] = await Promise.all(['a', 'b', 'c', 'd'].map(subOf));
-  expect(a).toBe(b);
+  const [a, b, c, d, e, f] = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(subOf));
+  expect([b, e, f]).toEqual([a, a, a]);
   expect(a).not.toBe(c);
   expect(d).toBe(c);
   expect([a, c]).not.toContain('user');

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { compactDecrypt, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import { errors } from 'oidc-provider';
 import type { Redemptions } from '../../src/domain/redemptions.ts';
@@ -74,6 +75,27 @@ describe('a push', () => {
     expect((await scene.client('bank').userinfo(access_token)).body.sub).toBe(alice.user.id);
     expect((await scene.client('bank').refresh(refresh_token)).status).toBe(200);
     expect(await events(id)).toMatchObject([{ type: 'notification.sent', data: { mode: 'push', status: 204 } }]);
+  });
+
+  test('S-13 promise 9: the client’s token cannot be read in the store, and is deleted after the push', async () => {
+    const id = await asked({ client_notification_token: 'a-push-token-that-is-looked-for' });
+    const isInFiles = () =>
+      scene.files().some((file) => readFileSync(file).includes('a-push-token-that-is-looked-for'));
+    const record = async () => (await scene.store.operations.get(operationIdOf(id)))!.notification;
+    expect([await record(), isInFiles()]).toEqual([{ mode: 'push', sealed: expect.any(String) }, false]);
+    scene.receiver.answers(503, 204);
+    await answer(scene, alice, id);
+    await scene.receiver.until(1);
+    await scene.quiet();
+    // it is needed until it has been delivered
+    expect(await scene.store.outbox.backlog([id.slice(0, 2)])).toMatchObject({ count: 1 });
+    await scene.later(2);
+    expect(scene.receiver.received.map(({ headers }) => headers['authorization'])).toEqual(
+      Array(2).fill('Bearer a-push-token-that-is-looked-for'),
+    );
+    expect(await record()).toEqual({ mode: 'push' });
+    expect(await scene.store.outbox.backlog([id.slice(0, 2)])).toEqual({ count: 0 });
+    expect(isInFiles()).toBe(false);
   });
 
   const signedIn = async (jwe: string) => Buffer.from((await compactDecrypt(jwe, privateKey)).plaintext).toString();

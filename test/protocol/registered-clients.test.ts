@@ -365,6 +365,7 @@ describe('C-11 a sector names who belongs to it', () => {
   beforeAll(async () => {
     scene = await openProtocol({
       overrides: () => ({
+        mtls: { origin: 'https://mtls.op.example', peerCertificateOf: () => undefined },
         fetch: async (url) => {
           const list = lists[String(url)];
           return list === undefined ? new Response('', { status: 404 }) : Response.json(list);
@@ -388,14 +389,25 @@ describe('C-11 a sector names who belongs to it', () => {
     backchannel_token_delivery_mode: 'push',
     backchannel_client_notification_endpoint: endpoint,
   };
+  const byKeys = [
+    pairwise,
+    { ...pushed, backchannel_token_delivery_mode: 'ping' },
+    { ...pairwise, token_endpoint_auth_method: 'self_signed_tls_client_auth' },
+  ];
 
-  test('one that polls is named by its jwks_uri, one that is pushed to by its notification endpoint', async () => {
+  test('one that polls or is pinged is named by its jwks_uri, one that is pushed to by its notification endpoint', async () => {
+    const isTaken = (metadata: object) =>
+      scene.protocol.checkClient(metadata as never).then(
+        () => true,
+        (error: DomainError) => error.code !== 'client_metadata_invalid',
+      );
+    const all = () => Promise.all([...byKeys, pushed].map(isTaken));
     lists[sector] = [jwks_uri];
-    await expect(scene.protocol.checkClient(pairwise)).resolves.toMatchObject({ sector_identifier_uri: sector });
-    await expect(scene.protocol.checkClient(pushed)).rejects.toMatchObject({ code: 'client_metadata_invalid' });
+    expect(await all()).toEqual([true, true, true, false]);
     lists[sector] = [endpoint];
-    await expect(scene.protocol.checkClient(pairwise)).rejects.toMatchObject({ code: 'client_metadata_invalid' });
-    await expect(scene.protocol.checkClient(pushed)).resolves.toMatchObject({ client_id: 'pairwise' });
+    expect(await all()).toEqual([false, false, false, true]);
+    lists[sector] = ['https://other.example/x', jwks_uri, endpoint];
+    expect(await all()).toEqual([true, true, true, true]);
   });
 
   test('TH-17 whatever goes wrong on the way there is told in the same words', async () => {
