@@ -110,13 +110,18 @@ export function readDetails(text: string): Details {
   return details;
 }
 
-/** The token call may ask for fewer of what was granted, never for others (RFC 9396, section 6). */
+/** The token call may ask for fewer of what was granted, never for others nor for one of them twice (RFC 9396, section 6). */
 function narrowed(ctx: KoaContextWithOIDC, granted: Details | undefined): never {
   const { authorization_details: text } = ctx.oidc.params as { authorization_details?: string };
   if (text === undefined) return granted as never;
   const wanted = parsedDetails(text);
-  const isGranted = (detail: unknown) => (granted ?? []).some((each) => isDeepStrictEqual(each, detail));
-  if (!wanted.every(isGranted)) throw invalid('these authorization details were not granted');
+  // one payment that was approved is not two, so each counts once
+  const left = [...(granted ?? [])];
+  for (const detail of wanted) {
+    const found = left.findIndex((each) => isDeepStrictEqual(each, detail));
+    if (found < 0) throw invalid('these authorization details were not granted');
+    left.splice(found, 1);
+  }
   return wanted as never;
 }
 

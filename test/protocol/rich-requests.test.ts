@@ -178,7 +178,9 @@ describe('authorization details', () => {
     const grant = { grant_type: CIBA, auth_req_id: body.auth_req_id };
     const poll = (details: string) => client.post('/oauth/token', { ...grant, authorization_details: details });
     const more = { ...coffee, instructedAmount: { amount: '99.00', currency: 'EUR' } };
-    for (const wrong of [JSON.stringify([more]), '{', '"x"']) expect(error(await poll(wrong))).toEqual(invalid);
+    // what was approved once is not granted twice
+    const twice = JSON.stringify([coffee, reading, coffee]);
+    for (const wrong of [JSON.stringify([more]), twice, '{', '"x"']) expect(error(await poll(wrong))).toEqual(invalid);
     const tokens = (await poll(JSON.stringify([reading]))).body;
     expect(tokens.authorization_details).toEqual([reading]);
     expect((await client.introspect(tokens.access_token)).body.authorization_details).toEqual([reading]);
@@ -195,7 +197,8 @@ describe('authorization details', () => {
     const all = (await refresh(less.refresh_token)).body;
     expect(all.authorization_details).toEqual([coffee, reading]);
     const more = { ...coffee, instructedAmount: { amount: '99.00', currency: 'EUR' } };
-    expect(error(await refresh(all.refresh_token, [more]))).toEqual(invalid);
+    for (const wrong of [[more], [coffee, coffee]])
+      expect(error(await refresh(all.refresh_token, wrong))).toEqual(invalid);
   });
 
   test('R-21 B11 a resource server is named by resource or audience, and the token is for it', async () => {
