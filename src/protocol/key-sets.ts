@@ -1,3 +1,5 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
+
 /** J-03, TH-17: more keys than anybody uses, and far from what costs time to look through. */
 const maxKeys = 50;
 /** Below 2048 bits RSA is weak (F1B 5.2.2); above 4096 every signature would cost the verifier more than the caller. */
@@ -10,6 +12,9 @@ interface Jwk {
   alg?: unknown;
   kid?: unknown;
   use?: unknown;
+  crv?: unknown;
+  x?: unknown;
+  y?: unknown;
   n?: unknown;
   e?: unknown;
   x5c?: unknown;
@@ -29,6 +34,9 @@ export function checkKeySet(set: unknown, name: string): string | undefined {
   if (keys.length > maxKeys) return `${name} must not hold more than ${maxKeys} keys`;
   if (!keys.every(isStrong))
     return `${name} must not hold RSA keys below ${rsaBits.min} or above ${rsaBits.max} bits, or with an exponent other than 65537`;
+  // known now, or it would be known when an ID token is to be encrypted, and somebody has approved
+  if (keys.some((key) => isPublicKey(key) && isUsed(key) && !isReadable(key)))
+    return `${name} must not hold keys that are none: of a length or a point that their kind does not have`;
   return undefined;
 }
 
@@ -36,7 +44,7 @@ export function checkKeySet(set: unknown, name: string): string | undefined {
 export function acceptableKeys(set: unknown): { keys: Jwk[] } {
   const keys = keysIn(set);
   if (keys.length > maxKeys) throw new RangeError(`more than ${maxKeys} keys`);
-  return { ...(set as object), keys: keys.filter(isAcceptable) };
+  return { ...(set as object), keys: keys.filter((key) => isAcceptable(key) && isReadable(key)) };
 }
 
 /** A public key as somebody else may send or publish one, of any shape until this has looked at it (TH-20). */
@@ -61,6 +69,19 @@ function isPublicKey(key: unknown): key is Jwk {
 }
 
 const isText = (value: unknown) => typeof value === 'string' && value !== '';
+
+/** Others may stand in a set, and are for somebody else. */
+const isUsed = ({ kty, crv }: Jwk) => kty === 'RSA' || curves.has(crv);
+const curves = new Set<unknown>(['P-256', 'P-384', 'P-521', 'Ed25519', 'X25519']);
+
+function isReadable({ kty, crv, x, y, n, e }: Jwk): boolean {
+  try {
+    createPublicKey({ format: 'jwk', key: { kty, crv, x, y, n, e } as JsonWebKey });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function isStrong(key: Jwk): boolean {
   if (key?.kty !== 'RSA' || typeof key.n !== 'string' || typeof key.e !== 'string') return true;

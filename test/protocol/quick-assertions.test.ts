@@ -24,7 +24,6 @@ beforeAll(async () => {
       ...algs.map((alg) => assertingClient(alg, keys[alg])),
       assertingClient('PS256-only', keys.ES256, { token_endpoint_auth_signing_alg: 'PS256' }),
       assertingClient('strict', keys.ES256, { assent_assertion_audience: 'rfc10070' }),
-      assertingClient('broken', offCurve(keys.ES256)),
       aClient('secretive', { jwks: { keys: [keys.ES256.publicJwk] } }),
     ],
     settings: { ...settings, clientAuthentication: { ...settings.clientAuthentication, signingAlgs: [...algs] } },
@@ -32,10 +31,6 @@ beforeAll(async () => {
   quick = buildEngine(scene.deps, new WeakMap()).quickAssertions;
 });
 afterAll(() => scene.close());
-
-function offCurve(own: Keys): Keys {
-  return { ...own, publicJwk: { ...own.publicJwk, y: own.publicJwk.x! } };
-}
 
 const form = (client_assertion: string, more: Record<string, string> = {}) => ({
   client_assertion,
@@ -123,7 +118,6 @@ describe('what is not right, or not plain, is left to the engine, and its jti is
     padding: async () => `${await claimed({})}=`,
     'four parts': async () => `${await claimed({})}.x`,
     'no JWT': () => 'abc',
-    'of a client whose key is no point of its curve': () => right('broken', keys.ES256, { claims: { jti } }),
     'of a client with a secret': () => right('secretive', keys.ES256, { claims: { jti } }),
   };
 

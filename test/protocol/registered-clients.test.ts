@@ -306,6 +306,13 @@ describe('clients that are registered while the servers run', () => {
       }
       expect(await reasonOf({ ...method, jwks: { keys: [{ ...publicJwk, d: 'AQAB' }] } })).toMatch(/Key Set/);
       expect(await reasonOf({ ...method, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } })).toMatch(/Key Set/);
+      const { publicJwk: point } = await newKeys();
+      for (const off of [{ y: point.x }, { x: 'AA' }, { x: '%' }]) {
+        const jwks = { keys: [publicJwk, { ...point, ...off }] };
+        expect([off, await reasonOf({ ...method, jwks })]).toEqual([off, expect.stringMatching(/keys that are none/)]);
+      }
+      const ofOthers = { kty: 'EC', crv: 'brainpoolP256r1', x: 'AA', y: 'AA' };
+      await registered({ ...method, jwks: { keys: [publicJwk, ofOthers] } });
       expect(await reasonOf(method)).toMatch(/jwks or jwks_uri/);
     });
 
