@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey, KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, KeyObject, randomUUID } from 'node:crypto';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -7,9 +7,18 @@ const TAG_BYTES = 16;
 export const asKey = (key: Uint8Array | KeyObject): KeyObject =>
   key instanceof KeyObject ? key : createSecretKey(key);
 
+/**
+ * 96 random bits. UUIDs draw on node's stock of them, `randomBytes` asks OpenSSL each time, which takes three times as long; first
+ * and last twelve digits of a version 4 are random (RFC 9562 §5.4).
+ */
+export function randomNonce(): Buffer {
+  const uuid = randomUUID();
+  return Buffer.from(uuid.slice(0, 8) + uuid.slice(9, 13) + uuid.slice(-12), 'hex');
+}
+
 /** AES-256-GCM, random 96-bit nonce: nonce ‖ ciphertext ‖ tag. */
 export function encrypt(key: Uint8Array | KeyObject, plaintext: string | Uint8Array, aad: string): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = randomNonce();
   const cipher = createCipheriv('aes-256-gcm', asKey(key), nonce).setAAD(Buffer.from(aad));
   return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }

@@ -9,9 +9,8 @@ import {
   diffieHellman,
   generateKeyPairSync,
   type KeyObject,
-  randomBytes,
 } from 'node:crypto';
-import { asKey } from '../aead.ts';
+import { asKey, randomNonce } from '../aead.ts';
 import { toBase64url } from '../bytes.ts';
 import { decodePart, maxMessageBytes, readHeader, splitCompact } from './compact.ts';
 import { JoseError } from './errors.ts';
@@ -94,7 +93,7 @@ export function decryptJwe(jwe: ParsedJwe, key: JweKey): Buffer {
 
 function seal(key: Uint8Array, header: object, plaintext: Uint8Array | string): string {
   const aad = toBase64url(Buffer.from(JSON.stringify(header)));
-  const iv = randomBytes(12);
+  const iv = randomNonce();
   const cipher = createCipheriv('aes-256-gcm', asKey(key), iv, { authTagLength: 16 }).setAAD(Buffer.from(aad));
   const ciphertext = Buffer.concat([cipher.update(Buffer.from(plaintext as Uint8Array)), cipher.final()]);
   return `${aad}..${toBase64url(iv)}.${toBase64url(ciphertext)}.${toBase64url(cipher.getAuthTag())}`;
