@@ -9,12 +9,10 @@
  *     states                 refuseUnusable   only who proved a key learns them (ruling 15)
  *     the call               enrollment.ts, answers.ts, device-calls.ts
  */
-import { utf8Text } from '../support/bytes.ts';
 import type { Clock } from '../support/clock.ts';
 import { isId, partitionOf } from '../support/ids.ts';
-import { parseJws } from '../support/jose/index.ts';
 import type { Secrets } from '../support/secrets.ts';
-import { isJsonObject } from '../support/strict-json.ts';
+import type { JsonObject } from '../support/strict-json.ts';
 import type { Applications } from './applications.ts';
 import type { Device, DeviceState, Receipt } from './device.ts';
 import {
@@ -108,7 +106,8 @@ export function createDeviceRequests(deps: Deps): DeviceRequests {
 
     verify(act, opened) {
       // enrolled and replaced devices alike: a revoked one that proves its key is told so, anybody else is not
-      const findDevice = (id: string) => (isId(id) ? find(id, namedIn(act, opened), act) : Promise.resolve(undefined));
+      const findDevice = async (id: string, claims: JsonObject) =>
+        isId(id) ? find(id, namedIn(act, claims), act) : undefined;
       const sigKey = ({ device }: KnownDevice) => device.keys.sig;
       const generationOf = ({ device }: KnownDevice) => device.generation;
       const checks = { issuer, act, now: clock(), skewSeconds, findDevice, sigKey, generationOf };
@@ -184,21 +183,10 @@ interface Named {
  * What the message names, read before its signature is looked at: so that device, user, operation and receipt come in
  * one round trip. It only chooses what is fetched; a message that does not verify learns nothing of it.
  */
-function namedIn(act: Act, opened: OpenedUp): Named {
-  const isChange = changes.includes(act);
+function namedIn(act: Act, { op, jti }: JsonObject): Named {
   const isOfOperation = act === 'decide' || act === 'present' || act === 'document';
-  if (!isChange && !isOfOperation) return {};
-  const payload = opened.kind === 'session' ? opened.request : payloadOf(opened.jws);
-  if (!isJsonObject(payload)) return {};
-  const isOp = isOfOperation && typeof payload.op === 'string' && isId(payload.op);
-  const isJti = isChange && typeof payload.jti === 'string' && /^[\w-]{22}$/.test(payload.jti);
-  return { ...(isOp && { op: payload.op as string }), ...(isJti && { jti: payload.jti as string }) };
-}
-
-function payloadOf(jws: string): unknown {
-  try {
-    return JSON.parse(utf8Text(parseJws(jws, { allow: ['proofs_sha256'] }).payload));
-  } catch {
-    return undefined; // verifyRequest says what is wrong with it
-  }
+  return {
+    ...(isOfOperation && typeof op === 'string' && isId(op) && { op }),
+    ...(changes.includes(act) && typeof jti === 'string' && /^[\w-]{22}$/.test(jti) && { jti }),
+  };
 }

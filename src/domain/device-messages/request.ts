@@ -51,8 +51,12 @@ export interface RequestChecks<D> {
   now: number;
   /** how far the device's clock may be off */
   skewSeconds?: number;
-  /** unknown and finally deactivated devices alike: undefined. May be asked for any text that somebody sent. */
-  findDevice(id: string): Promise<D | undefined>;
+  /**
+   * Unknown and finally deactivated devices alike: undefined. May be asked for any text that somebody sent.
+   *
+   * @param claims what the message says, of which nothing is proved yet; empty where it cannot be read
+   */
+  findDevice(id: string, claims: JsonObject): Promise<D | undefined>;
   /** the key that signs for this device */
   sigKey(device: D): EcPublicJwk;
   /** a key that is to follow it, where this call may be signed by one */
@@ -76,13 +80,14 @@ export async function verifyRequest<D>(opened: OpenedUp, checks: RequestChecks<D
 async function verifySigned<D>(opened: OpenedSigned, checks: RequestChecks<D>): Promise<VerifiedRequest<D>> {
   const jws = readJws(opened.jws, ['proofs_sha256']);
   const deviceId = jws.header.kid ?? '';
-  const device = await checks.findDevice(deviceId);
+  const payload = readPayload(jws);
+  const device = await checks.findDevice(deviceId, payload ?? {});
   if (device === undefined) throw refused('no such device');
   const isPresent = isSignedBy(jws, checks.sigKey(device));
   const next = isPresent ? undefined : checks.nextSigKey?.(device);
   if (!isPresent && !(next && isSignedBy(jws, next))) throw refused('signature');
-  const payload = readClaims(jws, deviceId, checks);
-  const common = { device, deviceId, act: checks.act, ...commonClaims(payload), payload };
+  const claims = checkedClaims(jws, payload, deviceId, checks);
+  const common = { device, deviceId, act: checks.act, ...commonClaims(claims), payload: claims };
   return { ...common, signed: signedPart(opened, jws), ...(next && { byNextKey: true }) };
 }
 
@@ -91,7 +96,7 @@ async function verifySession<D>(
   checks: RequestChecks<D>,
 ): Promise<VerifiedRequest<D>> {
   const { deviceId } = opened.session;
-  const device = await checks.findDevice(deviceId);
+  const device = await checks.findDevice(deviceId, opened.request);
   if (device === undefined) throw refused('no such device');
   if (!sessionActs.includes(checks.act)) throw invalid('this call needs a signature');
   const generation = checks.generationOf?.(device) ?? 0;
@@ -134,7 +139,7 @@ export function verifyRedeem(
   const thumbprint = jwkThumbprint(sig);
   if (jws.header.kid !== thumbprint) throw invalid('kid is not the thumbprint of jwk');
   if (opened.proofs.length > 0) throw invalid('no other key is proved here');
-  const payload = readClaims(jws, thumbprint, { ...checks, act: 'redeem' });
+  const payload = checkedClaims(jws, readPayload(jws), thumbprint, { ...checks, act: 'redeem' });
   return { sig, thumbprint, ...commonClaims(payload), payload, signed: signedPart(opened, jws) };
 }
 
@@ -155,18 +160,23 @@ function headerJwk({ header }: ParsedJws): EcPublicJwk {
   }
 }
 
-function readClaims(
-  jws: ParsedJws,
+/** undefined: it is not what a payload must be, which is told only to whoever has signed it. */
+function readPayload({ payload }: ParsedJws): JsonObject | undefined {
+  try {
+    return parseJsonObject(utf8Text(payload));
+  } catch {
+    return undefined;
+  }
+}
+
+function checkedClaims(
+  { header }: ParsedJws,
+  payload: JsonObject | undefined,
   deviceId: string,
   checks: Pick<RequestChecks<unknown>, 'issuer' | 'act' | 'now' | 'skewSeconds'>,
 ): JsonObject {
-  if (jws.header.typ !== typ.request || jws.header.cty !== undefined) throw invalid('typ');
-  let payload: JsonObject;
-  try {
-    payload = parseJsonObject(utf8Text(jws.payload));
-  } catch (cause) {
-    throw invalid('the payload is not JSON', cause);
-  }
+  if (header.typ !== typ.request || header.cty !== undefined) throw invalid('typ');
+  if (!payload) throw invalid('the payload is not JSON');
   checkClaims(payload, deviceId, checks);
   return payload;
 }
