@@ -5,7 +5,7 @@
  *
  * Nothing else is encrypted, in either direction: the engine is given no algorithm for requests and userinfo.
  */
-import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import type { JsonWebKey } from 'node:crypto';
 import { type Client, type Configuration, errors } from 'oidc-provider';
 import { StoreUnavailable } from '../support/unavailable.ts';
 import { keysOf } from './engine-patches.ts';
@@ -41,14 +41,8 @@ export function chooseFittingKeys(client: Client): void {
   }
 }
 
-/** A point that is not on its curve is found here, and not by the engine when the tokens are made. */
-function canEncrypt(key: JsonWebKey): boolean {
-  try {
-    return ['rsa', 'ec', 'x25519'].includes(createPublicKey({ key, format: 'jwk' }).asymmetricKeyType ?? '');
-  } catch {
-    return false;
-  }
-}
+/** `ECDH-ES` is for the kinds EC and OKP; of the latter one only signs. That they are keys at all, `key-sets.ts` has seen. */
+const canEncrypt = ({ kty, crv }: JsonWebKey) => kty !== 'OKP' || crv === 'X25519';
 
 /** `key_ops` that the engine and its library understand differently have been looked at. */
 function bare({ kty, crv, x, y, n, e, ...rest }: JsonWebKey): JsonWebKey {
