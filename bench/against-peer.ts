@@ -60,7 +60,7 @@ async function checkAlike(scene: Scene): Promise<void> {
 
 async function compareStarts(scene: Scene): Promise<void> {
   const { seeded, size, report } = scene;
-  const forms = seeded.names.map(startForm);
+  const forms = seeded.names.map((user) => startForm(user));
   const compared = await compare({
     ...both(scene),
     load: async () => ({ path: paths.start, amount: size.startsPerRound, forms, expectStatus: 200 }),
