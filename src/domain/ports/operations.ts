@@ -23,6 +23,8 @@ import type { NewOutboxEntry } from './outbox.ts';
  *
  * What came of an offer (`claimOf`) is neither noted nor counted: the person asked for it.
  *
+ * After a clock was set back, what was noted ahead of `now` counts as of now, from then on: no limit lasts longer than it says (TH-14).
+ *
  * An operation with `askedAs` (below) is noted under that name as well, but there only starts, and the ends that a request to
  * nobody can have too: expired and superseded.
  */
@@ -194,14 +196,17 @@ export type PollResult =
   /** Its tokens are pushed; nobody polls for them. */
   | { result: 'push' }
   | { result: 'pending' }
-  /** Sooner than the interval allows, or while another poll is held. `intervalSeconds` is the new one. */
+  /**
+   * Sooner than the interval allows, or while another poll is held. `intervalSeconds` is the new one. A last poll that lies
+   * ahead, for the clock was set back, counts as of now, and its hold with it (TH-14).
+   */
   | { result: 'slow_down'; intervalSeconds: number }
   | { result: 'ended'; state: Exclude<OperationState, 'pending' | 'approved'>; endReason?: EndReason }
   /** Approved, but not redeemed in time. */
   | { result: 'expired' }
   /** Approved, and this holder may issue until `now + leaseMs`. */
   | ({ result: 'leased' } & Redeemer)
-  /** Approved, and another holder is issuing or handing over right now. */
+  /** Approved, and another holder is issuing or handing over right now; until `now + leaseMs` at most, whatever its clock said. */
   | { result: 'busy' }
   /** Issued, never delivered: the same response again. This holder has it until `now + leaseMs`. */
   | ({ result: 'committed'; response: string; binding: string } & Redeemer)

@@ -20,7 +20,8 @@ export interface ReplayStore {
 export interface CounterStore {
   /**
    * Adds one unless `limit` is reached, or `share.limit` by those of `share.of`: who has used up a share takes nothing from
-   * the others. `count`: of all shares, this one included. Partition: hash of `key`.
+   * the others. `count`: of all shares, this one included. A window that ends after `now + windowMs`, for the clock was set
+   * back, ends then (TH-14). Partition: hash of `key`.
    */
   reserve(reserve: {
     key: string;
@@ -35,7 +36,7 @@ export interface CounterStore {
 export interface IdempotencyStore {
   /**
    * `fresh`: go on, then finish or abandon; the claim is held until `leaseUntil`. `done`: the stored response.
-   * `busy`: the first call is still running. `mismatch`: the key was used for another request, until `until`.
+   * `busy`: the first call is still running; a claim that ends later than this one would is shortened to that. `mismatch`: the key was used for another request, until `until`.
    */
   begin(begin: {
     scope: string;
