@@ -291,10 +291,10 @@ export function currentContext(): object | undefined {
  * stored yet, so a failure changes nothing.
  */
 export async function proveKey(provider: Provider, ctx: EngineContext): Promise<KeyProof | undefined> {
+  // at the engine's invalid_grant, here and below, a client would give up a request that is alive
   // the engine's types know certificates as text only; it takes both
-  const certificate = checkMtlsCert(provider, ctx) as X509Certificate | undefined;
+  const certificate = checkMtlsCert(provider, ctx, errors.InvalidRequest) as X509Certificate | undefined;
   const dpop = await validateDpop(provider, ctx);
-  // the engine says invalid_grant, and the client would give up a request that is alive
   checkDpopRequired(provider, ctx, dpop, errors.InvalidDpopProof);
   if (!certificate) return dpop && { thumbprint: dpop.thumbprint, dpop };
   const thumbprint = `x5t#S256:${hash('sha256', certificate.raw, 'base64url')}`;

@@ -434,7 +434,7 @@ test('tokens are only for whoever shows the certificate', async () => {
   await decide(auth_req_id, 'allow');
   const form = { grant_type: 'urn:openid:params:grant-type:ciba', auth_req_id, ...credentials() };
   const bare = await call(metadata.mtls_endpoint_aliases.token_endpoint, { method: 'POST', form });
-  expect([bare.status, bare.body.error]).toEqual([400, 'invalid_grant']);
+  expect([bare.status, bare.body.error]).toEqual([400, 'invalid_request']);
   expect((await token(auth_req_id)).status).toBe(200);
 });
 

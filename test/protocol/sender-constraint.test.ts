@@ -110,9 +110,10 @@ describe('certificates of clients', () => {
     expect(introspected.body).toMatchObject({ active: true, cnf: { 'x5t#S256': thumbprint('bank') } });
 
     const authReqId = await approved(scene, alice, { client: 'bound' });
+    // not invalid_grant, by which a client would give up what is alive
     expect(await scene.client('bound').poll(authReqId)).toMatchObject({
       status: 400,
-      body: { error: 'invalid_grant' },
+      body: { error: 'invalid_request' },
     });
     const { status, body } = await scene.client('bound').poll(authReqId, { [header]: 'other' });
     expect(status).toBe(200);
