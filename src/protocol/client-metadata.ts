@@ -9,6 +9,7 @@ import { chooseFittingKeys } from './encryption.ts';
 import { newClient } from './engine-patches.ts';
 import { checkKeySet } from './key-sets.ts';
 import { checkSector } from './sectors.ts';
+import { sectorOf } from './subjects.ts';
 import { grantType } from './vocabulary.ts';
 
 /** What is wrong, or undefined. Runs before the engine's own checks, which cover what is not here. */
@@ -154,6 +155,21 @@ export async function checkClient(
       detail: reason,
       members: { invalid_params: [{ name: memberIn(reason), reason }] },
     });
+  }
+}
+
+/** Under which a client knows people. undefined: it knows their own ids, or it is no client that could be used. */
+export function pairwiseSectorOf(
+  provider: Provider,
+  metadata: ClientMetadata,
+  { settings }: Pick<ProtocolDeps, 'settings'>,
+): string | undefined {
+  try {
+    const client = makeRegistered(provider, metadata, settings);
+    return client.subjectType === 'pairwise' ? sectorOf(client) : undefined;
+  } catch (error) {
+    if (error instanceof errors.InvalidClientMetadata) return undefined;
+    throw error;
   }
 }
 

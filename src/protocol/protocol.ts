@@ -3,7 +3,7 @@ import type { Notifications } from '../domain/notification.ts';
 import { type Answer, errorAnswer, send } from './answer.ts';
 import { createAuthenticationCall } from './authentication-call.ts';
 import { cancelCall } from './cancel-call.ts';
-import { checkClient } from './client-metadata.ts';
+import { checkClient, pairwiseSectorOf } from './client-metadata.ts';
 import { deliveriesCall } from './deliveries-call.ts';
 import type { ClientMetadata, ProtocolDeps, ProtocolSettings } from './deps.ts';
 import { engineListener } from './engine-listener.ts';
@@ -54,7 +54,8 @@ export interface Protocol {
 /** @throws ClientMetadataError with all problems of all clients */
 export function createProtocol(deps: ProtocolDeps): Protocol {
   const { signIn } = deps;
-  const registration = deps.registration && createRegistrationCalls(deps, deps.registration);
+  const sectorOf = (metadata: object) => pairwiseSectorOf(running.engine.provider, metadata as ClientMetadata, current);
+  const registration = deps.registration && createRegistrationCalls(deps, deps.registration, sectorOf);
   const routes = createRoutes(deps.issuer, optionsOfRoutes(deps));
   const overload = createOverload(deps);
   const tokenCall = createTokenCall(deps);

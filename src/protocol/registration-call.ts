@@ -30,8 +30,15 @@ const ofServer = [
   'client_id_issued_at',
 ] as const;
 
+/** Under which the client would know people; undefined: it is not pairwise. */
+type SectorOf = (metadata: Metadata) => string | undefined;
+
 /** `POST /oauth/register`; GET, PUT and DELETE of what lies below it. @throws ProtocolError | DomainError */
-export function createRegistrationCalls(deps: Deps, { clients, initialAccessToken }: Registration): Calls {
+export function createRegistrationCalls(
+  deps: Deps,
+  { clients, initialAccessToken }: Registration,
+  sectorOf: SectorOf,
+): Calls {
   const { issuer, log, traceId, signIn } = deps;
   const addressOf = (id: string) => `${issuer}${path.registration}/${encodeURIComponent(id)}`;
   const byClient = (id: string) => {
@@ -62,6 +69,16 @@ export function createRegistrationCalls(deps: Deps, { clients, initialAccessToke
     return { ...(usesCode && { response_types: ['code'] }), ...said, grant_types };
   }
 
+  /**
+   * OIDC Core 8.1: a sector is named by a host that only its own clients can use, to authenticate or to be called back. Tokens from
+   * before are used without either: with another's host in its metadata the client would learn who people are there.
+   */
+  function refuseMove({ id, metadata }: Client, next: Metadata): void {
+    const sector = sectorOf({ ...next, client_id: id });
+    if (sector === undefined || sector === sectorOf({ ...metadata, client_id: id })) return;
+    throw new ProtocolError('invalid_client_metadata', 'a client cannot change its sector: register another one');
+  }
+
   /** RFC 7592, 2: unknown client and wrong token are one answer. */
   async function owner(req: IncomingMessage, res: ServerResponse, id: string): Promise<[Client, string]> {
     const token = bearerOf(req);
@@ -87,6 +104,7 @@ export function createRegistrationCalls(deps: Deps, { clients, initialAccessToke
         throw new ProtocolError('invalid_request', 'client_secret must be the current one');
       }
       const next = { ...ownMembers(client.metadata), ...asked(metadata) };
+      refuseMove(client, next);
       const shown = await clients.replace(id, next, byClient(id)).catch(asRegistrationError);
       log.info('client.updated', { clientId: id });
       send(res, jsonAnswer(200, documentOf(shown, token)));

@@ -206,4 +206,34 @@ describe('dynamic client registration', () => {
     });
     expect(started.status).toBe(401);
   });
+
+  test('I-03 C-10 a client does not move into another’s sector, where its tokens would tell who people are', async () => {
+    const pairwise = {
+      ...poller,
+      subject_type: 'pairwise',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks_uri: 'https://mine.example/jwks',
+    };
+    const theirs = { jwks_uri: 'https://theirs.example/jwks' };
+    const pushed = {
+      backchannel_token_delivery_mode: 'push',
+      backchannel_client_notification_endpoint: 'https://theirs.example/cb',
+    };
+    const { body } = await register(pairwise);
+    const plain = (await register({ ...pairwise, subject_type: 'public' })).body;
+    const put = async (
+      { registration_client_uri, registration_access_token, client_id }: typeof body,
+      change: object,
+    ) => {
+      const next = { ...pairwise, client_id, ...change };
+      const reply = await call('PUT', below(registration_client_uri), registration_access_token, next);
+      return [reply.status, reply.body.error];
+    };
+    const refused = [400, 'invalid_client_metadata'];
+    expect(await put(body, theirs)).toEqual(refused);
+    expect(await put(body, pushed)).toEqual(refused);
+    expect(await put(plain, theirs)).toEqual(refused);
+    expect(await put(body, { jwks_uri: 'https://mine.example/newer' })).toEqual([200, undefined]);
+    expect(await put(plain, { ...theirs, subject_type: 'public' })).toEqual([200, undefined]);
+  });
 });
