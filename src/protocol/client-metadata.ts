@@ -21,6 +21,13 @@ const hasCiba = ({ grant_types: grants }: ClientMetadata) =>
 const methodOf = (metadata: ClientMetadata): unknown => metadata['token_endpoint_auth_method'] ?? 'client_secret_basic';
 
 const rules: readonly Rule[] = [
+  // the engine takes them for texts before it has looked, and an object need not become one
+  (metadata) => {
+    const isWrong = ([name, value]: [string, unknown]) =>
+      /_(?:alg|enc|method)$/.test(name) && value !== undefined && typeof value !== 'string';
+    const wrong = Object.entries(metadata).find(isWrong);
+    return wrong && `${wrong[0]} must be a text`;
+  },
   // C-08: CIBA Core 7.1
   (metadata) =>
     hasCiba(metadata) &&

@@ -89,6 +89,8 @@ describe('dynamic client registration', () => {
       { ...poller, token_endpoint_auth_method: 'none' },
       { ...poller, token_endpoint_auth_method: { toString: 1 } },
       { ...poller, token_endpoint_auth_method: ['client_secret_basic'] },
+      { ...poller, backchannel_authentication_request_signing_alg: { toString: 1 } },
+      { ...poller, id_token_encrypted_response_enc: [{ toString: 1 }] },
       { ...poller, id_token_signed_response_alg: 'none' },
       { ...poller, grant_types: ['password'] },
       [],
