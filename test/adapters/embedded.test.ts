@@ -6,6 +6,7 @@ import { createPacing } from '../../adapters/embedded/pacing.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import { storeConformance } from '../conformance/index.ts';
 import { asked, pollOf, withUser } from '../conformance/scenes.ts';
+import { empty } from '../support/embedded.ts';
 import { anOperation, aReceipt, T0 } from '../support/records.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
 
@@ -145,14 +146,3 @@ function commits(path: string): unknown {
 }
 let watcher: DatabaseSync | undefined;
 afterAll(() => watcher?.close());
-
-function empty(path: string): void {
-  const db = new DatabaseSync(path, { timeout: 5000 });
-  db.exec('PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE');
-  const tables = db
-    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('probe', 'readable_by')")
-    .all();
-  for (const { name } of tables) db.exec(`DELETE FROM ${name}`);
-  db.exec('COMMIT');
-  db.close();
-}

@@ -26,6 +26,7 @@ import { createSecrets } from '../../src/support/secrets.ts';
 import { createClock, type TestClock } from '../support/clock.ts';
 import { aDecision, aHash, aReceipt } from '../support/records.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
+import { lendStore } from './lent-store.ts';
 
 export const by: By = { actor: 'management:test' };
 
@@ -62,11 +63,13 @@ interface Place {
 
 export type Scene = Awaited<ReturnType<typeof openScene>>;
 
-/** The domain's services on a new embedded store, with a clock that a test moves. */
+/** The domain's services on an empty embedded store, with a clock that a test moves. */
 export async function openScene({ applications = [anApplication()], cap, limits, ...options }: SceneOptions = {}) {
-  const place = options.place ?? (await newPlace());
+  const lent = options.place || options.store ? undefined : await lendStore();
+  const place = options.place ?? (await newPlace(lent?.folder));
   const { folder, clock } = place;
-  const store: Store = options.store ?? (await openEmbeddedStore({ file: join(folder.path, 'assent.db') }));
+  const store: Store =
+    options.store ?? lent?.store ?? (await openEmbeddedStore({ file: join(folder.path, 'assent.db') }));
   const secrets = createSecrets(place.masterKey);
   const common = { store, clock: clock.now, secrets, applications: createApplications(applications) };
   if (!options.makesKeys && !options.place) await addKeysMadeBefore(store, clock.now());
@@ -123,14 +126,15 @@ export async function openScene({ applications = [anApplication()], cap, limits,
     /** What lies on the disk. */
     files: () => readdirSync(folder.path).map((name) => join(folder.path, name)),
     async close() {
+      if (lent) return lent.giveBack();
       await store.close();
       await folder.remove();
     },
   };
 }
 
-async function newPlace(): Promise<Place> {
-  return { folder: await temporaryFolder('assent-domain'), masterKey, clock: createClock() };
+async function newPlace(folder?: TemporaryFolder): Promise<Place> {
+  return { folder: folder ?? (await temporaryFolder('assent-domain')), masterKey, clock: createClock() };
 }
 
 // An RSA key takes longer to make than most tests to run: the first scene of a file makes the keys, the others get them.
