@@ -108,6 +108,7 @@ export function asOAuthError(thrown: unknown): OAuthError {
   if (thrown instanceof DomainError) return fromDomain(thrown);
   if (thrown instanceof StoreUnavailable) return { ...unavailable, detail: thrown.message };
   if (isEngineError(thrown)) return fromEngine(thrown);
+  if (isNoText(thrown)) return { status: 400, error: 'invalid_request', description: 'a parameter is no text' };
   return { ...fault, detail: String((thrown as Error)?.message ?? thrown) };
 }
 
@@ -116,6 +117,13 @@ const bodyTooLarge: OAuthError = {
   error: 'invalid_request',
   description: 'the body is too large',
 };
+
+/**
+ * `{"toString": 1}` in a request object: the engine makes a text of whatever it holds, before the signature is verified, so
+ * anybody could fill the log with faults.
+ */
+const isNoText = (thrown: unknown) =>
+  thrown instanceof TypeError && thrown.message === 'Cannot convert object to primitive value';
 
 function fromDomain(thrown: DomainError): OAuthError {
   const [error, status]: Mapping = oauthErrors[thrown.code];

@@ -137,6 +137,15 @@ test('J-17 TH-09 one JWT is never both the client’s assertion and its request'
   expect(await push(await sign({ sub: 'somebody' }))).toEqual(pushed);
 });
 
+test('a parameter that cannot become a text is a refusal, not a fault of the server', async () => {
+  const noText = { toString: 1 };
+  for (const name of ['scope', 'ui_locales', 'client_id', 'prompt']) {
+    const request = await sign({ [name]: noText });
+    expect([name, await push(request)]).toEqual([name, [400, 'invalid_request']]);
+    expect((await browserOf(scene).go(`/authorize?client_id=shop&request=${request}`)).status).toBe(400);
+  }
+});
+
 test('RFC 9126 2: an assertion may be for the address that is pushed to, which is for no other endpoint', async () => {
   const par = `${scene.issuer}/oauth/par`;
   const pushFor = async (aud: unknown) =>
