@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { ProtocolDeps } from './deps.ts';
-import { asOAuthError, errorBody, type OAuthError } from './errors.ts';
+import { asOAuthError, errorBody } from './errors.ts';
 import { logRefusal } from './log-refusal.ts';
 import { isForBrowsers, prepareForBrowsers } from './sign-in-engine.ts';
 import { claimsOfStructured } from './structured-tokens.ts';
@@ -51,7 +51,6 @@ export function engineListener(provider: Provider, deps: Deps): RequestListener 
   };
   const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
     const error = note(ctx, thrown);
-    if (isNoTokenToLookAt(ctx, error)) return void Object.assign(ctx, { status: 200, body: { active: false } });
     ctx.status = error.status;
     if (isForBrowsers(ctx)) return;
     ctx.body = errorBody(error);
@@ -83,14 +82,6 @@ export function engineListener(provider: Provider, deps: Deps): RequestListener 
 
 /** The same for everybody, so caches may keep it; a key that was revoked must be gone everywhere within moments (RL-17). */
 const publicForSeconds = 60;
-
-/**
- * RFC 7662 2.2: a token that cannot be looked at is inactive, which is no error. Resource servers take an error for ours, and
- * would answer 500 to whoever sends them the beginning of a JWT.
- */
-function isNoTokenToLookAt({ oidc }: KoaContextWithOIDC, { error }: OAuthError): boolean {
-  return oidc.route === route.introspection && error === 'unsupported_token_type';
-}
 
 /** Clients with a secret are no browsers (F203); the engine invites all until it knows the client. */
 function keepFromBrowsers(ctx: Pick<KoaContextWithOIDC, 'remove' | 'set'>): void {

@@ -231,7 +231,7 @@ export function takeClient(ctx: EngineContext, client: Client, params: Record<st
 
 /** The rest of the engine's token endpoint: other grants, whose body we had to read to know that. */
 export async function runTokenEndpoint(ctx: EngineContext): Promise<void> {
-  await inContext(ctx, () => run(afterBody, ctx));
+  await inContext(ctx, () => run(afterBody, ctx)).catch(withoutKey);
 }
 const afterBody = tokenStack.filter((middleware) => middleware !== parseBody);
 
@@ -340,15 +340,24 @@ export async function issue(
     buildTokenResponse: buildTokenResponse.bind(undefined, provider),
   };
   const options = { gty: 'ciba', entityLabel: 'backchannel authentication request', ...bindingOf(from.proof) };
-  await issueTokens(provider, helpers, ctx, from.request, from.grant, options).catch((error: unknown) => {
-    throw isReplayedProof(error) ? new errors.InvalidDpopProof('DPoP proof JWT Replay detected') : error;
-  });
+  await issueTokens(provider, helpers, ctx, from.request, from.grant, options).catch(withoutKey);
   return ctx.body as Record<string, unknown>;
 }
 
-/** The engine says `invalid_grant`, and the client would give up a request that is alive (RFC 9449 5 has a code of its own). */
-const isReplayedProof = (error: unknown) =>
-  error instanceof errors.InvalidGrant && error.error_detail === 'DPoP proof JWT Replay detected';
+/**
+ * A key that was not proved, or proved before, is no fault of the request, code or refresh token that it came with: at the engine's
+ * `invalid_grant` the client would give up what is alive (RFC 9449 5 has a code of its own). Always throws.
+ */
+function withoutKey(error: unknown): never {
+  const detail = (error instanceof errors.InvalidGrant && error.error_detail) || '';
+  if (unproved.dpop.includes(detail)) throw new errors.InvalidDpopProof(detail);
+  if (unproved.certificate.includes(detail)) throw new errors.InvalidRequest(detail);
+  throw error;
+}
+const unproved = {
+  dpop: ['DPoP proof JWT not provided', 'DPoP proof JWT Replay detected'],
+  certificate: ['mutual TLS client certificate not provided'],
+};
 
 const bindingOf = (proof: KeyProof | undefined) => ({ dPoP: proof?.dpop, cert: proof?.certificate });
 

@@ -109,7 +109,7 @@ describe('certificates of clients', () => {
     const introspected = await call('/oauth/introspect', 'bank', { client_id: 'bank', token: access_token });
     expect(introspected.body).toMatchObject({ active: true, cnf: { 'x5t#S256': thumbprint('bank') } });
 
-    const authReqId = await approved(scene, alice, { client: 'bound' });
+    const authReqId = await approved(scene, alice, { client: 'bound', scope: 'openid offline_access' });
     // not invalid_grant, by which a client would give up what is alive
     expect(await scene.client('bound').poll(authReqId)).toMatchObject({
       status: 400,
@@ -120,6 +120,12 @@ describe('certificates of clients', () => {
     expect((await scene.client('bound').introspect(body.access_token)).body.cnf).toEqual({
       'x5t#S256': thumbprint('other'),
     });
+    const refresh = (headers = {}) => {
+      const form = { grant_type: 'refresh_token', refresh_token: body.refresh_token };
+      return scene.client('bound').post('/oauth/token', form, headers);
+    };
+    expect(await refresh()).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+    expect((await refresh({ [header]: 'other' })).status).toBe(200);
   });
 
   test('I-06 the resource takes the token from whoever holds its certificate, and from nobody else', async () => {
@@ -217,7 +223,7 @@ describe('certificates of clients', () => {
 
   test('TH-10 a proof that is dated ahead is remembered for as long as it is good', async () => {
     const keys = await newKeys();
-    const long = { client: 'plain', requested_expiry: '600' };
+    const long = { client: 'plain', requested_expiry: '600', scope: 'openid offline_access' };
     const [first, second] = [await approved(scene, alice, long), await approved(scene, alice, long)];
     const dpop = await proof(keys, `${scene.issuer}/oauth/token`, 290);
     const client = scene.client('plain');
@@ -226,7 +232,12 @@ describe('certificates of clients', () => {
     // not invalid_grant: it is alive
     expect((await client.poll(second, { dpop })).body.error).toBe('invalid_dpop_proof');
     const fresh = { dpop: await proof(keys, `${scene.issuer}/oauth/token`) };
-    expect((await client.poll(second, fresh)).status).toBe(200);
+    const { status, body } = await client.poll(second, fresh);
+    expect(status).toBe(200);
+    const form = { grant_type: 'refresh_token', refresh_token: body.refresh_token };
+    expect((await client.post('/oauth/token', form, fresh)).body.error).toBe('invalid_dpop_proof');
+    const next = { dpop: await proof(keys, `${scene.issuer}/oauth/token`) };
+    expect((await client.post('/oauth/token', form, next)).status).toBe(200);
   });
 
   test('M-10 M-11 bound tokens and aliases are published: endpoints of the document and no others, at the other origin', async () => {
