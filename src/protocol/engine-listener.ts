@@ -52,10 +52,10 @@ export function engineListener(provider: Provider, deps: Deps): RequestListener 
   const setRight = (ctx: KoaContextWithOIDC, thrown: unknown) => {
     const error = note(ctx, thrown);
     ctx.status = error.status;
+    if (error.retryAfterSeconds !== undefined) ctx.set('retry-after', String(error.retryAfterSeconds));
     if (isForBrowsers(ctx)) return;
     ctx.body = errorBody(error);
     ctx.set('cache-control', 'no-store');
-    if (error.retryAfterSeconds !== undefined) ctx.set('retry-after', String(error.retryAfterSeconds));
   };
   const events: { on(event: string, listener: (...args: never[]) => void): unknown } = provider;
   for (const event of refusals) events.on(event, setRight);

@@ -2,6 +2,7 @@
 import * as client from 'openid-client';
 import { openOperationContext } from '../../src/domain/context.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
+import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import { decide, newUser } from '../domain/scene.ts';
 import { countRoundTrips } from './round-trips.ts';
 import { type Alice, claimsOf, settings, withAlice } from './scene.ts';
@@ -729,6 +730,18 @@ describe('promise 3: an approval is used once, and none is lost', () => {
       else expect(['This sign-in is over', '']).toContain(back.title);
     },
   );
+});
+
+test('a store that is away is told to the browser with the time to come back', async () => {
+  const away = () => Promise.reject(new StoreUnavailable('away'));
+  const { browser, shop } = await open({
+    wrap: ({ store }) => {
+      const { artifacts } = store as unknown as { artifacts: ArtifactStore };
+      return { artifacts: { ...bound(artifacts), write: away } };
+    },
+  });
+  const { status, headers } = await browser.go((await shop.begin()).url);
+  expect([status, headers.get('retry-after')]).toEqual([503, '2']);
 });
 
 describe('TH-04 nobody learns who exists', () => {
