@@ -20,22 +20,32 @@ interface CounterRow {
 }
 
 /** A share is a row of its own, and ends with the counter. */
-export function reserveCount({ db }: Tx, { key, limit, share, windowMs, now }: Reserve) {
+export function reserveCount(tx: Tx, { key, limit, share, windowMs, now }: Reserve) {
+  const { db } = tx;
   const read = (key: string) => db.get<CounterRow>('SELECT count, reset_at FROM counters WHERE key = ?', key);
   const stored = read(key);
   const isOpen = stored !== undefined && now < stored.reset_at;
   const count = isOpen ? stored.count : 0;
-  // one that ends later is from before the clock was set back: nobody is stopped for longer than the window
-  const resetAt = isOpen ? Math.min(stored.reset_at, now + windowMs) : now + windowMs;
-  const shareKey = share && JSON.stringify([key, share.of]);
+  const shareKey = share && rowOf(key, share.of);
   const row = shareKey === undefined ? undefined : read(shareKey);
   const shared = isOpen && row?.reset_at === stored.reset_at ? row.count : 0;
-  const sql = 'INSERT OR REPLACE INTO counters (key, count, reset_at) VALUES (?, ?, ?)';
-  if (isOpen && resetAt !== stored.reset_at) db.run(sql, key, count, resetAt);
+  // one that ends later is from before the clock was set back: nobody is stopped for longer than the window
+  const resetAt = isOpen ? Math.min(stored.reset_at, now + windowMs) : now + windowMs;
+  if (isOpen && resetAt !== stored.reset_at) endSooner(tx, key, { from: stored.reset_at, to: resetAt });
   if (count >= limit || (share && shared >= share.limit)) return { allowed: false, count, resetAt };
+  const sql = 'INSERT OR REPLACE INTO counters (key, count, reset_at) VALUES (?, ?, ?)';
   db.run(sql, key, count + 1, resetAt);
   if (shareKey !== undefined) db.run(sql, shareKey, shared + 1, resetAt);
   return { allowed: true, count: count + 1, resetAt };
+}
+
+/** Of a share. */
+const rowOf = (key: string, of: string) => JSON.stringify([key, of]);
+
+/** The counter and all its shares: what was used up stays used up (IV-06). */
+function endSooner({ db }: Tx, key: string, { from, to }: { from: number; to: number }): void {
+  const sql = 'UPDATE counters SET reset_at = ? WHERE reset_at = ? AND (key = ? OR instr(key, ?) = 1)';
+  db.run(sql, to, from, key, rowOf(key, '').slice(0, -2));
 }
 
 interface IdempotencyRow {

@@ -79,6 +79,15 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       expect(await few(back + HOUR)).toMatchObject({ allowed: true, count: 1 });
     });
 
+    test('IV-06 TH-14 setting the clock back gives nobody a share anew', async () => {
+      const shared = (of: string, now: number) =>
+        at.store.counters.reserve(reserve({ share: { of, limit: 1 }, now })).then(({ allowed }) => allowed);
+      for (const who of ['a', 'b', 'c:"]']) expect(await shared(who, T0)).toBe(true);
+      const back = T0 - 300 * SECOND;
+      for (const who of ['a', 'b', 'c:"]', 'a']) expect([who, await shared(who, back)]).toEqual([who, false]);
+      expect([await shared('d', back), await shared('a', back + HOUR)]).toEqual([true, true]);
+    });
+
     test('TH-06 who has used up a share takes nothing from the others, and all shares together have the limit', async () => {
       const of = (of: string, overrides = {}) => reserve({ share: { of, limit: 2 }, ...overrides });
       const taken = async (...reserves: ReturnType<typeof of>[]) =>
