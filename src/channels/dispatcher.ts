@@ -10,7 +10,7 @@
  */
 import type { Claimed, OutboxEntry, OutboxKind, OutboxStore } from '../domain/ports/outbox.ts';
 import type { Wakeups } from '../domain/ports/store.ts';
-import { type Clock, SECOND } from '../support/clock.ts';
+import { type Clock, DAY, SECOND } from '../support/clock.ts';
 import { ALL_PARTITIONS, type Partition, partitionOf } from '../support/ids.ts';
 import type { Timers } from '../support/timers.ts';
 import type { DeliveryOutcome, Handler } from './outcome.ts';
@@ -86,9 +86,13 @@ export function createDispatcher({ outbox, wakeups, handlers, clock, timers, hol
     cancels.add(cancel);
   }
 
-  /** A timer runs by another clock than the store's entries, and may be there a millisecond before one is due. */
+  /**
+   * A timer runs by another clock than the store's entries, and may be there a millisecond before one is due; or long before, where
+   * the clock was set back, and longer than node's timers can be.
+   */
   function lookWhenDue(id: string, dueAt: number): void {
-    later(Math.max(1, dueAt - clock()), () => (clock() < dueAt ? lookWhenDue(id, dueAt) : look([partitionOf(id)])));
+    const waitMs = Math.min(Math.max(1, dueAt - clock()), DAY);
+    later(waitMs, () => (clock() < dueAt ? lookWhenDue(id, dueAt) : look([partitionOf(id)])));
   }
 
   function walk(nextMs: number): void {
