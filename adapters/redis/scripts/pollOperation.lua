@@ -20,7 +20,7 @@ if state == 'pending' then
     if waiter == holder then redis.call('HDEL', operation, 'wh', 'wu') end
     return { 'pending' }
   end
-  interval, last, waitsUntil = tonumber(interval), tonumber(last or '-inf'), tonumber(waitsUntil or 0)
+  interval, last, waitsUntil = tonumber(interval), last and tonumber(last) or -math.huge, tonumber(waitsUntil or 0)
   if last > now then
     -- a clock that was set back stops nobody until the time has come again: the last poll counts as of now, and so does its hold
     last, waitsUntil = now, waitsUntil - (last - now)
