@@ -95,6 +95,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
       const found = routes.find(pathname);
       if (!found) return send(res, notFound);
       try {
+        withOneBlank(req.headers);
         await serve(found, req, res);
       } catch (thrown) {
         const error = asOAuthError(thrown);
@@ -129,6 +130,11 @@ const optionsOfRoutes = ({ registration, exampleResource, signIn }: ProtocolDeps
 function start(deps: ProtocolDeps, callers: Callers): { engine: Engine; listener: RequestListener } {
   const engine = buildEngine(deps, callers);
   return { engine, listener: engineListener(engine.provider, deps) };
+}
+
+/** RFC 9110 11.4: between scheme and credentials there may be several; the engine knows one. */
+function withOneBlank(headers: IncomingMessage['headers']): void {
+  if (headers.authorization?.includes('  ')) headers.authorization = headers.authorization.replace(/^([^ ]+) +/, '$1 ');
 }
 
 const pathOf = (url: string) => url.split('?', 1)[0]!;

@@ -106,6 +106,13 @@ describe('who may ask', () => {
     expect(error(await start(asserted(await assertion(scene)), headers))).toEqual([400, 'invalid_request']);
   });
 
+  test('several blanks after the scheme are one (RFC 9110 11.4)', async () => {
+    const authorization = String(scene.client('helpdesk').headers['authorization']);
+    const started = (scheme: string) => start({}, { authorization: authorization.replace('Basic ', scheme) });
+    expect((await started('BASIC   ')).status).toBe(200);
+    expect(error(await started('Basic a  '))).toEqual([400, 'invalid_request']);
+  });
+
   test('A-02 a client that does not authenticate is 401 at every endpoint, with a challenge where it used that header', async () => {
     for (const path of ['/bc-authorize', '/oauth/token', '/oauth/introspect', '/oauth/revoke']) {
       const body = { scope: 'openid', login_hint: 'alice', token: 'x', grant_type: CIBA, auth_req_id: 'x' };
