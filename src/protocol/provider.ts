@@ -147,6 +147,9 @@ function configurationOf(
       document: (ctx, value) => {
         if (value !== undefined && ctx.oidc.route !== route.authentication)
           throw new errors.InvalidRequest('document is a parameter of authentication requests');
+        // as `/authorize` would say when the browser is there already (RFC 9126 2.1)
+        if (ctx.oidc.params?.['authorization_details'] !== undefined && ctx.oidc.route === route.pushedAuthorization)
+          throw new errors.InvalidAuthorizationDetails('authorization_details are for the backchannel endpoint');
       },
       audience: (ctx) => requests.useUp(ctx),
     },

@@ -195,6 +195,8 @@ describe('an ordinary relying party', () => {
     });
     const { url } = await shop.begin({ authorization_details: '[{"type":"payment"}]' });
     expect((await browser.go(url)).url.searchParams.get('error')).toBe('invalid_authorization_details');
+    const pushed = await scene.client('shop').post('/oauth/par', Object.fromEntries(url.searchParams));
+    expect([pushed.status, pushed.body.error]).toEqual([400, 'invalid_authorization_details']);
   });
 
   test('discovery tells where, and what works', async () => {
