@@ -43,72 +43,6 @@ requireSystem('chromium')('in a browser', () => {
     expect([...phone.complaints, ...desk.complaints]).toEqual([]);
   });
 
-  test('a denial with a reason is told to the help desk in plain words', async () => {
-    const user = await newUser(server);
-    await using phone = await openBrowser({ size: phoneSize });
-    await using desk = await openBrowser();
-    await enroll(server, phone.page, user);
-    await ask(server, desk.page, user, 'Refund of 12.50');
-    await phone.page.click('#deny');
-    await phone.page.click('#reason-incorrect_data');
-    await phone.page.waitForSelector('text=now sees that something in the request is not right');
-    await desk.page.waitForSelector('text=something in the request is not right');
-  });
-
-  test('a wrong number closes the request on both sides', async () => {
-    const user = await newUser(server);
-    await using phone = await openBrowser({ size: phoneSize });
-    await using desk = await openBrowser();
-    await enroll(server, phone.page, user);
-    await ask(server, desk.page, user, '');
-    const number = await desk.page.textContent('#number');
-    const options = await numbersOn(phone.page);
-    await choose(phone.page, options.find((option) => option !== number) ?? '');
-    await phone.page.fill('#pin', pin);
-    await phone.page.click('#confirm');
-    await phone.page.waitForSelector('text=This request is closed');
-    await desk.page.waitForSelector('text=The number or the PIN was wrong');
-
-    // the second wrong answer in a row: the next one would lock the device, and that is said before
-    await phone.page.click('.answer button');
-    await ask(server, desk.page, user, 'Once more');
-    const shown = await desk.page.textContent('#number');
-    await phone.page.waitForSelector('text=Once more');
-    const others = (await numbersOn(phone.page)).filter((option) => option !== shown);
-    await phone.page.click('#approve');
-    await phone.page.waitForSelector('text=Choose the number first');
-    await phone.page.check(`input[value="${others[0]}"]`, { force: true });
-    expect(await phone.page.isVisible('text=Choose the number first')).toBe(false);
-    await phone.page.click('#approve');
-    await phone.page.fill('#pin', pin);
-    await phone.page.click('#confirm');
-    await phone.page.waitForSelector('text=One more wrong answer locks this device');
-  });
-
-  test('F189 the TV shows the number and greets the person, who used the keyboard alone', async () => {
-    const user = await newUser(server);
-    await using phone = await openBrowser({ size: phoneSize });
-    await using tv = await openBrowser();
-    await enroll(server, phone.page, user);
-    await tv.page.goto(`${server.issuer}/demo/tv`);
-    await tv.page.waitForSelector('#user:focus');
-    await tv.page.keyboard.type(user);
-    await tv.page.keyboard.press('Enter');
-    const number = await tv.page.textContent('#number');
-
-    await phone.page.waitForSelector('#approve');
-    const options = await numbersOn(phone.page);
-    await phone.page.keyboard.press('Tab');
-    await phone.page.keyboard.press('Space');
-    for (let i = 0; i < options.indexOf(String(number)); i++) await phone.page.keyboard.press('ArrowRight');
-    await tabTo(phone.page, 'approve');
-    await phone.page.keyboard.press('Enter');
-    await phone.page.waitForSelector('#pin:focus');
-    await phone.page.keyboard.type(pin);
-    await phone.page.keyboard.press('Enter');
-    await tv.page.waitForSelector('text=Welcome, Alice');
-  });
-
   test('who asks, the number and both buttons are in view without scrolling; nothing overflows in Dutch', async () => {
     const user = await newUser(server);
     await using phone = await openBrowser({ size: phoneSize, locale: 'nl-NL' });
@@ -162,75 +96,6 @@ requireSystem('chromium')('in a browser', () => {
     await desk.page.goto(`${server.issuer}/demo/tv`);
     await look('tv', desk);
     expect(found).toEqual({});
-  });
-
-  test('an answer of which nothing came back: the page asks what became of it, and says nothing before it knows', async () => {
-    const user = await newUser(server);
-    await using phone = await openBrowser({ size: phoneSize });
-    await using desk = await openBrowser();
-    const [decide, status] = ['**/device/v1/decide', '**/device/v1/status'];
-    await enroll(server, phone.page, user);
-    await ask(server, desk.page, user, 'In a tunnel');
-    const number = await desk.page.textContent('#number');
-    await phone.page.route(decide, (route) => route.abort());
-    await choose(phone.page, number);
-    await phone.page.fill('#pin', pin);
-    await phone.page.click('#confirm');
-    await phone.page.waitForSelector('text=Your answer did not arrive, or was not right');
-    // what was chosen stays, also on the way back
-    const chosen = () => phone.page.locator('input[name=match]:checked').getAttribute('value');
-    expect(await chosen()).toBe(number);
-    await phone.page.click('#deny');
-    await phone.page.click('text=Back');
-    expect(await chosen()).toBe(number);
-
-    await phone.page.unroute(decide);
-    await phone.page.route(decide, async (route) => void (await route.fetch().then(() => route.abort())));
-    await phone.page.route(status, (route) => route.abort());
-    await phone.page.click('#approve');
-    await phone.page.fill('#pin', pin);
-    await phone.page.click('#confirm');
-    await phone.page.waitForSelector('text=It is not known yet whether your answer arrived');
-    await desk.page.waitForSelector('text=It is Alice');
-    await phone.page.unrouteAll();
-    await phone.page.waitForSelector('text=now sees that it is you');
-  });
-
-  test('a request that comes while another is shown is told above it, and one tap brings it up; its asker can take it back', async () => {
-    const user = await newUser(server);
-    await using phone = await openBrowser({ size: phoneSize });
-    await using desk = await openBrowser();
-    await using tv = await openBrowser();
-    await enroll(server, phone.page, user);
-    await ask(server, desk.page, user, 'The first');
-    await phone.page.waitForSelector('text=The first');
-    await tv.page.goto(`${server.issuer}/demo/tv`);
-    await tv.page.fill('#user', user);
-    await tv.page.keyboard.press('Enter');
-    await phone.page.waitForSelector('text=Another request is waiting');
-    expect(await phone.page.textContent('blockquote')).toBe('The first');
-    expect(await accessibilityProblems(phone.page)).toEqual([]);
-    await phone.page.click('#show-request');
-    await phone.page.waitForSelector('h1:text("Demo TV")');
-    expect(await phone.page.locator('#show-request').count()).toBe(0);
-    await phone.page.click('#deny');
-    await phone.page.click('#reason-cancelled');
-    await phone.page.waitForSelector('text=now sees that you changed your mind');
-    await phone.page.click('.answer button');
-    await phone.page.waitForSelector('text=The first');
-
-    // asked again, the help desk takes its former question back first, whomever it was put to
-    await desk.page.fill('#who', await newUser(server));
-    await desk.page.click('button[type=submit]');
-    await phone.page.waitForSelector('text=This request was withdrawn');
-    await desk.page.waitForSelector('text=This person has no device that can answer');
-    await phone.page.click('.answer button');
-    await desk.page.fill('#who', user);
-    await desk.page.click('button[type=submit]');
-    await phone.page.waitForSelector('#approve');
-    await desk.page.click('#cancel');
-    await desk.page.waitForSelector('text=Request withdrawn');
-    await phone.page.waitForSelector('text=This request was withdrawn');
   });
 
   test('a PIN that was changed on the device is the one that approves', async () => {
@@ -304,18 +169,6 @@ requireSystem('chromium')('in a browser', () => {
     expect(streams).toBe(3);
   });
 
-  test('without a connection nobody is told that nothing waits', async () => {
-    const user = await newUser(server);
-    await using phone = await openBrowser({ size: phoneSize });
-    await enroll(server, phone.page, user);
-    await phone.page.waitForSelector('text=Nothing to answer');
-    await phone.page.context().setOffline(true);
-    await phone.page.waitForSelector('text=No connection');
-    expect(await phone.page.isVisible('text=To test it')).toBe(false);
-    await phone.page.context().setOffline(false);
-    await phone.page.waitForSelector('text=Nothing to answer');
-  });
-
   test('B02 the authenticator can be installed: Chromium has nothing against its manifest and its icons', async () => {
     await using phone = await openBrowser({ size: phoneSize });
     await phone.page.goto(server.authenticator);
@@ -349,15 +202,157 @@ requireSystem('chromium')('in a browser', () => {
     }
   });
 
-  test('a reload shows the same device and the request that still waits', async () => {
-    const user = await newUser(server);
-    await using phone = await openBrowser({ size: phoneSize });
-    await using desk = await openBrowser();
-    await enroll(server, phone.page, user);
-    await ask(server, desk.page, user, 'After a reload');
-    await phone.page.waitForSelector('text=After a reload');
-    await phone.page.reload();
-    await phone.page.waitForSelector('text=After a reload');
+  describe('on a phone that is enrolled', () => {
+    // one for all of these tests: each leaves nothing on it that waits
+    let user: string;
+    let phone: Person;
+    beforeAll(async () => {
+      user = await newUser(server);
+      phone = await openBrowser({ size: phoneSize });
+      await enroll(server, phone.page, user);
+    });
+    beforeEach(async () => {
+      await phone.page.reload();
+      await phone.page.waitForSelector('text=Nothing to answer');
+    });
+    afterAll(async () => phone?.[Symbol.asyncDispose]());
+
+    test('a denial with a reason is told to the help desk in plain words', async () => {
+      await using desk = await openBrowser();
+      await ask(server, desk.page, user, 'Refund of 12.50');
+      await phone.page.click('#deny');
+      await phone.page.click('#reason-incorrect_data');
+      await phone.page.waitForSelector('text=now sees that something in the request is not right');
+      await desk.page.waitForSelector('text=something in the request is not right');
+    });
+
+    test('a wrong number closes the request on both sides', async () => {
+      await using desk = await openBrowser();
+      await ask(server, desk.page, user, '');
+      const number = await desk.page.textContent('#number');
+      const options = await numbersOn(phone.page);
+      await choose(phone.page, options.find((option) => option !== number) ?? '');
+      await phone.page.fill('#pin', pin);
+      await phone.page.click('#confirm');
+      await phone.page.waitForSelector('text=This request is closed');
+      await desk.page.waitForSelector('text=The number or the PIN was wrong');
+
+      // the second wrong answer in a row: the next one would lock the device, and that is said before
+      await phone.page.click('.answer button');
+      await ask(server, desk.page, user, 'Once more');
+      const shown = await desk.page.textContent('#number');
+      await phone.page.waitForSelector('text=Once more');
+      const others = (await numbersOn(phone.page)).filter((option) => option !== shown);
+      await phone.page.click('#approve');
+      await phone.page.waitForSelector('text=Choose the number first');
+      await phone.page.check(`input[value="${others[0]}"]`, { force: true });
+      expect(await phone.page.isVisible('text=Choose the number first')).toBe(false);
+      await phone.page.click('#approve');
+      await phone.page.fill('#pin', pin);
+      await phone.page.click('#confirm');
+      await phone.page.waitForSelector('text=One more wrong answer locks this device');
+    });
+
+    test('F189 the TV shows the number and greets the person, who used the keyboard alone', async () => {
+      await using tv = await openBrowser();
+      await tv.page.goto(`${server.issuer}/demo/tv`);
+      await tv.page.waitForSelector('#user:focus');
+      await tv.page.keyboard.type(user);
+      await tv.page.keyboard.press('Enter');
+      const number = await tv.page.textContent('#number');
+
+      await phone.page.waitForSelector('#approve');
+      const options = await numbersOn(phone.page);
+      await phone.page.keyboard.press('Tab');
+      await phone.page.keyboard.press('Space');
+      for (let i = 0; i < options.indexOf(String(number)); i++) await phone.page.keyboard.press('ArrowRight');
+      await tabTo(phone.page, 'approve');
+      await phone.page.keyboard.press('Enter');
+      await phone.page.waitForSelector('#pin:focus');
+      await phone.page.keyboard.type(pin);
+      await phone.page.keyboard.press('Enter');
+      await tv.page.waitForSelector('text=Welcome, Alice');
+    });
+
+    test('an answer of which nothing came back: the page asks what became of it, and says nothing before it knows', async () => {
+      await using desk = await openBrowser();
+      const [decide, status] = ['**/device/v1/decide', '**/device/v1/status'];
+      await ask(server, desk.page, user, 'In a tunnel');
+      const number = await desk.page.textContent('#number');
+      await phone.page.route(decide, (route) => route.abort());
+      await choose(phone.page, number);
+      await phone.page.fill('#pin', pin);
+      await phone.page.click('#confirm');
+      await phone.page.waitForSelector('text=Your answer did not arrive, or was not right');
+      // what was chosen stays, also on the way back
+      const chosen = () => phone.page.locator('input[name=match]:checked').getAttribute('value');
+      expect(await chosen()).toBe(number);
+      await phone.page.click('#deny');
+      await phone.page.click('text=Back');
+      expect(await chosen()).toBe(number);
+
+      await phone.page.unroute(decide);
+      await phone.page.route(decide, async (route) => void (await route.fetch().then(() => route.abort())));
+      await phone.page.route(status, (route) => route.abort());
+      await phone.page.click('#approve');
+      await phone.page.fill('#pin', pin);
+      await phone.page.click('#confirm');
+      await phone.page.waitForSelector('text=It is not known yet whether your answer arrived');
+      await desk.page.waitForSelector('text=It is Alice');
+      await phone.page.unrouteAll();
+      await phone.page.waitForSelector('text=now sees that it is you');
+    });
+
+    test('a request that comes while another is shown is told above it, and one tap brings it up; its asker can take it back', async () => {
+      await using desk = await openBrowser();
+      await using tv = await openBrowser();
+      await ask(server, desk.page, user, 'The first');
+      await phone.page.waitForSelector('text=The first');
+      await tv.page.goto(`${server.issuer}/demo/tv`);
+      await tv.page.fill('#user', user);
+      await tv.page.keyboard.press('Enter');
+      await phone.page.waitForSelector('text=Another request is waiting');
+      expect(await phone.page.textContent('blockquote')).toBe('The first');
+      expect(await accessibilityProblems(phone.page)).toEqual([]);
+      await phone.page.click('#show-request');
+      await phone.page.waitForSelector('h1:text("Demo TV")');
+      expect(await phone.page.locator('#show-request').count()).toBe(0);
+      await phone.page.click('#deny');
+      await phone.page.click('#reason-cancelled');
+      await phone.page.waitForSelector('text=now sees that you changed your mind');
+      await phone.page.click('.answer button');
+      await phone.page.waitForSelector('text=The first');
+
+      // asked again, the help desk takes its former question back first, whomever it was put to
+      await desk.page.fill('#who', await newUser(server));
+      await desk.page.click('button[type=submit]');
+      await phone.page.waitForSelector('text=This request was withdrawn');
+      await desk.page.waitForSelector('text=This person has no device that can answer');
+      await phone.page.click('.answer button');
+      await desk.page.fill('#who', user);
+      await desk.page.click('button[type=submit]');
+      await phone.page.waitForSelector('#approve');
+      await desk.page.click('#cancel');
+      await desk.page.waitForSelector('text=Request withdrawn');
+      await phone.page.waitForSelector('text=This request was withdrawn');
+    });
+
+    test('without a connection nobody is told that nothing waits', async () => {
+      await phone.page.waitForSelector('text=Nothing to answer');
+      await phone.page.context().setOffline(true);
+      await phone.page.waitForSelector('text=No connection');
+      expect(await phone.page.isVisible('text=To test it')).toBe(false);
+      await phone.page.context().setOffline(false);
+      await phone.page.waitForSelector('text=Nothing to answer');
+    });
+
+    test('a reload shows the same device and the request that still waits', async () => {
+      await using desk = await openBrowser();
+      await ask(server, desk.page, user, 'After a reload');
+      await phone.page.waitForSelector('text=After a reload');
+      await phone.page.reload();
+      await phone.page.waitForSelector('text=After a reload');
+    });
   });
 });
 
