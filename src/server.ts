@@ -129,6 +129,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     issuer: config.issuer,
     authenticatorOrigin: config.authenticator.origin,
     health,
+    deviceCalls: devices.calls,
     deviceApi: devices.api,
     engine: pages ? limited(protocol, { issuer: config.issuer, pages, limit }) : protocol,
     others: [...(signIn ? [signIn] : []), ...helpers],
@@ -153,6 +154,7 @@ export async function createServer(config: Config, given: ServerDeps): Promise<A
     ...common,
     origin: config.authenticator.origin,
     assets,
+    deviceCalls: devices.calls,
     deviceApi: devices.api,
     nowhere: nowhere.authenticator,
   });

@@ -10,7 +10,7 @@ import type { AttestationVerifier } from '../domain/attestation.ts';
 import type { IsClientActive } from '../domain/client-standing.ts';
 import { createDeviceSide } from '../domain/device-side.ts';
 import { addressLimit } from '../http/address-limit.ts';
-import { createDeviceApi } from '../http/device-api/index.ts';
+import { createDeviceApi, createDeviceCalls } from '../http/device-api/index.ts';
 import { approvalText } from '../http/pages/approval-text.ts';
 import type { Log } from '../observability/log.ts';
 import { meteredHandlers } from '../observability/metered.ts';
@@ -73,7 +73,9 @@ export function createDevicePart(
   const perMinute = device.callsPerMinute;
   const limit = addressLimit({ perMinute, clock });
   const { streams, ownBoxes } = side;
-  return { api: createDeviceApi({ ...side, deciding, limit, clock, log }), streams, ownBoxes, dispatcher };
+  const { bodyLimitBytes } = config.listeners;
+  const parts = { ...side, deciding, limit, bodyLimitBytes, clock, log };
+  return { calls: createDeviceCalls(parts), api: createDeviceApi(parts), streams, ownBoxes, dispatcher };
 }
 
 /** A verifier that fails is the operator's to mend; the device is told no more than that it could not be done. */

@@ -51,7 +51,9 @@ export interface PublicParts extends CommonParts {
   /** `config.authenticator.origin`: its host gets nothing from this listener but the device API. */
   authenticatorOrigin: string;
   health: Health;
-  /** Answers below `/device/v1`; sees the whole path. */
+  /** The calls of devices that have one answer. */
+  deviceCalls: Mounted;
+  /** Answers what else there is below `/device/v1`; sees the whole path. */
   deviceApi: Middleware;
   /** The OpenID provider with its paths. It answers wrong methods itself. */
   engine: Mounted;
@@ -70,17 +72,18 @@ export interface AuthenticatorParts extends CommonParts {
   /** `config.authenticator.origin` */
   origin: string;
   assets: Assets;
+  deviceCalls: Mounted;
   deviceApi: Middleware;
 }
 
 /** OpenID provider, device API, health; demo and simulator in development. */
 export function createPublicApp(parts: PublicParts): RequestListener {
-  const { log, issuer, health, engine, others = [] } = parts;
+  const { log, issuer, health, engine, deviceCalls, others = [] } = parts;
   const endpoints = [engine, ...others].flatMap(({ paths }) => paths).concat(DEVICE_ENDPOINTS, HEALTH_PATHS);
   const edge = edgeOf(parts, { listener: 'public', csp: API_CSP, https: isHttps(issuer), endpoints });
   return listenerOf({
     steps: [...edge, notForAuthenticatorHost(parts)],
-    mounted: [withIssuer(engine, issuer), ...others],
+    mounted: [withIssuer(engine, issuer), deviceCalls, ...others],
     rest: ownApp(parts, [
       healthRoutes({ health, detail: false }),
       serveDocument(`${DEVICE_PREFIX}/openapi.json`, deviceOpenapi({ issuer })),
@@ -108,11 +111,11 @@ export function createManagementApp(parts: ManagementParts): RequestListener {
 
 /** The web authenticator's own origin: its files and the device API, nothing else (device-protocol, section 1). */
 export function createAuthenticatorApp(parts: AuthenticatorParts): RequestListener {
-  const { log, origin, assets } = parts;
+  const { log, origin, assets, deviceCalls } = parts;
   const at = { listener: 'authenticator', csp: AUTHENTICATOR_CSP, https: isHttps(origin), endpoints: DEVICE_ENDPOINTS };
   return listenerOf({
     steps: edgeOf(parts, at),
-    mounted: [],
+    mounted: [deviceCalls],
     rest: ownApp(parts, [below(DEVICE_PREFIX, withDeadline(parts.deviceApi)), staticAssets(assets)]),
     log,
   });

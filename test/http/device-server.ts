@@ -13,7 +13,7 @@ import type { StartOperation } from '../../src/domain/operations.ts';
 import type { User } from '../../src/domain/user.ts';
 import { type AddressLimit, noLimit } from '../../src/http/address-limit.ts';
 import { createPublicApp } from '../../src/http/app.ts';
-import { createDeviceApi } from '../../src/http/device-api/index.ts';
+import { createDeviceApi, createDeviceCalls } from '../../src/http/device-api/index.ts';
 import { createHealth } from '../../src/observability/health.ts';
 import { DAY, HOUR, SECOND } from '../../src/support/clock.ts';
 import { createUnderWay, type UnderWay } from '../../src/support/under-way.ts';
@@ -93,20 +93,24 @@ export async function startDeviceServer(options: DeviceServerOptions = {}) {
   const enrolled = new Map<string, ReturnType<typeof memoryStorage>>();
 
   async function listen(side: ReturnType<typeof makeSide>) {
+    const limits = { maxHeadersCount: 64, bodyLimitBytes: 56 * 1024 };
+    const parts = {
+      ...side,
+      deciding: options.deciding ?? createUnderWay(),
+      limit: options.limit ?? noLimit,
+      bodyLimitBytes: limits.bodyLimitBytes,
+      clock: scene.clock.now,
+      log,
+    };
     const app = createPublicApp({
       issuer,
       authenticatorOrigin: 'https://authenticator.example.test',
       health: createHealth({ checkStore: () => scene.store.check() }),
-      deviceApi: createDeviceApi({
-        ...side,
-        deciding: options.deciding ?? createUnderWay(),
-        limit: options.limit ?? noLimit,
-        clock: scene.clock.now,
-        log,
-      }),
+      deviceCalls: createDeviceCalls(parts),
+      deviceApi: createDeviceApi(parts),
       engine: { paths: [], handle: () => {} },
       log,
-      limits: { maxHeadersCount: 64, bodyLimitBytes: 56 * 1024 },
+      limits,
       proxyHops: 0,
     });
     const server = createServer(app);

@@ -1,40 +1,28 @@
 /** The device API: bytes in, bytes out. What a message means is the domain's matter (README.md). */
-import { finished, type Readable } from 'node:stream';
-import type { DeviceCalls } from '../../domain/device-calls.ts';
-import { type Act, acts, type OpenedUp, sealDown } from '../../domain/device-messages/index.ts';
-import type { DeviceRequests } from '../../domain/device-requests.ts';
+import type { Readable } from 'node:stream';
+import type { OpenedUp } from '../../domain/device-messages/index.ts';
 import type { DeviceServerKeys } from '../../domain/device-server-keys.ts';
-import type { Caller } from '../../domain/enrollment.ts';
 import type { InboxStreams } from '../../domain/inbox-stream.ts';
 import type { OwnBoxes } from '../../domain/own-boxes.ts';
-import type { Log } from '../../observability/log.ts';
-import type { Clock } from '../../support/clock.ts';
-import type { UnderWay } from '../../support/under-way.ts';
-import type { AddressLimit } from '../address-limit.ts';
-import { readText } from '../middleware/body.ts';
+import { exchangeOf } from '../edge/exchange.ts';
 import type { AppContext, Middleware } from '../middleware/context.ts';
-import { problemOf } from '../problem.ts';
 import { mountRoutes } from '../route.ts';
+import { callerOf, type DeviceCallParts, JOSE_TYPE, openedFrom, refusalOf } from './calls.ts';
 import { createEventStream } from './event-stream.ts';
 import { type DeviceRoute, deviceRoutes } from './routes.ts';
 
-export const JOSE_TYPE = 'application/jose';
+export { createDeviceCalls } from './calls.ts';
 
-export interface DeviceApiParts {
-  requests: Pick<DeviceRequests, 'open'>;
-  calls: DeviceCalls;
+export interface DeviceApiParts extends DeviceCallParts {
   streams: Pick<InboxStreams, 'open'>;
   serverKeys: Pick<DeviceServerKeys, 'keySets' | 'sealJwks'>;
   ownBoxes: Pick<OwnBoxes, 'offered'>;
-  /** Is told of each decision until its answer has left. */
-  deciding: Pick<UnderWay, 'begin'>;
-  /** Before anything is decrypted, or looked up: that is where calls begin to cost. */
-  limit: AddressLimit;
-  clock: Clock;
-  log: Log;
 }
 
-/** Answers `/device/v1/…`; to be mounted on the public and on the authenticator's listener. No CORS: its pages are on its own origin. */
+/**
+ * Answers what is left of `/device/v1/…` by `createDeviceCalls`; both are mounted on the public and on the authenticator's
+ * listener. No CORS: its pages are on its own origin.
+ */
 export function createDeviceApi(parts: DeviceApiParts): Middleware {
   const answers: Record<string, (ctx: AppContext) => Promise<void>> = {
     async keys(ctx) {
@@ -44,37 +32,30 @@ export function createDeviceApi(parts: DeviceApiParts): Middleware {
       sendJson(ctx, parts.serverKeys.keySets(place === null ? undefined : await parts.ownBoxes.offered(place)));
     },
     'jwks.json': async (ctx) => sendJson(ctx, parts.serverKeys.sealJwks()),
-    ...Object.fromEntries(acts.map((act) => [act, (ctx: AppContext) => answerCall(parts, act, ctx)])),
+    events: (ctx) => answerEvents(parts, ctx),
   };
-  return mountRoutes('/device/v1', deviceRoutes, ({ path }: DeviceRoute) => answers[path.slice(1)]!);
+  const nameOf = ({ path }: DeviceRoute) => path.slice(1);
+  const routes = deviceRoutes.filter((route) => nameOf(route) in answers);
+  return mountRoutes('/device/v1', routes, (route) => answers[nameOf(route)]!);
 }
 
-async function answerCall(parts: DeviceApiParts, act: Act, ctx: AppContext): Promise<void> {
-  ctx.set('cache-control', 'no-store');
-  const body = await readText(ctx, { types: [JOSE_TYPE] });
-  parts.limit(ctx.ip);
-  // from here on there is a key to answer under; before, the refusal is a plain problem document
-  const opened = await parts.requests.open(body);
-  if (act === 'decide') finished(ctx.res, parts.deciding.begin());
+async function answerEvents(parts: DeviceApiParts, ctx: AppContext): Promise<void> {
+  const exchange = exchangeOf(ctx.req);
+  const opened = await openedFrom(parts, exchange);
   try {
-    if (act === 'events') await startStream(parts, opened, ctx);
-    else sendSealed(ctx, 200, sealDown(opened.rk, await parts.calls.answer(act, opened, callerOf(ctx)), parts.clock()));
+    await startStream(parts, opened, ctx);
   } catch (error) {
-    refuse(parts, opened, ctx, error);
+    const { status, headers, message } = refusalOf(parts, opened, exchange, error);
+    ctx.set(headers);
+    ctx.status = status;
+    ctx.type = JOSE_TYPE;
+    ctx.body = message;
   }
-}
-
-/** A refusal travels like an answer: outside are the status and, where it applies, when to come back. */
-function refuse({ clock, log }: DeviceApiParts, { rk }: OpenedUp, ctx: AppContext, error: unknown): void {
-  const { status, headers, body, fault } = problemOf(error, ctx.state.traceId);
-  if (fault) log.error('http.fault', { status, method: ctx.method, path: ctx.path, error });
-  ctx.set(headers);
-  sendSealed(ctx, status, sealDown(rk, { problem: body }, clock()));
 }
 
 /** What goes wrong before the first event is out is an ordinary refusal. */
 async function startStream({ calls, streams }: DeviceApiParts, opened: OpenedUp, ctx: AppContext): Promise<void> {
-  const device = await calls.listener(opened, callerOf(ctx));
+  const device = await calls.listener(opened, callerOf(exchangeOf(ctx.req)));
   const { body, sink } = createEventStream();
   const stop = await streams.open({ device, rk: opened.rk, sink });
   body.once('close', stop);
@@ -90,18 +71,8 @@ function sendStream(ctx: AppContext, body: Readable): void {
   ctx.body = body;
 }
 
-function sendSealed(ctx: AppContext, status: number, message: string): void {
-  ctx.status = status;
-  ctx.type = JOSE_TYPE;
-  ctx.body = message;
-}
-
 function sendJson(ctx: AppContext, body: object): void {
   ctx.set('cache-control', 'no-store');
   ctx.type = 'application/json';
   ctx.body = JSON.stringify(body);
-}
-
-function callerOf(ctx: AppContext): Caller {
-  return { address: ctx.ip, traceId: ctx.state.traceId };
 }

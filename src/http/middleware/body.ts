@@ -39,14 +39,19 @@ export function readBytes(req: IncomingMessage, limitBytes = BODY_LIMIT_BYTES): 
 }
 
 /** The body as text. @throws HttpProblem unsupported_media_type | payload_too_large | bad_request */
-export async function readText(ctx: AppContext, { types, limitBytes }: BodyOptions): Promise<string> {
-  refuseOtherTypes(ctx, types);
-  const bytes = await readBytes(ctx.req, limitBytes ?? ctx.state.bodyLimitBytes);
+export async function readTextOf(req: IncomingMessage, { types, limitBytes }: BodyOptions): Promise<string> {
+  refuseOtherTypes(req, types);
+  const bytes = await readBytes(req, limitBytes);
   try {
     return utf8Text(bytes);
   } catch (cause) {
     throw new HttpProblem('bad_request', { detail: 'The body is not UTF-8.', cause });
   }
+}
+
+/** The same behind Koa, where the limit is at hand. */
+export function readText(ctx: AppContext, { types, limitBytes }: BodyOptions): Promise<string> {
+  return readTextOf(ctx.req, { types, limitBytes: limitBytes ?? ctx.state.bodyLimitBytes });
 }
 
 /**
@@ -72,8 +77,8 @@ function hasNoBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 }
 
-function refuseOtherTypes(ctx: AppContext, types: readonly string[]): void {
-  const [type = '', ...parameters] = ctx.get('content-type').toLowerCase().split(';');
+function refuseOtherTypes({ headers }: IncomingMessage, types: readonly string[]): void {
+  const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';');
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
   const isUtf8 = charset === undefined || /^charset="?utf-?8"?$/.test(charset);
   if (types.includes(type.trim()) && isUtf8) return;

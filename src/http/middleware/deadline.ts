@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { StoreUnavailable } from '../../support/unavailable.ts';
 import type { Middleware } from './context.ts';
 
-/**
- * IV-10: nobody waits longer than 5 s for an answer of ours, whatever hangs behind it. For routes that answer at once: an
- * event stream's middleware returns as soon as the stream has begun.
- */
-export function deadline(ms = 5_000): Middleware {
+/** IV-10: nobody waits longer for an answer of ours, whatever hangs behind it. */
+const ANSWERED_MS = 5_000;
+
+/** For routes that answer at once: an event stream's middleware returns as soon as the stream has begun. */
+export function deadline(ms = ANSWERED_MS): Middleware {
   return (ctx, next) => inTime(ctx.req, next(), ms);
 }
 
@@ -14,7 +14,7 @@ export function deadline(ms = 5_000): Middleware {
  * The work's outcome, or StoreUnavailable when it takes longer than `ms`. A body that still arrives is not our time; the
  * listener's `requestTimeout` bounds that.
  */
-export function inTime<T>(req: Pick<IncomingMessage, 'complete'>, work: Promise<T>, ms: number): Promise<T> {
+export function inTime<T>(req: Pick<IncomingMessage, 'complete'>, work: Promise<T>, ms = ANSWERED_MS): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setInterval(() => {
       if (!req.complete) return;

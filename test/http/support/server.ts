@@ -94,6 +94,7 @@ export function healthy(): Health {
 
 const common = () => ({ log: watchedLog().log, limits, proxyHops: 0 });
 const nothing = async () => {};
+const nowhereAtAll = { paths: [], handle() {} };
 
 /** A public app with pieces that answer in one line; a test replaces what it is about. */
 export function publicApp(parts: Partial<PublicParts> = {}): RequestListener {
@@ -102,6 +103,7 @@ export function publicApp(parts: Partial<PublicParts> = {}): RequestListener {
     issuer: 'http://localhost:3000',
     authenticatorOrigin: 'http://localhost:3002',
     health: healthy(),
+    deviceCalls: nowhereAtAll,
     deviceApi: nothing,
     engine: {
       paths: ['/oauth/token', '/.well-known/openid-configuration'],
@@ -122,6 +124,7 @@ export function authenticatorApp(parts: Partial<AuthenticatorParts> = {}): Reque
     assets: new Map([
       ['index.html', { type: 'text/html; charset=utf-8', body: Buffer.from('<!doctype html>'), etag: '"1"' }],
     ]),
+    deviceCalls: nowhereAtAll,
     deviceApi: nothing,
     ...parts,
   });
