@@ -451,13 +451,13 @@ export interface ClientMetadata {
   client_id: string;
   /** Secret, at least 32 characters. */
   client_secret?: string;
-  /** Shown to the user on the device. */
+  /** Shown to the user on the device: text on one line, as a binding message. */
   client_name?: string;
   /** Grants that the client may use. */
   grant_types: ('urn:openid:params:grant-type:ciba' | 'authorization_code' | 'refresh_token')[];
   /** For the authorization code grant: `code`. */
   response_types: string[];
-  /** For the authorization code grant. */
+  /** For the authorization code grant: `https`, or `http` on the own machine (`localhost`, `127.0.0.1`, `[::1]`). */
   redirect_uris: string[];
   /** Where the user may go after signing out. */
   post_logout_redirect_uris: string[];

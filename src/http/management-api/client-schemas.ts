@@ -27,7 +27,7 @@ const seconds = (description: string, maximum: number): Schema => ({
 
 const identity = {
   client_id: text('Identifier. Absent: one is made. It cannot be changed.', 's6BhdRkqt3'),
-  client_name: text('Name that people see on their device.', 'Example Bank'),
+  client_name: text('Name that people see on their device: at most 120 characters on one line.', 'Example Bank'),
   client_uri: text('Address of its home page.', 'https://client.example'),
   logo_uri: text('Address of its logo.', 'https://client.example/logo.png'),
   policy_uri: text('Address of its privacy policy.', 'https://client.example/privacy'),
@@ -73,7 +73,10 @@ const authentication = {
 const tokens = {
   grant_types: texts('Grants that it may use.', 'urn:openid:params:grant-type:ciba'),
   response_types: texts('Response types that it may use at the authorization endpoint.', 'code'),
-  redirect_uris: texts('Where the authorization endpoint may send the browser.', 'https://client.example/callback'),
+  redirect_uris: texts(
+    'Where the authorization endpoint may send the browser: https, or http on the own machine.',
+    'https://client.example/callback',
+  ),
   post_logout_redirect_uris: texts('Where the browser may go after signing out.', 'https://client.example/'),
   scope: text('Scopes that it may ask for, separated by spaces. Absent: all.', 'openid offline_access'),
   subject_type: one('Whether its `sub` is its sector’s own.', ['public', 'pairwise']),
