@@ -8,7 +8,13 @@ import { createSignInPages } from '../http/pages/sign-in-pages.ts';
 
 export function signInPages({ issuer, authenticator, language, limits }: Config) {
   const againSeconds = limits.backOff.firstSeconds;
-  return createSignInPages({ issuer, authenticatorOrigin: authenticator.origin, language, againSeconds });
+  return createSignInPages({
+    issuer,
+    authenticatorOrigin: authenticator.origin,
+    language,
+    againSeconds,
+    isSilentAfterNotMe: limits.notMeSeconds + againSeconds > 0,
+  });
 }
 
 /** For each listener, what a person sees at an address that is none, and the one way on. */

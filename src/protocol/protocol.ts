@@ -16,6 +16,7 @@ import { createRegistrationCalls } from './registration-call.ts';
 import { resourceCall } from './resource-call.ts';
 import { createRoutes, type Endpoint, type Found, isPage, type Option } from './routes.ts';
 import { createSignIn } from './sign-in.ts';
+import { strayPage } from './sign-in-engine.ts';
 import type { SignIn } from './sign-in-types.ts';
 import { createTokenCall } from './token-call.ts';
 
@@ -81,8 +82,12 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
     if (endpoint === 'token') overload.check('polls');
     if (endpoint && isPlainOptions(req)) send(res, optionsOf(found));
     else if (endpoint) await endpoints[endpoint]();
-    else send(res, notAllowed(found));
+    else send(res, stray(req, found, 405) ?? notAllowed(found));
   }
+
+  /** Ruling 2: a person who goes astray where browsers go reads a page. */
+  const stray = (req: IncomingMessage, { pathname }: { pathname: string }, status: number) =>
+    signIn && routes.isForPeople(pathname) ? strayPage({ signIn }, req, { pathname, status }) : undefined;
 
   return {
     paths: routes.paths,
@@ -93,7 +98,7 @@ export function createProtocol(deps: ProtocolDeps): Protocol {
     async handle(req, res) {
       const pathname = pathOf(req.url!);
       const found = routes.find(pathname);
-      if (!found) return send(res, notFound);
+      if (!found) return send(res, stray(req, { pathname }, 404) ?? notFound);
       try {
         withOneBlank(req.headers);
         await serve(found, req, res);

@@ -54,12 +54,14 @@ export interface Found {
 }
 
 /** Ruling 2: where browsers go, a person looks at what is answered. */
-export const isPage = ({ pathname }: Found) =>
+export const isPage = ({ pathname }: Pick<Found, 'pathname'>) =>
   [path.authorization, path.logout].some((page) => pathname === page || pathname.startsWith(`${page}/`));
 
 export interface Routes {
   paths: string[];
   find(pathname: string): Found | undefined;
+  /** A page, or below one, whether it is there or not. */
+  isForPeople(pathname: string): boolean;
 }
 
 /**
@@ -90,7 +92,9 @@ export function createRoutes(issuer: string, options: readonly Option[] = []): R
     return isOurs ? { pathname: path.authorization + below, methods: get } : undefined;
   };
   const find = (pathname: string) => known.get(pathname) ?? registration(pathname) ?? resumed(pathname);
-  return { paths: [...known.keys()], find };
+  const isForPeople = (pathname: string) =>
+    isPage({ pathname }) || (pathname.startsWith(`${prefix}/`) && isPage({ pathname: pathname.slice(prefix.length) }));
+  return { paths: [...known.keys()], find, isForPeople };
 }
 
 function decoded(segment: string): string | undefined {

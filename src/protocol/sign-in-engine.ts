@@ -2,8 +2,10 @@
  * The engine's half of browser sign-in: authorization code with PKCE, pushed authorization requests, sessions, RP-initiated
  * logout. What happens between its two halves of `/authorize` is `sign-in.ts`.
  */
+import type { IncomingMessage } from 'node:http';
 import type Provider from 'oidc-provider';
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, type Session } from 'oidc-provider';
+import type { Answer } from './answer.ts';
 import { isMeant } from './claims.ts';
 import type { ProtocolDeps } from './deps.ts';
 import type { Page } from './sign-in-types.ts';
@@ -155,7 +157,34 @@ export function renderBrowserError(
   ctx: KoaContextWithOIDC,
   { error }: { error: string },
 ): void {
-  answer(ctx, deps.signIn.pages.error({ languages: languagesOf(ctx), status: ctx.status, error }));
+  const { pages } = deps.signIn;
+  const languages = languagesOf(ctx);
+  const { route } = ctx.oidc;
+  // an address of a sign-in that was finished, or of another browser: the site that sent them did nothing wrong
+  if (route === 'resume' && ctx.status < 500) answer(ctx, pages.notice({ languages, notice: 'over' }));
+  else answer(ctx, pages.error({ languages, status: ctx.status, error, isSignOut: route.startsWith('end_session') }));
+}
+
+/** What a person sees at an address below these pages that is none, or that a form alone may call. */
+export function strayPage(
+  { signIn }: Pick<With, 'signIn'>,
+  { headers, method }: IncomingMessage,
+  { pathname, status }: { pathname: string; status: number },
+): Answer | undefined {
+  if ((method !== 'GET' && method !== 'HEAD') || !headers.accept?.includes('text/html')) return undefined;
+  const languages = preferredBy(headers['accept-language']);
+  const { html, csp } = pathname.includes(`${path.logout}/`)
+    ? signIn.pages.error({ languages, status, error: 'invalid_request', isSignOut: true })
+    : signIn.pages.notice({ languages, notice: 'over' });
+  return {
+    status,
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': csp,
+      'cache-control': 'no-store',
+    },
+    body: html,
+  };
 }
 
 function answer(ctx: KoaContextWithOIDC, { html, csp }: Page): void {
@@ -167,11 +196,12 @@ function answer(ctx: KoaContextWithOIDC, { html, csp }: Page): void {
 /** OpenID Connect Core 3.1.2.1, `ui_locales`; else what the browser prefers. */
 function languagesOf(ctx: KoaContextWithOIDC): string[] {
   const wanted = String(ctx.oidc.params?.['ui_locales'] ?? ctx.query['ui_locales'] ?? '').split(' ');
-  const preferred = ctx.get('accept-language').split(',');
-  return [...wanted, ...preferred]
-    .map((tag) => tag.split(';')[0]!.trim())
-    .filter(Boolean)
-    .slice(0, maxLanguages);
+  return [...wanted.filter(Boolean), ...preferredBy(ctx.get('accept-language'))].slice(0, maxLanguages);
+}
+
+function preferredBy(acceptLanguage = ''): string[] {
+  const tags = acceptLanguage.split(',').map((tag) => tag.split(';')[0]!.trim());
+  return tags.filter(Boolean).slice(0, maxLanguages);
 }
 
 /** Pages that the engine writes itself submit a form by a script of theirs, whose hash it adds to this policy. */

@@ -15,7 +15,9 @@ export interface SignInSettings {
 /** What the engine itself shows in a browser: errors and the way out. Made by `http`; the protocol knows no HTML. */
 export interface EnginePages {
   /** Languages by preference. `returnTo`: where the form may lead. */
-  error(page: { languages: string[]; status: number; error: string }): Page;
+  error(page: { languages: string[]; status: number; error: string; isSignOut?: boolean }): Page;
+  /** What went on here is over, or belongs to another browser. */
+  notice(page: { languages: string[]; notice: 'over' }): Page;
   logout(page: { languages: string[]; action: string; xsrf: string; client?: string; returnTo?: string }): Page;
   loggedOut(page: { languages: string[] }): Page;
 }

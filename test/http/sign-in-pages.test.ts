@@ -65,6 +65,16 @@ test('after a denial the button to start again waits as long as the next request
   expect(await textOf(10, 'failed')).not.toContain('data-wait');
 });
 
+test('after “I did not start this” the page promises silence only where there is some', () => {
+  const options = { issuer: 'https://login.example', authenticatorOrigin: 'https://approve.example', language: 'en' };
+  const view = { ...waiting, step: 'ended' as const, why: 'not_me' as const };
+  const textOf = (isSilentAfterNotMe: boolean) =>
+    createSignInPages({ ...options, isSilentAfterNotMe }).view({ languages: [], view }).html;
+  expect(textOf(true)).toContain('For a while no further request reaches that device');
+  expect(textOf(false)).not.toContain('For a while');
+  expect(textOf(false)).toContain('Nobody was signed in');
+});
+
 test('forms lead to this server and to where the person came from, nowhere else', async () => {
   const { csp } = (await pagesFor('https://approve.example')).view({ languages: [], view: waiting });
   expect(csp).toMatch(/form-action 'self' https:\/\/shop\.example$/);

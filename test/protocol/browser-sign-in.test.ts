@@ -786,6 +786,32 @@ describe('TH-04 nobody learns who exists', () => {
   });
 });
 
+test('who goes astray below these pages reads a page; whatever asks for something else gets JSON', async () => {
+  const { browser } = await open();
+  const headers = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+  const seen = async (to: string) => {
+    const { status, title, headers: answered } = await browser.go(to, { headers });
+    return [status, title, answered.get('content-security-policy')?.includes("default-src 'none'")];
+  };
+  const over = 'This sign-in is over';
+  const noSignOut = 'You cannot sign out this way';
+  for (const path of ['/authorize/', '/authorize/cut-off', '/sign-in', '/sign-in/x/y']) {
+    expect([path, ...(await seen(path))]).toEqual([path, 404, over, true]);
+  }
+  // the sign-in of another browser, or one that was finished
+  expect(await seen(`/authorize/${'a'.repeat(43)}`)).toEqual([400, over, true]);
+  expect(await seen('/logout/elsewhere')).toEqual([404, noSignOut, true]);
+  expect(await seen('/logout/confirm')).toEqual([405, noSignOut, true]);
+  expect(await seen('/logout?client_id=shop&post_logout_redirect_uri=https://evil.example/')).toEqual([
+    400,
+    noSignOut,
+    true,
+  ]);
+  for (const path of ['/authorize/cut-off', '/sign-in/x/y', '/logout/confirm']) {
+    expect((await browser.go(path)).headers.get('content-type')).toMatch(/json/);
+  }
+});
+
 describe('TH-25 every page', () => {
   test('allows nothing inline, no frame, no cache', async () => {
     const { browser, shop } = await open();

@@ -438,6 +438,9 @@ export const en = {
     '{client} asks to sign you out of this browser. The next sign-in asks for your approval again.',
   'signout.confirm': 'Sign out',
   'signout.stay': 'To stay signed in, close this page.',
+  'signout.error': 'You cannot sign out this way',
+  'signout.error.body':
+    'This request to sign out is wrong, or it is over: {error}. Nothing was changed. Go back, and sign out from there.',
   'signout.done': 'You are signed out',
   'signout.done.body': 'This browser asks for your approval at the next sign-in. You can close this page.',
 

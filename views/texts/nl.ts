@@ -437,6 +437,9 @@ export const nl: Texts = {
     '{client} vraagt u uit te loggen in deze browser. Als u weer inlogt, vragen we weer om uw goedkeuring.',
   'signout.confirm': 'Uitloggen',
   'signout.stay': 'Wilt u ingelogd blijven? Sluit dan deze pagina.',
+  'signout.error': 'Zo kunt u niet uitloggen',
+  'signout.error.body':
+    'Dit verzoek om uit te loggen klopt niet, of is voorbij: {error}. Er is niets veranderd. Ga terug en log daar uit.',
   'signout.done': 'U bent uitgelogd',
   'signout.done.body': 'Als u in deze browser weer inlogt, vragen we om uw goedkeuring. U kunt deze pagina sluiten.',
 

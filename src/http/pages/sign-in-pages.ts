@@ -23,7 +23,7 @@ export interface SignInPages {
   }): Page;
   notice(page: { languages: string[]; notice: 'over' | 'csrf' | 'often' }): Page;
   // what the engine shows
-  error(page: { languages: string[]; status: number; error: string }): Page;
+  error(page: { languages: string[]; status: number; error: string; isSignOut?: boolean }): Page;
   logout(page: { languages: string[]; action: string; xsrf: string; client?: string; returnTo?: string }): Page;
   loggedOut(page: { languages: string[] }): Page;
 }
@@ -35,6 +35,8 @@ export interface SignInPagesOptions {
   language: string;
   /** `limits.backOff.firstSeconds`: until then a request after a refusal reaches nobody, and must not tell so. */
   againSeconds?: number;
+  /** False where `limits` lets the client ask again at once after “I did not start this”, as in development. */
+  isSilentAfterNotMe?: boolean;
 }
 
 /** Pages work without a script; the one that there is spares the reload. Nothing inline, nothing from elsewhere. */
@@ -57,13 +59,15 @@ export function createSignInPages(options: SignInPagesOptions): SignInPages {
         const minutes = String(Math.ceil(waitSeconds / 60));
         if (view.step === 'identify') return identify(t, view, error && t(`signin.who.${error}`, { minutes }));
         if (view.step === 'scan') return scan(t, view, authenticator);
-        return view.step === 'waiting' ? waiting(t, view, authenticator) : ended(t, view, options.againSeconds);
+        return view.step === 'waiting' ? waiting(t, view, authenticator) : ended(t, view, options);
       };
       return page(preferred, make, view.returnTo);
     },
     notice: ({ languages, notice }) => page(languages, (t) => message(t, `signin.${notice}`)),
-    error: ({ languages, status, error }) =>
-      page(languages, (t) => message(t, status >= 500 ? 'signin.unavailable' : 'signin.error', { error })),
+    error: ({ languages, status, error, isSignOut = false }) => {
+      const refused = isSignOut ? 'signout.error' : 'signin.error';
+      return page(languages, (t) => message(t, status >= 500 ? 'signin.unavailable' : refused, { error }));
+    },
     logout: ({ languages, returnTo, ...form }) =>
       page(languages, (t) => logout(t, form), returnTo && originOf(returnTo)),
     loggedOut: ({ languages }) => page(languages, (t) => message(t, 'signout.done')),
@@ -190,12 +194,17 @@ ${
 }
 <details><summary>${t('signin.nothing')}</summary><p class="quiet">${t('signin.nothing.body', { user })}</p></details>`;
 
-function ended(t: Translate, view: Ended, againSeconds = 0): Content {
+function ended(
+  t: Translate,
+  view: Ended,
+  { againSeconds = 0, isSilentAfterNotMe = true }: SignInPagesOptions,
+): Content {
   const { who: user } = view;
   const isNobody = user === undefined && (view.why === 'not_me' || view.why === 'replaced');
   const key = isNobody ? (`signin.claimed.${view.why}` as 'signin.claimed.not_me') : (`signin.${view.why}` as const);
   const title = t(key, { user: user ?? '' });
-  const body = t(`${key}.body`, { user: user ?? '' });
+  const isAskedOn = key === 'signin.not_me' && !isSilentAfterNotMe;
+  const body = t(isAskedOn ? 'signin.claimed.not_me.body' : `${key}.body`, { user: user ?? '' });
   return {
     title,
     body: html`

@@ -7,7 +7,7 @@ import type { AddressLimit } from '../address-limit.ts';
 import { staticAssets } from '../assets.ts';
 import { exchangeOf } from '../edge/exchange.ts';
 import { readText } from '../middleware/body.ts';
-import type { AppContext, AppState } from '../middleware/context.ts';
+import type { AppContext, AppState, Middleware } from '../middleware/context.ts';
 import { koaApp } from '../middleware/koa-app.ts';
 import type { Mounted } from '../mount.ts';
 import type { Assets } from './assets.ts';
@@ -199,7 +199,14 @@ export function createSignInRoutes(parts: SignInParts): Mounted {
     show(ctx, 404, pages.notice({ languages: languagesOf(ctx.get('accept-language')), notice: 'over' }));
   }
 
-  const app = koaApp([router.routes() as never], parts);
+  /** An address below this one that is none, cut off for instance. */
+  const astray: Middleware = async (ctx, next) => {
+    const isRead = ctx.method === 'GET' || ctx.method === 'HEAD';
+    if (!isRead || ctx.accepts('application/problem+json', 'text/html') !== 'text/html') return next();
+    over(ctx);
+  };
+
+  const app = koaApp([router.routes() as never, astray], parts);
   return { paths: [prefix], handle: app };
 }
 
