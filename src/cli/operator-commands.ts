@@ -92,10 +92,13 @@ export async function initCommand(run: Run, folder: string, given: InitGiven) {
   const at = (name: string) => join(resolve(folder), name);
   const files = { config: at('assent.json'), masterKey: at('master.key'), managementKey: at('management.key') };
   const managementKey = randomBytes(32).toString('base64url');
+  // one that is there, of `npm start` for instance, has another master key: the start would refuse it
+  const store =
+    ['data/assent.db', 'data/production.db'].map(at).find((file) => !existsSync(file)) ?? at('data/assent.db');
   await writeNew([
     [files.masterKey, `${randomBytes(32).toString('base64url')}\n`, 0o600],
     [files.managementKey, `${managementKey}\n`, 0o600],
-    [files.config, `${JSON.stringify(newConfig(options, at('data/assent.db'), managementKey), null, 2)}\n`, 0o640],
+    [files.config, `${JSON.stringify(newConfig(options, store, managementKey), null, 2)}\n`, 0o640],
   ]);
   result({ ...files, issuer: options.issuer, authenticator: options.authenticatorOrigin }, nextSteps(files));
 }

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CliResult, runCli, runCliProcess, startCli } from '../support/cli.ts';
 import { freePorts } from '../support/ports.ts';
@@ -44,6 +44,15 @@ describe('init', () => {
     await writeFile(join(folder.path, 'management.key'), 'mine');
     expect((await init()).status).toBe(2);
     await expect(stat(join(folder.path, 'assent.json'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('takes no store that is there: its master key is another one', async () => {
+    await mkdir(join(folder.path, 'data'));
+    await writeFile(join(folder.path, 'data/assent.db'), 'of a trial');
+    const { config } = (await init()).json();
+    expect(JSON.parse(await readFile(config, 'utf8')).store).toBe(
+      `embedded:${join(folder.path, 'data/production.db')}`,
+    );
   });
 
   test('makes the folder, and says what to do next', async () => {
