@@ -30,10 +30,12 @@ export function loadConfig({ file, env, readFile = (path) => readFileSync(path, 
   const variables = new Map<string, string>();
   const draft: Draft = readSettings(file, readFile);
 
+  const unread: string[] = [];
   const readSecret = (setting: string, path: string): string | undefined => {
     try {
       return readFile(path).trim();
     } catch (error) {
+      unread.push(setting);
       problems.push({ setting, message: `cannot read the file (${(error as NodeJS.ErrnoException).code ?? 'error'})` });
       return undefined;
     }
@@ -44,7 +46,9 @@ export function loadConfig({ file, env, readFile = (path) => readFileSync(path, 
   fillPreset(draft);
   problems.push(...validateAgainstSchema(draft));
   fillIn(draft);
-  problems.push(...checkRules(draft), ...presetProblems(draft));
+  // of what could not be read nobody says as well that it is missing
+  const isTold = (setting: string) => unread.some((each) => each === setting || each.startsWith(`${setting}.`));
+  problems.push(...checkRules(draft).filter(({ setting }) => !isTold(setting)), ...presetProblems(draft));
 
   if (problems.length > 0) {
     throw new ConfigError(problems.map((problem) => ({ variable: variables.get(problem.setting), ...problem })));
