@@ -3,9 +3,12 @@
 // the longest files of all are a few lines that call the same suite for another store.
 import { statSync } from 'node:fs';
 
-/** By what they start: browsers, servers of their own, compilers, stores; then short files that call a long suite. */
+/**
+ * The two longest, which leave most of a core to a third; then by what they start: servers of their own, compilers, stores;
+ * then short files that call a long suite. Files that wait and files that work mix where they are not put together.
+ */
 const heaviest = [
-  /\/e2e\/(reliability\/|browser)/,
+  /\/e2e\/browser/,
   /\/(e2e|cli|simulator)\/|\/(bench\.redis|lint)\.test/,
   /\/(adapters|protocol)\/|\/(device-attacks|interleavings)\./,
 ];
