@@ -23,6 +23,11 @@ const always: Rule[] = [
       setting: 'pacing.maxSeconds',
       message: 'must not be less than ciba.intervalSeconds',
     },
+  ({ ciba: { userCode } }) =>
+    userCode.maxTriesOfAll < userCode.maxTries && {
+      setting: 'ciba.userCode.maxTriesOfAll',
+      message: 'must not be less than ciba.userCode.maxTries',
+    },
   ({ device }) =>
     device.ticketSeconds > device.ticketMaxSeconds && {
       setting: 'device.ticketSeconds',

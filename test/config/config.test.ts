@@ -220,6 +220,7 @@ describe('RL-25 config errors', () => {
     const settings = {
       environment: 'development',
       port: 3001,
+      ciba: { userCode: { maxTries: 31 } },
       device: { ticketSeconds: 500, ticketMaxSeconds: 400, pin: { minLength: 6, defaultLength: 5 } },
       applications: [
         { id: 'a', name: 'A' },
@@ -228,6 +229,7 @@ describe('RL-25 config errors', () => {
       hints: { issuers: [{ issuer: 'https://id.bank.example', jwks: { kty: 'EC' } }] },
     };
     expect(problemsOf(() => load(settings))).toEqual([
+      'ciba.userCode.maxTriesOfAll: must not be less than ciba.userCode.maxTries',
       'device.ticketSeconds: must not be more than device.ticketMaxSeconds',
       'device.pin.defaultLength: must not be less than device.pin.minLength',
       'applications[0].pin.length: must not be less than device.pin.minLength',
