@@ -69,6 +69,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     ...(options.store && { masterKey: Buffer.alloc(32, 1).toString('base64url') }),
     // a machine that stands still for a second has not lost its store; give another where an outage is the matter
     redis: { commandTimeoutMs: 4000 },
+    // nor is one behind that runs several tests at once
+    listeners: { overloadMs: 0 },
   });
   const config = merged(settings, options.config ?? {});
   const configFile = join(folder.path, 'config.json');
