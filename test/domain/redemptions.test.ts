@@ -1,5 +1,9 @@
+import type { ServerDeps } from '../../src/composition/deps.ts';
+import { watched } from '../../src/composition/overload.ts';
 import { newHandle, operationIdOf } from '../../src/support/ids.ts';
-import { aHash } from '../support/records.ts';
+import { StoreUnavailable } from '../../src/support/unavailable.ts';
+import { pollOf } from '../conformance/scenes.ts';
+import { aHash, anOperation, aUser } from '../support/records.ts';
 import { approved, asked, by, codeOf, commit, decide, poll, sceneForEach, startOf } from './scene.ts';
 
 describe('polling', () => {
@@ -18,6 +22,22 @@ describe('polling', () => {
     for (const text of ['', 'abc', '..', 'x'.repeat(100_000), '{}:*\0', newHandle('00')]) {
       expect(await poll(scene, text)).toEqual({ outcome: 'unknown' });
     }
+  });
+
+  test('T-19 how far a process is behind is seen where starts and polls wait for the store, whatever comes of them, and nowhere else', async () => {
+    const seen: string[] = [];
+    const waits = () => {
+      seen.push('begun');
+      return () => void seen.push('ended');
+    };
+    const start = () => Promise.reject(new StoreUnavailable('away'));
+    const store = { ...scene.store, operations: { ...scene.store.operations, start } };
+    const { operations } = watched({ store } as unknown as ServerDeps, { waits } as never).store;
+    expect(await operations.poll(pollOf(anOperation(aUser())))).toEqual({ result: 'missing' });
+    await expect(operations.start({} as never)).rejects.toThrow('away');
+    expect(seen).toEqual(['begun', 'ended', 'begun', 'ended']);
+    await operations.get(anOperation(aUser()).id);
+    expect(seen).toHaveLength(4);
   });
 
   test('before the decision it is pending, also at once and then once in every interval', async () => {
