@@ -68,7 +68,10 @@ function addServer(program: Command, does: Does): void {
 
   const settings = program.command('config').description('the configuration');
   does(
-    settings.command('check').description('hold it against the schema; all problems at once').argument('[file]'),
+    settings
+      .command('check')
+      .description('find what would stop a start; all problems at once')
+      .argument('[file]', '(env: ASSENT_CONFIG; else assent.json where you stand)'),
     async () => (await load()).checkConfigCommand,
   );
   does(settings.command('docs').description('print the reference of all settings'), async () => {
