@@ -79,7 +79,7 @@ export const recordStoreSuite: Suite = (name, open, { knownDifferences = {} } = 
       expect(await few(back + HOUR)).toMatchObject({ allowed: true, count: 1 });
     });
 
-    test('IV-06 TH-14 setting the clock back gives nobody a share anew', async () => {
+    test('TH-14 setting the clock back gives nobody a share anew', async () => {
       const shared = (of: string, now: number) =>
         at.store.counters.reserve(reserve({ share: { of, limit: 1 }, now })).then(({ allowed }) => allowed);
       for (const who of ['a', 'b', 'c:"]']) expect(await shared(who, T0)).toBe(true);
