@@ -7,7 +7,6 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createECDH,
   createHmac,
   createPublicKey,
   createSecretKey,
@@ -18,17 +17,17 @@ import {
   sign,
   verify,
 } from 'node:crypto';
+import { randomNonce } from '../src/support/aead.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const peer = createECDH('prime256v1');
-const peerPoint = peer.generateKeys();
-const peerJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+const peer = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
+const peerPem = peer.export({ format: 'pem', type: 'spki' });
 const payload = randomBytes(600);
 const signature = sign('sha256', payload, privateKey);
 const key = createSecretKey(randomBytes(32));
 
 function encrypt(): { iv: Buffer; ciphertext: Buffer; tag: Buffer } {
-  const iv = randomBytes(12);
+  const iv = randomNonce();
   const cipher = createCipheriv('aes-256-gcm', key, iv);
   const ciphertext = Buffer.concat([cipher.update(payload), cipher.final()]);
   return { iv, ciphertext, tag: cipher.getAuthTag() };
@@ -41,12 +40,12 @@ const primitives = {
   verify: () => verify('sha256', payload, publicKey, signature),
   /** A fresh key pair and the agreement with a known public key: encrypting to a device. */
   agreeAsSender() {
-    const own = createECDH('prime256v1');
-    own.generateKeys();
-    return own.computeSecret(peerPoint);
+    const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    own.publicKey.export({ format: 'jwk' });
+    return diffieHellman({ privateKey: own.privateKey, publicKey: peer });
   },
   /** The sender's public key comes with the message and must be checked to be a point of the curve. */
-  agreeAsReceiver: () => diffieHellman({ privateKey, publicKey: createPublicKey({ key: peerJwk, format: 'jwk' }) }),
+  agreeAsReceiver: () => diffieHellman({ privateKey, publicKey: createPublicKey(peerPem) }),
   encrypt,
   decrypt() {
     const decipher = createDecipheriv('aes-256-gcm', key, sealed.iv).setAuthTag(sealed.tag);
