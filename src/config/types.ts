@@ -250,7 +250,7 @@ export interface Config {
   };
   /** Calls to addresses that clients name: pings, pushes, `jwks_uri`. Addresses that only this network reaches are refused before anything connects to them. */
   outbound: {
-    /** Also this machine itself, on any port and without TLS. For trying out; never in production. */
+    /** Also this machine itself, on any port, and key sets without TLS; pings and pushes go to `https` all the same. For trying out; never in production. */
     allowLoopback: boolean;
     /** Only these: names, `*.suffix`, addresses. */
     allowedHosts?: string[];
