@@ -138,21 +138,29 @@ const quick: Size = {
 
 const usage = `npm run bench -- [--quick] [--only ${sections.join(',')}] [--streams N] [--holds N] [--rate N] [--old revision] [--profile folder] [--json]`;
 
+function valuesOf(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        quick: { type: 'boolean', default: false },
+        only: { type: 'string' },
+        streams: { type: 'string' },
+        holds: { type: 'string' },
+        rate: { type: 'string' },
+        old: { type: 'string' },
+        profile: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new Error(`${(error as Error).message}.\n${usage}`, { cause: error });
+  }
+}
+
 /** @throws Error that says how it is used */
 export function readOptions(args: string[]): Options {
-  const { values } = parseArgs({
-    args,
-    options: {
-      quick: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      streams: { type: 'string' },
-      holds: { type: 'string' },
-      rate: { type: 'string' },
-      old: { type: 'string' },
-      profile: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    },
-  });
+  const values = valuesOf(args);
   const only = values.only?.split(',') ?? [...sections];
   const unknown = only.filter((name) => !sections.includes(name as Section));
   if (unknown.length > 0) throw new Error(`There is no ${unknown.join(', ')}.\n${usage}`);
