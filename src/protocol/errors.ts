@@ -169,6 +169,21 @@ const corrections: { error: string; text?: RegExp; as: OAuthErrorCode; status: n
   { error: 'invalid_request', text: /is not allowed for this client$/, as: 'unauthorized_client', status: 400 },
   // one text, whether the engine found nobody or the domain somebody who may not be asked (ruling 11)
   { error: 'unknown_user_id', as: 'unknown_user_id', status: 400, description: domainErrors.user_unknown },
+  // without a word of their own they would repeat their name; a policy may have said more
+  {
+    error: 'missing_user_code',
+    text: /^missing_user_code$/,
+    as: 'missing_user_code',
+    status: 400,
+    description: 'The user has a user code, and the request has none.',
+  },
+  {
+    error: 'invalid_user_code',
+    text: /^invalid_user_code$/,
+    as: 'invalid_user_code',
+    status: 400,
+    description: 'The user code is not right.',
+  },
   {
     error: 'request_not_supported',
     as: 'invalid_request',

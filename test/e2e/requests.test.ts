@@ -164,11 +164,13 @@ test('a user code is set through the management API, and never told again', asyn
   const ask = async (more: Record<string, string>) => {
     const body = new URLSearchParams({ scope: 'openid', login_hint: 'carol', ...more });
     const response = await fetch(`${strict.issuer}/bc-authorize`, { method: 'POST', headers, body });
-    return [response.status, ((await response.json()) as { error?: string }).error];
+    const { error, error_description } = (await response.json()) as { error?: string; error_description?: string };
+    return [response.status, error, error_description];
   };
-  expect(await ask({})).toEqual([400, 'missing_user_code']);
-  expect(await ask({ user_code: 'red-harbor-42' })).toEqual([400, 'invalid_user_code']);
-  expect(await ask({ user_code: 'blue-harbor-42' })).toEqual([200, undefined]);
+  expect(await ask({})).toEqual([400, 'missing_user_code', 'The user has a user code, and the request has none.']);
+  const wrong = await ask({ user_code: 'red-harbor-42' });
+  expect(wrong).toEqual([400, 'invalid_user_code', 'The user code is not right.']);
+  expect(await ask({ user_code: 'blue-harbor-42' })).toEqual([200, undefined, undefined]);
   expect(strict.output()).not.toMatch(/harbor/);
 });
 
