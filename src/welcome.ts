@@ -18,6 +18,8 @@ export function welcome(config: Config, addresses: Addresses): string {
         `     or a website:                                  ${config.issuer}/demo/web`,
       ]
     : [];
+  // the command line knows the usual address by itself
+  const at = config.issuer === 'http://localhost:3000' ? '' : ` --issuer ${config.issuer}`;
   const lines = [
     '',
     `  Assent is ready.                       (development: demo users and secrets that everybody knows)`,
@@ -31,7 +33,7 @@ export function welcome(config: Config, addresses: Addresses): string {
     `  Store           ${config.store}`,
     '',
     `  Without a browser:  npx assent device enroll "${config.issuer}/demo/enroll?user=${user}"`,
-    `                      npx assent ciba login --client demo-helpdesk --hint ${user} --text "Case 4711"`,
+    `                      npx assent ciba login --client demo-helpdesk --hint ${user} --text "Case 4711"${at}`,
     '                      npx assent device approve',
     '',
     '  Stop with Ctrl+C.',
