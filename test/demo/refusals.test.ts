@@ -74,6 +74,7 @@ test('who has just started it reads where everything is, and each of these addre
     `Management API  ${management}/management/v1    key: ${server.managementKey}`,
     'Users           alice, bob',
     `npx assent device enroll "${enroll}"`,
+    `npx assent ciba login --client demo-helpdesk --hint alice --text "Case 4711" --issuer ${issuer}`,
   ])
     expect(welcome).toContain(`  ${line}\n`);
   for (const path of ['/demo/helpdesk', '/demo/tv', '/demo/web', '/.well-known/openid-configuration'])
