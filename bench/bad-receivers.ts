@@ -3,7 +3,6 @@
  * client whose receiver is well: how long its pings take from the answer to the device, and whether everybody can go on polling.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { operationIdOf } from '../src/support/ids.ts';
 import { type BenchAssent, startAssent } from './assent.ts';
 import { type BenchDevice, enrollDevice } from './bench-device.ts';
 import { newAuthority } from './callers.ts';
@@ -18,6 +17,7 @@ import {
   tokenForm,
   withSecret,
 } from './client.ts';
+import { type OperationIds, operationIds } from './operation-ids.ts';
 import type { Options } from './options.ts';
 import {
   arrivalOf,
@@ -71,7 +71,8 @@ export async function measureBadReceivers({ size, profile }: Options, report: Re
   const enrolled = await inParallel(names, 2, (name) => enrollDevice(assent, name));
   await Promise.all(enrolled.map((phone) => phone.begin()));
   const target = calledBy(assent, well);
-  const signIns = (seconds: number) => signInFor(seconds, { target, good, enrolled });
+  const operationIdOf = await operationIds(store, assent);
+  const signIns = (seconds: number) => signInFor(seconds, { target, good, enrolled, operationIdOf });
 
   const owed: Owed[] = [];
   for (const [i, each] of bad.entries()) {
@@ -111,9 +112,10 @@ interface SignIns {
   target: Target;
   good: Receiver;
   enrolled: BenchDevice[];
+  operationIdOf: OperationIds;
 }
 
-async function signInFor(seconds: number, { target, good, enrolled }: SignIns): Promise<Waited> {
+async function signInFor(seconds: number, { target, good, enrolled, operationIdOf }: SignIns): Promise<Waited> {
   const waited: Waited = { pings: [], polls: [] };
   const endsAt = performance.now() + seconds * 1000;
   const poll = async (authReqId: string, answered: string) => {

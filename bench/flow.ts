@@ -5,11 +5,11 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { operationIdOf } from '../src/support/ids.ts';
 import { type BenchAssent, startAssent } from './assent.ts';
 import { type BenchDevice, enrollDevice } from './bench-device.ts';
 import { inParallel, paths, post, start, tokenForm } from './client.ts';
 import { createGate, type Gate } from './gate.ts';
+import { type OperationIds, operationIds } from './operation-ids.ts';
 import type { Options } from './options.ts';
 import { flags, startOnServerCore } from './processes.ts';
 import { startRedis } from './redis.ts';
@@ -51,15 +51,17 @@ interface Scene {
   assent: BenchAssent;
   gate: Gate;
   enrolled: BenchDevice[];
+  operationIdOf: OperationIds;
 }
 
 export async function measureFlow({ size, profile }: Options, report: Report): Promise<void> {
   await using redis = await startRedis();
-  await using assent = await startAssent({ store: `redis://127.0.0.1:${redis.port}`, profile });
+  const store = `redis://127.0.0.1:${redis.port}`;
+  await using assent = await startAssent({ store, profile });
   const gate = createGate();
   const names = Array.from({ length: devices }, (_, i) => `phone-${i}`);
   const enrolled = await inParallel(names, 2, (name) => enrollDevice(assent, name, { fetch: gate.fetch }));
-  const scene = { assent, gate, enrolled };
+  const scene = { assent, gate, enrolled, operationIdOf: await operationIds(store, assent) };
   const times: number[] = [];
   for (let i = 0; i < size.flowWarmUps; i++) await runFlows(scene, size.flowsPerRound, []);
   const rounds: Round[] = [];
@@ -101,7 +103,11 @@ export async function measureFlow({ size, profile }: Options, report: Report): P
   });
 }
 
-async function runFlows({ assent, gate, enrolled }: Scene, count: number, times: number[]): Promise<Spent> {
+async function runFlows(
+  { assent, gate, enrolled, operationIdOf }: Scene,
+  count: number,
+  times: number[],
+): Promise<Spent> {
   const all = Array.from({ length: count }, (_, i) => enrolled[i % enrolled.length]!);
   const cpuOf = async (work: () => Promise<unknown>) => {
     const before = assent.process.cpuMicroseconds();

@@ -1,8 +1,8 @@
 /** Store round trips of each call, counted at the socket between Assent and Redis. */
-import { operationIdOf } from '../src/support/ids.ts';
 import { startAssent } from './assent.ts';
 import { enrollDevice } from './bench-device.ts';
 import { paths, post, start, tokenForm } from './client.ts';
+import { operationIds } from './operation-ids.ts';
 import { startRedis } from './redis.ts';
 import { countingProxy } from './redis-proxy.ts';
 import { most, type Report } from './report.ts';
@@ -17,6 +17,7 @@ export async function countRoundTrips(report: Report): Promise<void> {
   await using redis = await startRedis();
   await using proxy = await countingProxy(redis.port);
   await using assent = await startAssent({ store: `redis://127.0.0.1:${proxy.port}` });
+  const operationIdOf = await operationIds(`redis://127.0.0.1:${redis.port}`, assent);
   const device = await enrollDevice(assent, 'counted');
 
   async function once(): Promise<Counted> {

@@ -11,11 +11,12 @@ import type { Store } from '../src/domain/ports/store.ts';
 import type { User } from '../src/domain/user.ts';
 import { createUsers } from '../src/domain/users.ts';
 import { DAY, MINUTE } from '../src/support/clock.ts';
-import { newId, operationIdOf, partitionOf } from '../src/support/ids.ts';
+import { newId, partitionOf } from '../src/support/ids.ts';
 import { newEcKey, publicJwkOf } from '../src/support/jose/index.ts';
 import { StoreUnavailable } from '../src/support/unavailable.ts';
 import { applicationId, type BenchAssent } from './assent.ts';
 import { inParallel } from './client.ts';
+import { operationIdsBy } from './operation-ids.ts';
 
 export interface Seeded extends AsyncDisposable {
   names: string[];
@@ -31,6 +32,7 @@ export const userNames = (count: number): string[] => Array.from({ length: count
 export async function seed(redisUrl: string, { masterKey }: BenchAssent, count: number): Promise<Seeded> {
   const store = await openRedisStore({ url: redisUrl });
   const { secrets } = await openKeyRing({ store, clock: Date.now, random: randomBytes, masterKey });
+  const operationIdOf = operationIdsBy(secrets);
   const users = createUsers({ store, clock: Date.now, secrets });
   const names = userNames(count);
   // one key for all: it is only ever encrypted to
@@ -43,7 +45,9 @@ export async function seed(redisUrl: string, { masterKey }: BenchAssent, count: 
   return {
     names,
     async approve(authReqIds) {
-      await inParallel(authReqIds, width, (authReqId) => patiently(() => approve(store, devices, authReqId)));
+      await inParallel(authReqIds, width, (authReqId) =>
+        patiently(() => approve(store, devices, operationIdOf(authReqId))),
+      );
     },
     [Symbol.asyncDispose]: () => store.close(),
   };
@@ -98,9 +102,9 @@ async function enroll(store: Store, user: User, jwk: Device['keys']['sig']): Pro
   return activated.device;
 }
 
-async function approve(store: Store, devices: Map<string, Device>, authReqId: string): Promise<void> {
+async function approve(store: Store, devices: Map<string, Device>, operationId: string): Promise<void> {
   const now = Date.now();
-  const operation = await store.operations.get(operationIdOf(authReqId));
+  const operation = await store.operations.get(operationId);
   const device = devices.get(operation!.userId)!;
   const jwsHash = randomBytes(32).toString('base64url');
   const outcome = await store.operations.decide({

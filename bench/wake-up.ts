@@ -2,11 +2,11 @@
  * From a decision to the answer of the token request that waits for it: the device sends its message at one process, and the
  * client waits there too, or at the other process of the same store. One after the other, the two ways in turn.
  */
-import { operationIdOf } from '../src/support/ids.ts';
 import { type BenchAssent, startAssent } from './assent.ts';
 import { type BenchDevice, enrollDevice } from './bench-device.ts';
 import { paths, post, start, type Target, tokenForm } from './client.ts';
 import { createGate, type Gate } from './gate.ts';
+import { type OperationIds, operationIds } from './operation-ids.ts';
 import type { Options } from './options.ts';
 import { until } from './processes.ts';
 import { startRedis } from './redis.ts';
@@ -27,6 +27,7 @@ export async function measureWakeUp({ size }: Options, report: Report): Promise<
   const store = `redis://127.0.0.1:${redis.port}`;
   await using deciding = await startAssent({ store });
   await using other = await startAssent({ store, shared: deciding.shared });
+  const operationIdOf = await operationIds(store, deciding);
   const gate = createGate();
   const device = await enrollDevice(deciding, 'somebody', { fetch: gate.fetch });
   await device.begin();
@@ -34,7 +35,7 @@ export async function measureWakeUp({ size }: Options, report: Report): Promise<
   const taken = new Map<string, Taken[]>(Object.keys(ways).map((way) => [way, []]));
   for (let i = -warmUp; i < size.wakeUps; i++) {
     for (const [way, waiting] of Object.entries(ways)) {
-      const each = await wakeUp({ deciding, waiting, device, gate });
+      const each = await wakeUp({ deciding, waiting, device, gate, operationIdOf });
       if (i >= 0) taken.get(way)!.push(each);
     }
   }
@@ -59,9 +60,10 @@ interface Scene {
   waiting: Target & Pick<BenchAssent, 'metric'>;
   device: BenchDevice;
   gate: Gate;
+  operationIdOf: OperationIds;
 }
 
-async function wakeUp({ deciding, waiting, device, gate }: Scene): Promise<Taken> {
+async function wakeUp({ deciding, waiting, device, gate, operationIdOf }: Scene): Promise<Taken> {
   const authReqId = await start(deciding, device.user);
   const shown = await device.present(operationIdOf(authReqId));
   const answered = post(waiting, paths.token, tokenForm(authReqId), { more: { prefer: 'wait=25' } }).then((reply) => {

@@ -5,8 +5,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { operationIdOf } from '../../src/support/ids.ts';
 import { asSent, paths, tokenForm } from '../client.ts';
+import type { OperationIds } from '../operation-ids.ts';
 import { until } from '../processes.ts';
 import type { Phone } from './phone.ts';
 import type { Answer, Sender } from './sender.ts';
@@ -41,6 +41,7 @@ export interface FlowsOptions {
   url: string;
   phones: readonly Phone[];
   perSecond: number;
+  operationIdOf: OperationIds;
 }
 
 /** Every tenth person says no. */
@@ -50,7 +51,7 @@ const impatient = 4;
 /** Nothing here takes so long, unless it was lost. */
 const patienceMs = 30_000;
 
-export function startFlows({ sender, url, phones, perSecond }: FlowsOptions): Flows {
+export function startFlows({ sender, url, phones, perSecond, operationIdOf }: FlowsOptions): Flows {
   const seen: Seen = { begun: 0, done: 0, lost: [], twice: [], contradicted: [], flowMs: [], lateMs: [] };
   const underWay = new Set<Promise<void>>();
   const startedAt = performance.now();

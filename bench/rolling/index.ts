@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type BenchAssent, startAssent } from '../assent.ts';
 import { enrollDevice } from '../bench-device.ts';
 import { inParallel } from '../client.ts';
+import { operationIds } from '../operation-ids.ts';
 import type { Options } from '../options.ts';
 import { type BenchRedis, startRedis } from '../redis.ts';
 import { most, type Report } from '../report.ts';
@@ -97,7 +98,8 @@ interface Rolling {
 async function roll({ scene, sender, phones, size, report, isMixed }: Rolling): Promise<void> {
   const { rollingRounds: rounds, rollingPerSecond: perSecond } = size;
   const { issuer } = scene.processes[0]!.assent.shared;
-  const flows = startFlows({ sender, url: issuer, phones, perSecond });
+  const operationIdOf = await operationIds(scene.store, scene.processes[0]!.assent);
+  const flows = startFlows({ sender, url: issuer, phones, perSecond, operationIdOf });
   const spentBefore = spent(scene);
   const restarts: Restart[] = [];
   await sleep(bothMs);

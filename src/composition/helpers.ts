@@ -6,6 +6,7 @@ import { websiteAddresses } from '../demo/web.ts';
 import type { Mounted } from '../http/mount.ts';
 import { DEMO_ASSETS, loadAssets } from '../http/pages/assets.ts';
 import type { Log } from '../observability/log.ts';
+import { createRequestIds } from '../protocol/request-ids.ts';
 import { createSimulator } from '../simulator/index.ts';
 import { operationIdOf } from '../support/ids.ts';
 import type { Domain } from './domain.ts';
@@ -14,7 +15,7 @@ import { hostOf } from './listeners.ts';
 type Helper = Mounted & { stop(): void };
 
 /** Demo pages and simulator: for trying out, and refused by every production configuration. */
-export async function createHelpers(config: Config, { operations }: Domain, log: Log): Promise<Helper[]> {
+export async function createHelpers(config: Config, { operations, secrets }: Domain, log: Log): Promise<Helper[]> {
   const management = {
     url: `http://${hostOf(config.management.host)}:${config.management.port}`,
     key: config.management.apiKeys.find(({ key }) => key)?.key ?? '',
@@ -30,7 +31,8 @@ export async function createHelpers(config: Config, { operations }: Domain, log:
     helpers.push(createDemo({ issuer: config.issuer, clients, management, asset: async (name) => assets.get(name) }));
   }
   if (config.simulator.enabled) {
-    const operationOf = (authReqId: string) => operations.get(operationIdOf(authReqId));
+    const ids = createRequestIds(secrets);
+    const operationOf = (authReqId: string) => operations.get(operationIdOf(ids.handleOf(authReqId)));
     helpers.push(
       createSimulator({
         authenticator: config.authenticator.origin,

@@ -34,9 +34,7 @@ export interface Redemptions {
    * One round trip. `holder` names this request in the calls that follow, also when it asks again after it was held.
    * `by` and `holdMs` as in the store's `Poll`.
    */
-  poll(
-    poll: { authReqId: string; clientId: string; holder: string } & Pick<Poll, 'by' | 'holdMs'>,
-  ): Promise<TokenOutcome>;
+  poll(poll: { handle: string; clientId: string; holder: string } & Pick<Poll, 'by' | 'holdMs'>): Promise<TokenOutcome>;
   /** False: somebody else leased meanwhile; answer `authorization_pending`. `response` is the JSON to be given; sealed here. `replayUntil` in epoch ms. */
   commit(commit: {
     operationId: string;
@@ -91,9 +89,9 @@ export function createRedemptions({ store, clock, secrets, applications, options
   }
 
   return {
-    async poll({ authReqId, clientId, holder, ...how }) {
-      if (!isHandle(authReqId)) return { outcome: 'unknown' };
-      const operationId = operationIdOf(authReqId);
+    async poll({ handle, clientId, holder, ...how }) {
+      if (!isHandle(handle)) return { outcome: 'unknown' };
+      const operationId = operationIdOf(handle);
       const found = await store.operations.poll({
         operationId,
         clientId,

@@ -7,16 +7,17 @@ import type { ProtocolDeps } from './deps.ts';
 import { ProtocolError } from './errors.ts';
 import { readForm } from './form.ts';
 import type { Engine } from './provider.ts';
+import { createRequestIds } from './request-ids.ts';
 import { cancelParameters, route } from './vocabulary.ts';
 
-type Deps = Pick<ProtocolDeps, 'operations' | 'log' | 'traceId'>;
+type Deps = Pick<ProtocolDeps, 'operations' | 'secrets' | 'log' | 'traceId'>;
 
 /**
  * `DELETE /bc-authorize`: the client no longer wants what it asked for. 204, however often; 409 once the person decided.
  * `auth_req_id` in the query or in a form; the rest of the query is ignored, credentials in it above all.
  */
 export async function cancelCall(
-  { operations, log, traceId }: Deps,
+  { operations, secrets, log, traceId }: Deps,
   engine: Engine,
   req: IncomingMessage,
   res: ServerResponse,
@@ -30,12 +31,13 @@ export async function cancelCall(
     form,
     parameters: cancelParameters,
   });
-  const { auth_req_id: authReqId } = params;
-  if (authReqId === undefined) throw new ProtocolError('invalid_request', "missing required parameter 'auth_req_id'");
-  if (!isHandle(authReqId)) throw new DomainError('operation_not_found');
+  if (params.auth_req_id === undefined)
+    throw new ProtocolError('invalid_request', "missing required parameter 'auth_req_id'");
+  const handle = createRequestIds(secrets).handleOf(params.auth_req_id);
+  if (!isHandle(handle)) throw new DomainError('operation_not_found');
 
   const { clientId } = ctx.oidc.client;
-  const operationId = operationIdOf(authReqId);
+  const operationId = operationIdOf(handle);
   const trace = traceId?.();
   const by = { actor: `client:${clientId}`, ...(trace !== undefined && { traceId: trace }) };
   await operations.cancel({ operationId, clientId, by });

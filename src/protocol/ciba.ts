@@ -1,4 +1,4 @@
-import type { BackchannelAuthenticationRequest, CIBAConfiguration, Client, KoaContextWithOIDC } from 'oidc-provider';
+import type { CIBAConfiguration, Client, KoaContextWithOIDC } from 'oidc-provider';
 import type { MatchMode } from '../domain/operation.ts';
 import type { StartOperation } from '../domain/operations.ts';
 import type { Asked } from './asked.ts';
@@ -6,6 +6,7 @@ import type { ProtocolDeps } from './deps.ts';
 import { spendStartingKey } from './engine-patches.ts';
 import { deliveryModeOf, sealNotification } from './notification-record.ts';
 import { refused } from './refused.ts';
+import { createRequestIds } from './request-ids.ts';
 import { sealRequest } from './request-record.ts';
 import { isFirstUse } from './signed-request.ts';
 import { clientMember } from './vocabulary.ts';
@@ -17,6 +18,7 @@ type CibaDeps = Pick<ProtocolDeps, 'settings' | 'operations' | 'replay' | 'secre
  * place of the engine's own step, so that CIBA Core 7.2's order is kept): what is left to do is to start the operation.
  */
 export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
+  const ids = createRequestIds(deps.secrets);
   return {
     enabled: true,
     deliveryModes: ['poll'],
@@ -28,8 +30,11 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
 
     async triggerAuthenticationDevice(ctx, request, _account, client) {
       await useUp(deps, ctx, client);
-      const { operation, matchCode, unasked } = await deps.operations.start(startOf(deps, ctx, request, client));
+      const authReqId = ids.idFor(client, request.jti);
+      const start = startOf(deps, ctx, client, { authReqId, handle: request.jti });
+      const { operation, matchCode, unasked } = await deps.operations.start(start);
       Object.assign(ctx.body as object, {
+        auth_req_id: authReqId,
         // CIBA Core 7.3: there is no interval for who may not poll
         ...(deliveryModeOf(client) !== 'push' && { interval: deps.settings.ciba.intervalSeconds }),
         ...(matchCode !== undefined && { match_code: matchCode }),
@@ -57,8 +62,8 @@ export function lifetimeOf(ctx: KoaContextWithOIDC): number {
 function startOf(
   { settings, secrets, clock, traceId }: CibaDeps,
   ctx: KoaContextWithOIDC,
-  request: BackchannelAuthenticationRequest,
   client: Client,
+  { authReqId, handle }: { authReqId: string; handle: string },
 ): StartOperation {
   const {
     subject,
@@ -76,7 +81,7 @@ function startOf(
   const purpose = transaction || document ? 'authorization' : 'authentication';
   const token = ctx.oidc.params!['client_notification_token'] as string | undefined;
   return {
-    handle: request.jti,
+    handle,
     kind: purpose,
     userId: subject.userId,
     clientId: client.clientId,
@@ -96,8 +101,13 @@ function startOf(
     match: (client[clientMember.match] as MatchMode | undefined) ?? 'none',
     lifetimeSeconds,
     intervalSeconds: settings.ciba.intervalSeconds,
-    protocol: sealRequest(secrets, request.jti, { ...record, ...(startedWith && { jkt: startedWith.thumbprint }) }),
-    notification: sealNotification({ secrets, clock }, client, request, { token, lifetimeSeconds }),
+    protocol: sealRequest(secrets, handle, { ...record, ...(startedWith && { jkt: startedWith.thumbprint }) }),
+    notification: sealNotification({ secrets, clock }, client, {
+      authReqId,
+      handle,
+      token,
+      lifetimeSeconds,
+    }),
     by: { actor: `client:${client.clientId}`, ...(trace !== undefined && { traceId: trace }) },
   };
 }

@@ -7,7 +7,10 @@ import type { ProtocolDeps } from './deps.ts';
 import { readForm } from './form.ts';
 import type { Engine } from './provider.ts';
 import { refused } from './refused.ts';
+import { createRequestIds, type RequestIds } from './request-ids.ts';
 import { deliveriesParameters, route } from './vocabulary.ts';
+
+type Deps = Pick<ProtocolDeps, 'deliveries' | 'secrets'>;
 
 type Params = Partial<Record<(typeof deliveriesParameters)[number], string>>;
 
@@ -18,7 +21,7 @@ const defaultLimit = 50;
  * authentication. With `auth_req_id` only of that request; what is another client's, or nobody's, has an empty log.
  */
 export async function deliveriesCall(
-  { deliveries }: Pick<ProtocolDeps, 'deliveries'>,
+  { deliveries, secrets }: Deps,
   engine: Engine,
   req: IncomingMessage,
   res: ServerResponse,
@@ -31,11 +34,18 @@ export async function deliveriesCall(
     form,
     parameters: deliveriesParameters,
   });
-  const { items, nextCursor } = await read(deliveries, ctx.oidc.client.clientId, params);
-  send(res, jsonAnswer(200, { items: items.map(documentOf), next_cursor: nextCursor ?? null }));
+  const { client } = ctx.oidc;
+  const ids = createRequestIds(secrets);
+  const { items, nextCursor } = await read({ deliveries, ids }, client.clientId, params);
+  const shown = items.map((line) => documentOf({ ...line, operationId: ids.idFor(client, line.operationId) }));
+  send(res, jsonAnswer(200, { items: shown, next_cursor: nextCursor ?? null }));
 }
 
-async function read(deliveries: ProtocolDeps['deliveries'], clientId: string, params: Params) {
+async function read(
+  { deliveries, ids }: { deliveries: Deps['deliveries']; ids: RequestIds },
+  clientId: string,
+  params: Params,
+) {
   const { auth_req_id: authReqId, limit, cursor } = params;
   if (limit !== undefined && !/^([1-9]\d?|1\d\d|200)$/.test(limit)) throw refused('limit must be 1 to 200');
   if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw refused('cursor must be the next_cursor of an answer');
@@ -45,7 +55,8 @@ async function read(deliveries: ProtocolDeps['deliveries'], clientId: string, pa
       ...(cursor !== undefined && { cursor }),
     });
   }
-  const items = isHandle(authReqId) ? await deliveries.ofOperation(clientId, operationIdOf(authReqId)) : [];
+  const handle = ids.handleOf(authReqId);
+  const items = isHandle(handle) ? await deliveries.ofOperation(clientId, operationIdOf(handle)) : [];
   return { items, nextCursor: undefined };
 }
 

@@ -1,4 +1,4 @@
-import type { BackchannelAuthenticationRequest, Client } from 'oidc-provider';
+import type { Client } from 'oidc-provider';
 import type { Addressed } from '../domain/notification.ts';
 import type { Operation } from '../domain/operation.ts';
 import { type Clock, MINUTE, SECOND } from '../support/clock.ts';
@@ -18,24 +18,31 @@ const pushMs = 10 * MINUTE;
 const label = 'notification';
 const aadOf = (operationId: string) => `operation:${operationId}`;
 
+interface NotificationOf {
+  /** As the client knows it. */
+  authReqId: string;
+  handle: string;
+  token: string | undefined;
+  lifetimeSeconds: number;
+}
+
 /** undefined: the client polls. */
 export function sealNotification(
   { secrets, clock }: { secrets: Pick<Secrets, 'seal'>; clock: Clock },
   client: Client,
-  request: BackchannelAuthenticationRequest,
-  { token, lifetimeSeconds }: { token: string | undefined; lifetimeSeconds: number },
+  { authReqId, handle, token, lifetimeSeconds }: NotificationOf,
 ): Operation['notification'] {
   const mode = deliveryModeOf(client);
   const endpoint = client.backchannelClientNotificationEndpoint;
   if (mode === 'poll' || endpoint === undefined || token === undefined) return undefined;
   const record: NotificationRecord = {
-    authReqId: request.jti,
+    authReqId,
     clientId: client.clientId,
     endpoint,
     token,
     giveUpAt: clock() + lifetimeSeconds * SECOND + (mode === 'push' ? pushMs : 0),
   };
-  return { mode, sealed: secrets.seal(label, JSON.stringify(record), aadOf(operationIdOf(request.jti))) };
+  return { mode, sealed: secrets.seal(label, JSON.stringify(record), aadOf(operationIdOf(handle))) };
 }
 
 export function openNotification(

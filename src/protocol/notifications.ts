@@ -19,6 +19,7 @@ import { asOAuthError } from './errors.ts';
 import { grantIdOf, issueTokens, repeated, type StoredResponse } from './issuance.ts';
 import { type NotificationRecord, openNotification } from './notification-record.ts';
 import type { Engine } from './provider.ts';
+import { createRequestIds } from './request-ids.ts';
 
 type Deps = Pick<ProtocolDeps, 'redemptions' | 'secrets' | 'clock' | 'log'>;
 type Issue = Extract<TokenOutcome, { outcome: 'issue' }>;
@@ -37,11 +38,12 @@ const busyMs = SECOND;
 
 export function createNotifications(deps: Deps, engine: () => Engine): Notifications {
   const { redemptions, secrets, clock, log } = deps;
+  const ids = createRequestIds(secrets);
 
   async function push(push: Push): Promise<NotificationMessage> {
     const { record, operationId, holder } = push;
     const { authReqId, clientId } = record;
-    const outcome = await redemptions.poll({ authReqId, clientId, holder, by: 'push' });
+    const outcome = await redemptions.poll({ handle: ids.handleOf(authReqId), clientId, holder, by: 'push' });
     switch (outcome.outcome) {
       case 'issue':
       case 'repeat':

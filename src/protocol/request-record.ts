@@ -21,8 +21,8 @@ export interface RequestRecord {
 const label = 'request';
 const aadOf = (operationId: string) => `operation:${operationId}`;
 
-export function sealRequest(secrets: Pick<Secrets, 'seal'>, authReqId: string, record: RequestRecord): string {
-  return secrets.seal(label, JSON.stringify(record), aadOf(operationIdOf(authReqId)));
+export function sealRequest(secrets: Pick<Secrets, 'seal'>, handle: string, record: RequestRecord): string {
+  return secrets.seal(label, JSON.stringify(record), aadOf(operationIdOf(handle)));
 }
 
 /** @throws Error when the record was not made for this operation */

@@ -25,7 +25,7 @@ export function createSignInApproval(deps: SignInDeps, records: SignInRecords): 
     const { interaction, engine: current, client } = visit;
     const holder = randomBytes(9).toString('base64url');
     const operationId = operationIdOf(record.handle);
-    const outcome = await redemptions.poll({ authReqId: record.handle, clientId: record.clientId, holder });
+    const outcome = await redemptions.poll({ handle: record.handle, clientId: record.clientId, holder });
     switch (outcome.outcome) {
       case 'issue': {
         const result = await resultOf(current, visit, outcome.user, outcome.operation.decision!);

@@ -25,6 +25,7 @@ import { issueTokens, repeated, type StoredResponse } from './issuance.ts';
 import { deliveryModeOf } from './notification-record.ts';
 import { preferredWaitSeconds } from './prefer.ts';
 import type { Engine } from './provider.ts';
+import { createRequestIds } from './request-ids.ts';
 import { clientMember, grantType, route, tokenParameters } from './vocabulary.ts';
 
 /**
@@ -52,7 +53,7 @@ interface Handing {
   ctx: EngineContext;
   res: ServerResponse;
   proof: KeyProof | undefined;
-  authReqId: string;
+  handle: string;
   holder: string;
 }
 
@@ -68,6 +69,7 @@ interface Handing {
  */
 export function createTokenCall(deps: Deps): TokenCall {
   const { redemptions, clock, log } = deps;
+  const ids = createRequestIds(deps.secrets);
   const nextHolder = holders();
   const holds = createHolds({ ...deps, endHolds: redemptions.endHolds });
   const making = createAtATime(madeAtATime);
@@ -87,13 +89,15 @@ export function createTokenCall(deps: Deps): TokenCall {
     if (!client.grantTypeAllowed(grantType.ciba)) {
       throw new ProtocolError('unauthorized_client', 'requested grant type is not allowed for this client');
     }
-    const authReqId = params.auth_req_id;
-    if (authReqId === undefined) throw new ProtocolError('invalid_request', "missing required parameter 'auth_req_id'");
+    if (params.auth_req_id === undefined) {
+      throw new ProtocolError('invalid_request', "missing required parameter 'auth_req_id'");
+    }
+    const handle = ids.handleOf(params.auth_req_id);
     const proof = await proveKey(engine.provider, ctx);
 
-    await leaving.get(authReqId);
+    await leaving.get(handle);
     const holder = nextHolder();
-    const asked = { authReqId, clientId: client.clientId, holder };
+    const asked = { handle, clientId: client.clientId, holder };
     const { hold: limits } = engine.settings.ciba;
     const wait = waitOf(req, client, limits.maxSeconds);
     const hold = wait && beginHold(asked, wait, limits);
@@ -101,7 +105,7 @@ export function createTokenCall(deps: Deps): TokenCall {
       const outcome = await (hold ? waiting(asked, hold, current, res) : redemptions.poll(asked));
       if (outcome === 'gone') return;
       if (outcome.outcome === 'issue' || outcome.outcome === 'repeat') {
-        await handOver({ engine, ctx, res, proof, authReqId, holder }, outcome);
+        await handOver({ engine, ctx, res, proof, handle, holder }, outcome);
       } else {
         send(res, answerOf(outcome, client));
       }
@@ -110,14 +114,10 @@ export function createTokenCall(deps: Deps): TokenCall {
     }
   }
 
-  function beginHold(
-    { authReqId, clientId, holder }: Asked,
-    wait: Wait,
-    limits: HoldLimits,
-  ): PreferredHold | undefined {
+  function beginHold({ handle, clientId, holder }: Asked, wait: Wait, limits: HoldLimits): PreferredHold | undefined {
     // what is no id of ours is nothing to wait for
-    if (!isHandle(authReqId)) return undefined;
-    const operationId = operationIdOf(authReqId);
+    if (!isHandle(handle)) return undefined;
+    const operationId = operationIdOf(handle);
     const hold = holds.begin({ clientId, operationId, holder, ms: wait.seconds * SECOND, limits });
     return hold && { ...hold, operationId, wait };
   }
@@ -148,7 +148,7 @@ export function createTokenCall(deps: Deps): TokenCall {
   }
 
   async function handOver(handing: Handing, outcome: Issue | Repeat): Promise<void> {
-    const { res, holder, authReqId } = handing;
+    const { res, holder, handle } = handing;
     const of = { operationId: outcome.operation.id, holder };
     let answer: Answer | undefined;
     try {
@@ -162,9 +162,9 @@ export function createTokenCall(deps: Deps): TokenCall {
     }
     if (!answer) return send(res, answers.pending);
     const settled: Promise<void> = settle(res, of).then(() => {
-      if (leaving.get(authReqId) === settled) leaving.delete(authReqId);
+      if (leaving.get(handle) === settled) leaving.delete(handle);
     });
-    leaving.set(authReqId, settled);
+    leaving.set(handle, settled);
     send(res, answer);
   }
 
@@ -225,7 +225,7 @@ async function exchange(storage: Engine['storage'], ctx: EngineContext): Promise
 }
 
 interface Asked {
-  authReqId: string;
+  handle: string;
   clientId: string;
   holder: string;
 }

@@ -279,7 +279,7 @@ const contradict = withMore(small, (index) =>
 // --- redeeming --------------------------------------------------------------------------------------------------
 
 const pollReal = ({ redemptions }: Scene, asked: ModelOperation, clientId: string, holder: string) =>
-  redemptions.poll({ authReqId: asked.authReqId, clientId, holder });
+  redemptions.poll({ handle: asked.authReqId, clientId, holder });
 
 const poll = withMore(small, (client) =>
   ofOperation(`poll(client ${client})`, async (asked, scene) => {

@@ -262,7 +262,7 @@ export const poll = (
   { redemptions }: Scene,
   authReqId: string,
   { clientId = 'demo-helpdesk', holder = aHash() }: { clientId?: string; holder?: string } = {},
-) => redemptions.poll({ authReqId, clientId, holder });
+) => redemptions.poll({ handle: authReqId, clientId, holder });
 
 export const commit = ({ redemptions, clock }: Scene, authReqId: string, holder: string, response = '{"tokens":1}') =>
   redemptions.commit({

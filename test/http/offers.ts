@@ -64,10 +64,10 @@ export function offers(options: () => Promise<SceneOptions>): void {
     expect(await device.decide(view, { decision: 'approve', pin, match: matchCode })).toMatchObject({
       state: 'approved',
     });
-    const poll = { authReqId: handle, clientId: 'shop', holder: 'the page' };
+    const poll = { handle, clientId: 'shop', holder: 'the page' };
     expect(await server.scene.redemptions.poll(poll)).toMatchObject({ outcome: 'issue', user: { id: user.id } });
     // the code itself is worth nothing at the token endpoint
-    expect(await server.scene.redemptions.poll({ ...poll, authReqId: code })).toEqual({ outcome: 'unknown' });
+    expect(await server.scene.redemptions.poll({ ...poll, handle: code })).toEqual({ outcome: 'unknown' });
 
     // neither of the two can be read in the store
     const files = server.scene.files().map((file) => readFileSync(file));

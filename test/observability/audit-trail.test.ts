@@ -1,6 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEmbeddedStore } from '../../adapters/embedded/index.ts';
+import { openKeyRing } from '../../src/domain/key-ring.ts';
+import { createRequestIds } from '../../src/protocol/request-ids.ts';
 import { operationIdOf } from '../../src/support/ids.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { startServer } from '../support/server.ts';
@@ -60,7 +63,10 @@ test('the audit trail tells start, decision, notification, redemption, delivery 
   expect(await server.stop()).toBe(0);
 
   const store = await openEmbeddedStore({ file: join(server.folder, 'assent.db') });
-  const trailOf = async (authReqId: string) => store.events.ofOperation(operationIdOf(authReqId));
+  const masterKey = Buffer.from(readFileSync(join(server.folder, 'assent.db.key'), 'utf8').trim(), 'base64url');
+  const { secrets } = await openKeyRing({ store, clock: Date.now, random: randomBytes, masterKey });
+  const { handleOf } = createRequestIds(secrets);
+  const trailOf = async (authReqId: string) => store.events.ofOperation(operationIdOf(handleOf(authReqId)));
   const trails = {
     approved: await trailOf(approved),
     denied: await trailOf(denied),

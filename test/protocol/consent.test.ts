@@ -1,7 +1,7 @@
 /** What the person reads of what a client gets by their approval, and whom the `claims` parameter may name. */
 import { openOperationContext } from '../../src/domain/context.ts';
 import { pairwiseSubject } from '../../src/protocol/subjects.ts';
-import { operationIdOf, partitionOf } from '../../src/support/ids.ts';
+import { partitionOf } from '../../src/support/ids.ts';
 import { enroll, newUser } from '../domain/scene.ts';
 import { asserting, assertingClient, newKeys } from './assertion-client.ts';
 import { countRoundTrips } from './round-trips.ts';
@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 
 async function operationOf({ body }: Reply) {
-  return (await scene.store.operations.get(operationIdOf(body.auth_req_id)))!;
+  return (await scene.store.operations.get(scene.operationIdOf(body.auth_req_id)))!;
 }
 
 async function shownFor(params: Record<string, string>, client = 'helpdesk') {

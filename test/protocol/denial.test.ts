@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { EndReason } from '../../src/domain/operation.ts';
-import { operationIdOf } from '../../src/support/ids.ts';
 import { decideOf } from '../conformance/scenes.ts';
 import { aDecision } from '../support/records.ts';
 import { type Alice, aClient, protocolForEach, withAlice } from './scene.ts';
@@ -16,7 +15,7 @@ describe('why there are no tokens', () => {
     return body.error_description;
   };
   const deny = async (id: string, reason?: 'not_me' | 'incorrect_data' | 'cancelled') => {
-    const operation = (await scene.store.operations.get(operationIdOf(id)))!;
+    const operation = (await scene.store.operations.get(scene.operationIdOf(id)))!;
     const user = (await scene.store.users.get(alice.user.id))!;
     const now = scene.clock.now();
     const decision = aDecision(alice.device, { approved: false, decidedAt: now, ...(reason && { reason }) });
@@ -44,7 +43,7 @@ describe('why there are no tokens', () => {
     const failed = await asked();
     const { device } = alice;
     await scene.store.operations.failAttempt({
-      operationId: operationIdOf(failed),
+      operationId: scene.operationIdOf(failed),
       deviceId: device.id,
       now: scene.clock.now(),
       failOperation: true,
@@ -54,7 +53,7 @@ describe('why there are no tokens', () => {
     });
     const reasons: EndReason[] = [];
     for (const id of [superseded, cancelled, failed])
-      reasons.push((await scene.store.operations.get(operationIdOf(id)))!.endReason!);
+      reasons.push((await scene.store.operations.get(scene.operationIdOf(id)))!.endReason!);
     expect(reasons).toEqual(['superseded', 'cancelled_by_client', 'attempts']);
     expect([await told(superseded), await told(cancelled), await told(failed)]).toEqual([
       'A newer request took the place of this one.',

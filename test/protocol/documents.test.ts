@@ -1,7 +1,6 @@
 /** Documents that come with a request: who may send them, what they must be, and that nobody approves them unasked. */
 import { SignJWT } from 'jose';
 import { openDocument, openOperationContext } from '../../src/domain/context.ts';
-import { operationIdOf } from '../../src/support/ids.ts';
 import { newKeys } from './assertion-client.ts';
 import { type Alice, aClient, answer, protocolForAll, type Reply, withAlice } from './scene.ts';
 
@@ -37,7 +36,7 @@ const ask = (document: unknown, client = 'helpdesk', more: Record<string, string
   scene.client(client).authenticate({ document: JSON.stringify(document), ...more });
 
 async function contextOf({ body }: Reply) {
-  const operation = (await scene.store.operations.get(operationIdOf(body.auth_req_id)))!;
+  const operation = (await scene.store.operations.get(scene.operationIdOf(body.auth_req_id)))!;
   const sealed = await scene.store.operations.document(operation.id);
   const { context } = operation;
   return {

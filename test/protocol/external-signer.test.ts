@@ -11,7 +11,6 @@ import { createServerKeys, type ServerKeys } from '../../src/domain/server-keys.
 import { checkedSigners, loadPlugin } from '../../src/plugins.ts';
 import { createProtocol } from '../../src/protocol/protocol.ts';
 import { DAY, HOUR, SECOND } from '../../src/support/clock.ts';
-import { operationIdOf } from '../../src/support/ids.ts';
 import { createTimers } from '../support/timers.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/tmp.ts';
 import { startVault, type Vault } from '../support/vault.ts';
@@ -167,7 +166,7 @@ test.each(['away', 'wrong'] as const)(
       expect([status, body['error'], Number(headers.get('retry-after'))]).toEqual([503, 'server_error', 2]);
     }
     expect(signers.state()).toBe('down');
-    expect(await scene.operations.get(operationIdOf(id))).toMatchObject({ state: 'approved' });
+    expect(await scene.operations.get(scene.operationIdOf(id))).toMatchObject({ state: 'approved' });
     // another algorithm is not touched
     await verify(await idToken('rsa'));
     await vault.mode('well');

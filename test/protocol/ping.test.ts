@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { notificationDefaults } from '../../src/channels/notifications.ts';
 import { ClientMetadataError, createProtocol } from '../../src/protocol/protocol.ts';
-import { operationIdOf } from '../../src/support/ids.ts';
+import { partitionOf } from '../../src/support/ids.ts';
 import { createOutbound } from '../../src/support/outbound.ts';
 import { createUnderWay } from '../../src/support/under-way.ts';
 import { createAuthority } from '../support/certificates.ts';
@@ -26,7 +26,7 @@ const clientsAt = ({ url }: Pick<Receiver, 'url'>) => [
 const token = 'AbC-._~+/09==';
 const error = ({ status, body }: { status: number; body: { error: string } }) => [status, body.error];
 
-const eventsOf = async ({ store }: Pick<NotifiedScene, 'store'>, id: string) =>
+const eventsOf = async ({ store, operationIdOf }: Pick<NotifiedScene, 'store' | 'operationIdOf'>, id: string) =>
   (await store.events.ofOperation(operationIdOf(id))).filter(({ type }) => type.startsWith('notification.'));
 
 describe('a ping', () => {
@@ -222,14 +222,14 @@ describe('a ping', () => {
   test('S-13 promise 9: neither the token nor the id can be read in the store, and the record forgets the token', async () => {
     const id = await asked({ client_notification_token: 'a-notification-token-that-is-looked-for' });
     const inFiles = (text: string) => scene.files().some((file) => readFileSync(file).includes(text));
-    const record = async () => (await scene.store.operations.get(operationIdOf(id)))!.notification;
+    const record = async () => (await scene.store.operations.get(scene.operationIdOf(id)))!.notification;
     expect(await record()).toEqual({ mode: 'ping', sealed: expect.any(String) });
     expect([inFiles('a-notification-token-that-is-looked-for'), inFiles(id)]).toEqual([false, false]);
     await answer(scene, alice, id);
     await scene.receiver.until(1);
     await scene.quiet();
     expect(await record()).toEqual({ mode: 'ping' });
-    expect(await scene.store.outbox.backlog([id.slice(0, 2)])).toEqual({ count: 0 });
+    expect(await scene.store.outbox.backlog([partitionOf(scene.operationIdOf(id))])).toEqual({ count: 0 });
     expect(JSON.stringify(scene.logged)).not.toContain('a-notification-token-that-is-looked-for');
   });
 
@@ -281,7 +281,7 @@ describe('a ping', () => {
     expect(own.body.items).toMatchObject([
       { attempt: 2, outcome: 'delivered', status: 204, reason: null },
       {
-        operation_id: operationIdOf(id),
+        operation_id: scene.operationIdOf(id),
         mode: 'ping',
         attempt: 1,
         outcome: 'failed',
@@ -305,9 +305,11 @@ describe('a ping', () => {
     expect(items).toHaveLength(1);
     const rest = (await log({ limit: '1', cursor })).body;
     expect([...items, ...rest.items].map(({ operation_id }) => operation_id).sort()).toEqual(
-      [first, second].map(operationIdOf).sort(),
+      [first, second].map(scene.operationIdOf).sort(),
     );
-    expect((await log({ auth_req_id: second })).body.items).toMatchObject([{ operation_id: operationIdOf(second) }]);
+    expect((await log({ auth_req_id: second })).body.items).toMatchObject([
+      { operation_id: scene.operationIdOf(second) },
+    ]);
     for (const auth_req_id of ['nobody-has-this', `${second}x`]) {
       expect((await log({ auth_req_id })).body).toEqual({ items: [], next_cursor: null });
     }

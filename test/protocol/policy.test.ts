@@ -4,7 +4,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadPlugin } from '../../src/plugins.ts';
 import type { Policy, PolicyRequest } from '../../src/protocol/policy.ts';
-import { operationIdOf } from '../../src/support/ids.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { ACR, aClient, openProtocol, type ProtocolScene, type Reply, settings, withAlice } from './scene.ts';
 
@@ -56,7 +55,7 @@ async function module(name: string, text: string): Promise<Policy> {
 
 const ask = (client: string, params: Record<string, string> = {}) => scene.client(client).authenticate(params);
 const error = ({ status, body }: Reply) => [status, body.error];
-const operationOf = ({ body }: Reply) => scene.operations.get(operationIdOf(body.auth_req_id));
+const operationOf = ({ body }: Reply) => scene.operations.get(scene.operationIdOf(body.auth_req_id));
 
 describe('the example of the documentation', () => {
   test('sees who asks, whom, how and for what, and allows', async () => {

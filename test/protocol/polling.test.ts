@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { newHandle, operationIdOf, partitionOf, randomPartition } from '../../src/support/ids.ts';
+import { newHandle, partitionOf, randomPartition } from '../../src/support/ids.ts';
 import { by } from '../domain/scene.ts';
 import { type Alice, aClient, answer, approved, CIBA, openProtocol, protocolForEach, withAlice } from './scene.ts';
 
@@ -63,11 +63,11 @@ describe('what a poll is told', () => {
   test('TH-07 a hundred thousand guesses, some of them in the right partition, hit nothing', async () => {
     const id = await asked();
     await answer(scene, alice, id);
-    const guess = (n: number) => newHandle(n % 2 === 0 ? partitionOf(id) : randomPartition());
+    const guess = (n: number) => newHandle(n % 2 === 0 ? partitionOf(alice.user.id) : randomPartition());
     const outcomes = new Set<string>();
     for (let done = 0; done < 100_000; done += 500) {
       const polls = Array.from({ length: 500 }, (_, n) =>
-        scene.redemptions.poll({ authReqId: guess(n), clientId: 'helpdesk', holder: 'guesser' }),
+        scene.redemptions.poll({ handle: guess(n), clientId: 'helpdesk', holder: 'guesser' }),
       );
       for (const { outcome } of await Promise.all(polls)) outcomes.add(outcome);
     }
@@ -100,7 +100,7 @@ describe('what a poll is told', () => {
     const id = await asked();
     scene.clock.advance(23 * 3600);
     const collect = () => {
-      const partitions = [partitionOf(operationIdOf(id))];
+      const partitions = [partitionOf(scene.operationIdOf(id))];
       return scene.store.collectGarbage({ partitions, now: scene.clock.now(), limit: 100 });
     };
     await collect();

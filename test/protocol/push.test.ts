@@ -4,7 +4,7 @@ import { compactDecrypt, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerif
 import { errors } from 'oidc-provider';
 import type { Redemptions } from '../../src/domain/redemptions.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
-import { operationIdOf } from '../../src/support/ids.ts';
+import { partitionOf } from '../../src/support/ids.ts';
 import { StoreUnavailable } from '../../src/support/unavailable.ts';
 import type { Receiver } from '../support/receiver.ts';
 import { type NotifiedScene, notifiedForEach, openNotified } from './notified.ts';
@@ -53,7 +53,9 @@ describe('a push', () => {
   });
   const isActive = async (accessToken: string) => (await scene.client('bank').introspect(accessToken)).body.active;
   const events = async (id: string) =>
-    (await scene.store.events.ofOperation(operationIdOf(id))).filter(({ type }) => type.startsWith('notification.'));
+    (await scene.store.events.ofOperation(scene.operationIdOf(id))).filter(({ type }) =>
+      type.startsWith('notification.'),
+    );
 
   test('X-01 X-06 brings the tokens to whoever is registered, with the client’s token', async () => {
     const id = await asked({ scope: 'openid offline_access' });
@@ -81,20 +83,20 @@ describe('a push', () => {
     const id = await asked({ client_notification_token: 'a-push-token-that-is-looked-for' });
     const isInFiles = () =>
       scene.files().some((file) => readFileSync(file).includes('a-push-token-that-is-looked-for'));
-    const record = async () => (await scene.store.operations.get(operationIdOf(id)))!.notification;
+    const record = async () => (await scene.store.operations.get(scene.operationIdOf(id)))!.notification;
     expect([await record(), isInFiles()]).toEqual([{ mode: 'push', sealed: expect.any(String) }, false]);
     scene.receiver.answers(503, 204);
     await answer(scene, alice, id);
     await scene.receiver.until(1);
     await scene.quiet();
     // it is needed until it has been delivered
-    expect(await scene.store.outbox.backlog([id.slice(0, 2)])).toMatchObject({ count: 1 });
+    expect(await scene.store.outbox.backlog([partitionOf(scene.operationIdOf(id))])).toMatchObject({ count: 1 });
     await scene.later(2);
     expect(scene.receiver.received.map(({ headers }) => headers['authorization'])).toEqual(
       Array(2).fill('Bearer a-push-token-that-is-looked-for'),
     );
     expect(await record()).toEqual({ mode: 'push' });
-    expect(await scene.store.outbox.backlog([id.slice(0, 2)])).toEqual({ count: 0 });
+    expect(await scene.store.outbox.backlog([partitionOf(scene.operationIdOf(id))])).toEqual({ count: 0 });
     expect(isInFiles()).toBe(false);
   });
 
@@ -341,10 +343,12 @@ describe('promise 3, X-10: a process that dies between any two steps of a push',
       expect(await scene.client('bank').introspect(scene.receiver.received[0]!.body.access_token)).toMatchObject({
         body: { active: true },
       });
-      expect((await scene.store.operations.get(operationIdOf(id)))!.redemption).toMatchObject({ state: 'delivered' });
-      expect(await scene.store.outbox.backlog([id.slice(0, 2)])).toEqual({ count: 0 });
+      expect((await scene.store.operations.get(scene.operationIdOf(id)))!.redemption).toMatchObject({
+        state: 'delivered',
+      });
+      expect(await scene.store.outbox.backlog([partitionOf(scene.operationIdOf(id))])).toEqual({ count: 0 });
       // the log has one line for each time that it was sent
-      const noted = (await scene.store.events.ofOperation(operationIdOf(id))).map(({ type }) => type);
+      const noted = (await scene.store.events.ofOperation(scene.operationIdOf(id))).map(({ type }) => type);
       expect(noted.filter((type) => type.startsWith('notification.'))).toEqual(sets.map(() => 'notification.sent'));
     } finally {
       await scene.close();

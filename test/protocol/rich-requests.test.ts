@@ -1,5 +1,4 @@
 import { openOperationContext } from '../../src/domain/context.ts';
-import { operationIdOf } from '../../src/support/ids.ts';
 import { by } from '../domain/scene.ts';
 import { type Alice, aClient, answer, CIBA, claimsOf, headerOf, protocolForAll, settings, withAlice } from './scene.ts';
 
@@ -88,7 +87,7 @@ describe('authorization details', () => {
   }
   async function shownFor(details: unknown) {
     const { body } = await ask(details);
-    const operation = (await scene.store.operations.get(operationIdOf(body.auth_req_id)))!;
+    const operation = (await scene.store.operations.get(scene.operationIdOf(body.auth_req_id)))!;
     return JSON.parse(openOperationContext(scene.secrets, operation)!);
   }
 

@@ -10,6 +10,7 @@ import type { LogLevel } from '../../src/observability/log.ts';
 import type { ProtocolDeps } from '../../src/protocol/deps.ts';
 import type { ArtifactStore } from '../../src/protocol/ports.ts';
 import { type ClientMetadata, createProtocol, type ProtocolSettings } from '../../src/protocol/protocol.ts';
+import { createRequestIds } from '../../src/protocol/request-ids.ts';
 import { operationIdOf } from '../../src/support/ids.ts';
 import { decide, enroll, newUser, openScene, type Scene, type SceneOptions } from '../domain/scene.ts';
 import { canaries } from '../support/canaries/index.ts';
@@ -165,6 +166,8 @@ export async function openProtocol(options: ProtocolOptions = {}) {
     deps,
     protocol,
     protocols,
+    /** Where the request lies that a client knows by this id. */
+    operationIdOf: (authReqId: string) => operationIdOf(createRequestIds(deps.secrets).handleOf(authReqId)),
     /** Which of them gets the next request. */
     turn: () => turn % protocols.length,
     timers,
@@ -291,7 +294,7 @@ export async function withAlice({ scene }: Pick<ProtocolScene, 'scene'>): Promis
 
 /** Her answer, as the device side records it. */
 export async function answer(
-  { scene }: Pick<ProtocolScene, 'scene'>,
+  { scene, operationIdOf }: Pick<ProtocolScene, 'scene' | 'operationIdOf'>,
   { user, device }: Alice,
   authReqId: string,
   approved = true,

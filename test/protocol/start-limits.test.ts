@@ -2,7 +2,6 @@
 import { createClientRate } from '../../src/domain/client-rate.ts';
 import type { StartLimits } from '../../src/domain/ports/operations.ts';
 import { HOUR, MINUTE, SECOND } from '../../src/support/clock.ts';
-import { operationIdOf } from '../../src/support/ids.ts';
 import { newUser } from '../domain/scene.ts';
 import { aDecision, aReceipt } from '../support/records.ts';
 import { countRoundTrips } from './round-trips.ts';
@@ -36,7 +35,7 @@ async function deny(scene: ProtocolScene, { user, device }: Alice, authReqId: st
   const now = scene.clock.now();
   const decision = aDecision(device, { approved: false, ...(reason && { reason }), decidedAt: now });
   const outcome = await scene.store.operations.decide({
-    operationId: operationIdOf(authReqId),
+    operationId: scene.operationIdOf(authReqId),
     deviceId: device.id,
     userId: user.id,
     decision,
