@@ -13,8 +13,8 @@ export interface Alike {
   path: string;
   /** Of each kind; `warmUp` more come before them. */
   amount: number;
-  /** Kinds with an answer of their own, which tells them apart by itself: how far apart is judged, not whether by chance. */
-  answeredOtherwise?: readonly string[];
+  /** Of these is judged how far apart they are, not whether by chance: what tells them apart tells nothing to whoever guesses. */
+  apartOnly?: readonly string[];
   /** Whether the answer is what this kind has. */
   isRight(kind: string, status: number, body: Record<string, unknown>): boolean;
   report: Report;
@@ -23,10 +23,7 @@ export interface Alike {
 export const warmUp = 300;
 
 /** The first is what the others must look like. */
-export async function compareKinds(
-  { report, section, answeredOtherwise = [], ...alike }: Alike,
-  kinds: Kinds,
-): Promise<void> {
+export async function compareKinds({ report, section, apartOnly = [], ...alike }: Alike, kinds: Kinds): Promise<void> {
   const times = await timesOf(alike, kinds);
   const [[first, same], ...others] = [...times] as [[string, number[]], ...[string, number[]][]];
   for (const [name, other] of others) {
@@ -39,13 +36,13 @@ export async function compareKinds(
       what: `p (Mann-Whitney): ${first}, ${name}`,
       value: chance,
       text: chance.toFixed(3),
-      ...(!answeredOtherwise.includes(name) && { budget: least(0.01) }),
+      ...(!apartOnly.includes(name) && { budget: least(0.01) }),
     });
   }
 }
 
 async function timesOf(
-  { target, path, amount, isRight }: Omit<Alike, 'report' | 'section' | 'answeredOtherwise'>,
+  { target, path, amount, isRight }: Omit<Alike, 'report' | 'section' | 'apartOnly'>,
   kinds: Kinds,
 ) {
   const names = Object.keys(kinds);

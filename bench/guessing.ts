@@ -1,6 +1,6 @@
 /**
  * TH-07: whoever guesses an `auth_req_id` hits nothing, and learns nothing from how long the answer takes: the same for one that was never
- * given, one that has expired, one that the store has forgotten, one of another client. Expired ones have an answer of their own.
+ * given, one that has expired, one that the store has forgotten, one of another client, but for microseconds.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRedisStore } from '../adapters/redis/index.ts';
@@ -46,7 +46,8 @@ export async function measureGuessing({ size }: Options, report: Report): Promis
       target: assent,
       path: paths.token,
       amount: size.requestsPerKind,
-      answeredOtherwise: ['expired'],
+      // an answer of its own; and a record that is read, which only who was given such an id can ask for
+      apartOnly: ['expired', 'of another client'],
       isRight: (kind, status, { error }) =>
         status === 400 && error === (kind === 'expired' ? 'expired_token' : 'invalid_grant'),
       report,
