@@ -30,8 +30,8 @@ export function createCibaHooks(deps: CibaDeps): CIBAConfiguration {
 
     async triggerAuthenticationDevice(ctx, request, _account, client) {
       await useUp(deps, ctx, client);
-      const authReqId = ids.idFor(client, request.jti);
-      const start = startOf(deps, ctx, client, { authReqId, handle: request.jti });
+      const { authReqId, handle } = ids.of(client, request.jti);
+      const start = startOf(deps, ctx, client, { authReqId, handle });
       const { operation, matchCode, unasked } = await deps.operations.start(start);
       Object.assign(ctx.body as object, {
         auth_req_id: authReqId,

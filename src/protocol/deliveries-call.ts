@@ -37,7 +37,7 @@ export async function deliveriesCall(
   const { client } = ctx.oidc;
   const ids = createRequestIds(secrets);
   const { items, nextCursor } = await read({ deliveries, ids }, client.clientId, params);
-  const shown = items.map((line) => documentOf({ ...line, operationId: ids.idFor(client, line.operationId) }));
+  const shown = items.map((line) => documentOf({ ...line, operationId: ids.shownTo(client, line.operationId) }));
   send(res, jsonAnswer(200, { items: shown, next_cursor: nextCursor ?? null }));
 }
 
